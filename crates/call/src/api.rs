@@ -1,0 +1,299 @@
+//! What a front end says to a call and sees of it: commands in, one state and events out.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use visavis_capture::{CameraSpec, CameraState, DeviceLists, DeviceState, MicrophoneSpec, SpeakerSpec};
+use visavis_signaling::{Invitation, RoomCode};
+
+/// What a person (or a script) asks for.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// Open a room and wait in it, under this code or a new one.
+    Start(Option<RoomCode>),
+    /// Go where somebody waits under this code.
+    Join(Invitation),
+    /// Go where somebody waits under this code; where nobody does, wait there oneself.
+    Meet(RoomCode),
+    /// A code is complete in the text field: derive its keys and connect, so that joining is quick.
+    Prepare(Invitation),
+    /// End the call, stop waiting, or stop joining. From [`Phase::Ended`]: back to [`Phase::Home`].
+    HangUp,
+    /// Stop or resume sending sound.
+    SetMuted(bool),
+    /// Close or open the camera.
+    SetVideo(bool),
+    /// Use another camera, from now on.
+    SetCamera(CameraSpec),
+    /// Use another microphone, from now on.
+    SetMicrophone(MicrophoneSpec),
+    /// Use another loudspeaker, from now on.
+    SetSpeaker(SpeakerSpec),
+    /// The name the other side sees; at most 64 characters are sent.
+    SetName(String),
+    /// A line of text to the other side; at most 2000 characters are sent.
+    Chat(String),
+    /// Send a number to the other side and back over the control channel, to measure it.
+    Ping(u64),
+    /// Play a chime on the loudspeaker.
+    TestSpeaker,
+    /// Signaling servers to use from the next call on, `ws://` or `wss://`.
+    SetServers(Vec<String>),
+}
+
+/// Everything true now; replaced as a whole when something changes.
+#[derive(Clone, Debug)]
+pub struct State {
+    /// Where in a call we are.
+    pub phase: Phase,
+    /// The camera.
+    pub camera: CameraState,
+    /// The microphone.
+    pub microphone: DeviceState,
+    /// The loudspeaker.
+    pub speaker: DeviceState,
+    /// What could be chosen instead.
+    pub devices: Arc<DeviceLists>,
+    /// Peak of the microphone over the last 50 ms or so, 0…1; shown live even while muted.
+    pub microphone_level: f32,
+    /// No sound of ours is sent.
+    pub muted: bool,
+    /// Our camera is wanted on.
+    pub video_on: bool,
+}
+
+/// The stages of a call, as a person would tell them apart.
+#[derive(Clone, Debug)]
+pub enum Phase {
+    /// No call.
+    Home,
+    /// A room is being opened, or open and empty.
+    Waiting(Waiting),
+    /// Looking for who waits under a code.
+    Joining {
+        /// The code.
+        code: RoomCode,
+        /// Since when.
+        since: Instant,
+    },
+    /// Somebody is there; keys and a path are being agreed on.
+    Connecting {
+        /// The code.
+        code: RoomCode,
+        /// Since when.
+        since: Instant,
+    },
+    /// Media flows (or did a moment ago).
+    InCall(InCall),
+    /// It is over.
+    Ended(Ended),
+}
+
+/// A room that waits for somebody.
+#[derive(Clone, Debug)]
+pub struct Waiting {
+    /// What to read out.
+    pub code: RoomCode,
+    /// Who can find us; empty while the room is being opened.
+    pub reach: Vec<Reach>,
+    /// What one should know: "somebody guessed wrong three times; this is a new code".
+    pub notice: Option<String>,
+}
+
+/// Who can find a room.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// Somebody on this machine or in the local network, at these addresses ("192.0.2.7:7460").
+    LocalNetwork {
+        /// Addresses that somebody could be given by hand.
+        addresses: Vec<String>,
+    },
+    /// Whoever uses this server.
+    Server {
+        /// Its host, for reading.
+        host: String,
+        /// The link that opens this room, where the server gives one.
+        link: Option<String>,
+    },
+    /// A configured server does not answer; it is tried again.
+    Unreachable {
+        /// Its host, for reading.
+        host: String,
+        /// Why, for reading.
+        why: String,
+    },
+}
+
+/// A call in progress.
+#[derive(Clone, Debug)]
+pub struct InCall {
+    /// The other side.
+    pub peer: PeerView,
+    /// When it connected.
+    pub since: Instant,
+    /// How media travels.
+    pub path: Path,
+    /// 25 digits in groups of five, the same on both sides unless somebody sits between.
+    pub verification: String,
+    /// Since when nothing gets through; `None` while all is well.
+    pub interrupted: Option<Instant>,
+    /// Lines of text, oldest first.
+    pub chat: Vec<ChatLine>,
+    /// Figures for the curious.
+    pub figures: Figures,
+}
+
+/// The other side, as it describes itself.
+#[derive(Clone, Debug, Default)]
+pub struct PeerView {
+    /// Its name, cleaned of control characters; empty until known.
+    pub name: String,
+    /// It sends no sound.
+    pub muted: bool,
+    /// It sends a picture.
+    pub video_on: bool,
+}
+
+/// How media travels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Path {
+    /// From machine to machine.
+    Direct,
+    /// Through a TURN server.
+    Relayed,
+}
+
+/// A line of text.
+#[derive(Clone, Debug)]
+pub struct ChatLine {
+    /// Ours, or the other's.
+    pub mine: bool,
+    /// The text, cleaned of control characters.
+    pub text: String,
+}
+
+/// Figures of the running call, newest each second.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Figures {
+    /// Round trip of the path.
+    pub round_trip: Option<Duration>,
+    /// Pictures received per second.
+    pub received_fps: f32,
+    /// Size of the received picture.
+    pub received_size: Option<visavis_media::Size>,
+    /// Payload received per second, video.
+    pub received_kbps: f32,
+    /// Payload sent per second, video.
+    pub sent_kbps: f32,
+    /// Packets lost of the last second's, 0…1, video.
+    pub lost: f32,
+}
+
+/// How a call ended.
+#[derive(Clone, Debug)]
+pub struct Ended {
+    /// Why.
+    pub reason: EndReason,
+    /// How long media flowed; zero where it never did.
+    pub duration: Duration,
+    /// The other's name, where it was known.
+    pub peer_name: String,
+    /// What "Call again" would do: the same code joined, or a new room opened.
+    pub again: Again,
+}
+
+/// What "Call again" does.
+#[derive(Clone, Debug)]
+pub enum Again {
+    /// Open a room.
+    Start,
+    /// Try that code again.
+    Join(Invitation),
+}
+
+/// Why a call ended; `Display` says it in plain words, with what to do next.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EndReason {
+    /// We hung up.
+    #[error("You hung up")]
+    HungUp,
+    /// They hung up.
+    #[error("The other side hung up")]
+    PeerHungUp,
+    /// The other side went away without a word.
+    #[error("The other side is gone. Their app was closed or their connection broke; call again")]
+    PeerLeft,
+    /// Nobody waits under the code.
+    #[error("Nobody is waiting under this code. Check the words, and that the other side is still waiting")]
+    NobodyHere,
+    /// The last two words are wrong.
+    #[error("The last two words don't match. Ask for the code again; each wrong attempt counts")]
+    WrongCode,
+    /// The code that was asked for is in use.
+    #[error("Somebody already waits under this code. Join them, or start a call with a new code")]
+    CodeTaken,
+    /// The room holds as many as it can.
+    #[error("Somebody else is already in this call. Ask for a new code")]
+    RoomFull,
+    /// They turned us away.
+    #[error("The other side closed the room after too many wrong codes. Ask for a new code")]
+    Dismissed,
+    /// No server could be reached.
+    #[error("No connection to a server ({0}). Check your network, or the server in the settings")]
+    SignalingUnreachable(String),
+    /// ICE or DTLS did not come about in time.
+    #[error("No way through the network between the two of you was found. Another network, or a TURN server, helps")]
+    ConnectFailed,
+    /// Media stopped and did not come back.
+    #[error("The connection broke and did not come back. Check your network and call again")]
+    ConnectionLost,
+    /// The fingerprints that DTLS used are not the sealed ones.
+    #[error("Somebody tried to listen in: the other side's keys are not the ones it announced. The call was ended")]
+    Intercepted,
+    /// The other side speaks another protocol version.
+    #[error("The other side, or the server, uses another version of Visavis. Update both")]
+    Version,
+    /// Something inside failed.
+    #[error("Something went wrong: {0}")]
+    Internal(String),
+}
+
+/// Things that happened, for scripts and logs; a front end can do with [`State`] alone.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// A configured server can be used.
+    ServerConnected(String),
+    /// Our seat in a room is taken: opened (first) or joined (second).
+    Joined {
+        /// We are the first in the room.
+        opened: bool,
+        /// The room's code, for whoever must show it.
+        code: String,
+    },
+    /// Somebody came (or was there).
+    PeerJoined,
+    /// The path stands (ICE).
+    IceConnected,
+    /// DTLS stands: media may flow.
+    Connected {
+        /// The 25 digits.
+        verification: String,
+        /// How.
+        path: Path,
+    },
+    /// The first picture of the other side.
+    FirstFrame,
+    /// The other side muted or unmuted.
+    PeerMuted(bool),
+    /// The other side switched its picture on or off.
+    PeerVideo(bool),
+    /// A line of text from the other side.
+    Chat(String),
+    /// The answer to a [`Command::Ping`].
+    Pong(u64),
+    /// Nothing gets through; being mended.
+    Reconnecting,
+    /// Flowing again.
+    Reconnected,
+    /// The call, or the attempt, is over.
+    Ended(EndReason),
+}

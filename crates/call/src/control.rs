@@ -1,0 +1,96 @@
+//! What two apps tell each other over the `control` data channel: JSON, one message a text frame.
+
+use serde::{Deserialize, Serialize};
+
+/// Longest name that is sent or shown.
+const MAX_NAME: usize = 64;
+/// Longest line of chat that is sent or shown.
+const MAX_CHAT: usize = 2000;
+
+/// A message. Unknown ones are ignored, so that newer apps can say more.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub(crate) enum ControlMessage {
+    /// Who I am, and what I send: first, and whenever it changes.
+    Hello {
+        /// May be empty.
+        name: String,
+        muted: bool,
+        #[serde(rename = "videoOn")]
+        video_on: bool,
+    },
+    /// A line of text.
+    Chat { text: String },
+    /// I hang up.
+    Bye,
+    /// A measurement: to be sent back as a pong.
+    Ping { id: u64 },
+    /// The answer to a ping.
+    Pong { id: u64 },
+    /// From a newer app.
+    #[serde(other)]
+    Unknown,
+}
+
+impl ControlMessage {
+    /// Reads a message and cleans its texts; `None` where it is not one.
+    pub(crate) fn read(text: &str) -> Option<Self> {
+        Some(match serde_json::from_str(text).ok()? {
+            Self::Hello { name, muted, video_on } => Self::Hello { name: clean(&name, MAX_NAME), muted, video_on },
+            Self::Chat { text } => Self::Chat { text: clean(&text, MAX_CHAT) },
+            other => other,
+        })
+    }
+
+    /// As it is sent.
+    pub(crate) fn write(&self) -> String {
+        let cleaned = match self {
+            Self::Hello { name, muted, video_on } => {
+                Self::Hello { name: clean(name, MAX_NAME), muted: *muted, video_on: *video_on }
+            }
+            Self::Chat { text } => Self::Chat { text: clean(text, MAX_CHAT) },
+            other => other.clone(),
+        };
+        serde_json::to_string(&cleaned).expect("strings and numbers always serialize")
+    }
+}
+
+/// Without control and direction-changing characters, which could forge what stands beside them; cut to `limit`.
+fn clean(text: &str, limit: usize) -> String {
+    let bidi = |c: char| matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{200E}' | '\u{200F}');
+    text.chars().filter(|c| !c.is_control() && !bidi(*c)).take(limit).collect::<String>().trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn names_lose_control_characters_and_length() {
+        let hello = ControlMessage::Hello { name: format!("A\u{202e}nn\n{}", "x".repeat(200)), muted: true, video_on: false };
+        let Some(ControlMessage::Hello { name, muted, video_on }) = ControlMessage::read(&hello.write()) else {
+            panic!("a hello")
+        };
+        assert!(name.starts_with("Annxx") && name.chars().count() == MAX_NAME && muted && !video_on);
+    }
+
+    #[test]
+    fn messages_of_newer_apps_are_known_as_such() {
+        assert_eq!(ControlMessage::read(r#"{"type":"wave","hand":1}"#), Some(ControlMessage::Unknown));
+        assert_eq!(ControlMessage::read("[]"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn anything_received_is_read_or_refused(text in "\\PC*") {
+            let _ = ControlMessage::read(&text);
+        }
+
+        #[test]
+        fn chat_reads_back(text in "[a-zA-Z0-9äöü ]{0,50}") {
+            let read = ControlMessage::read(&ControlMessage::Chat { text: text.clone() }.write());
+            prop_assert_eq!(read, Some(ControlMessage::Chat { text: text.trim().to_owned() }));
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! Which devices are open when: all in a call, camera and microphone before it where a preview is wanted.
+
+use crate::media::{AudioCommand, AudioDevices, AudioEngine, AudioNews, CameraDeck, DeviceBoard, DeviceOrder};
+use crate::options::Options;
+use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
+use visavis_capture::{CameraSpec, CameraState, CameraWish, DeviceLists, DeviceState, MicrophoneSpec, SpeakerSpec};
+use visavis_media::{VideoFrame, slot};
+
+/// The loudspeaker stays open this long for the chime outside a call.
+const CHIME: Duration = Duration::from_secs(2);
+/// A device that failed is opened again after this long.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// What is true of the devices, as the front end shows it.
+pub(super) struct Board {
+    pub camera: CameraState,
+    pub microphone: DeviceState,
+    pub speaker: DeviceState,
+    pub lists: Arc<DeviceLists>,
+    pub level: f32,
+}
+
+/// See the module's text.
+pub(super) struct Devices {
+    camera: CameraDeck,
+    engine: AudioEngine,
+    opener: AudioDevices,
+    camera_state: watch::Receiver<CameraState>,
+    microphone_state: watch::Receiver<DeviceState>,
+    speaker_state: watch::Receiver<DeviceState>,
+    lists: watch::Receiver<Arc<DeviceLists>>,
+    news: watch::Receiver<AudioNews>,
+    camera_spec: CameraSpec,
+    microphone_spec: MicrophoneSpec,
+    speaker_spec: SpeakerSpec,
+    preview: bool,
+    /// What was last asked for.
+    camera_open: Option<CameraSpec>,
+    microphone_open: Option<MicrophoneSpec>,
+    speaker_open: Option<SpeakerSpec>,
+    chime_until: Option<Instant>,
+    retry_at: Option<Instant>,
+}
+
+impl Devices {
+    pub(super) fn new(options: &Options, preview: slot::Writer<VideoFrame>) -> Self {
+        let (camera_tx, camera_state) = watch::channel(CameraState::Off);
+        let (microphone, microphone_state) = watch::channel(DeviceState::Off);
+        let (speaker, speaker_state) = watch::channel(DeviceState::Off);
+        let (lists_tx, lists) = watch::channel(Arc::new(DeviceLists::default()));
+        let (news_tx, news) = watch::channel(AudioNews::default());
+        let wish = CameraWish { size: options.size, fps: options.fps };
+        let engine = AudioEngine::start(Arc::new(news_tx));
+        let board = Arc::new(DeviceBoard { microphone, speaker, lists: lists_tx });
+        Self {
+            camera: CameraDeck::new(wish, preview, Arc::new(camera_tx)),
+            opener: AudioDevices::start(board, engine.commands(), options.preview),
+            engine,
+            camera_state,
+            microphone_state,
+            speaker_state,
+            lists,
+            news,
+            camera_spec: options.camera.clone(),
+            microphone_spec: options.microphone.clone(),
+            speaker_spec: options.speaker.clone(),
+            preview: options.preview,
+            camera_open: None,
+            microphone_open: None,
+            speaker_open: None,
+            chime_until: None,
+            retry_at: None,
+        }
+    }
+
+    pub(super) fn use_camera(&mut self, spec: CameraSpec) {
+        self.camera_spec = spec;
+        // Asked for again: a camera that failed is tried again.
+        self.camera_open = None;
+    }
+
+    pub(super) fn use_microphone(&mut self, spec: MicrophoneSpec) {
+        self.microphone_spec = spec;
+        self.microphone_open = None;
+    }
+
+    pub(super) fn use_speaker(&mut self, spec: SpeakerSpec) {
+        self.speaker_spec = spec;
+        self.speaker_open = None;
+    }
+
+    pub(super) fn mute(&self, muted: bool) {
+        self.engine.command(AudioCommand::Muted(muted));
+    }
+
+    pub(super) fn chime(&mut self) {
+        self.chime_until = Some(Instant::now() + CHIME);
+        self.engine.command(AudioCommand::Chime);
+    }
+
+    pub(super) fn audio(&self) -> SyncSender<AudioCommand> {
+        self.engine.commands()
+    }
+
+    /// Gives the next call the camera's pictures.
+    pub(super) fn look_through(&mut self) -> slot::Reader<VideoFrame> {
+        self.camera.attach()
+    }
+
+    /// Opens and closes what the moment wants; does nothing where nothing changes.
+    pub(super) fn arrange(&mut self, active: bool, video_on: bool) {
+        let now = Instant::now();
+        let wanted = (video_on && (active || self.preview) && self.camera_spec != CameraSpec::None)
+            .then(|| self.camera_spec.clone());
+        if wanted != self.camera_open {
+            match &wanted {
+                Some(spec) => self.camera.open(spec.clone()),
+                None => self.camera.close(),
+            }
+            self.camera_open = wanted;
+        }
+
+        let wanted = (active || self.preview).then(|| self.microphone_spec.clone());
+        if wanted != self.microphone_open {
+            let (spec, open) = (self.microphone_spec.clone(), wanted.is_some());
+            self.opener.order(DeviceOrder::Microphone { spec, open });
+            self.microphone_open = wanted;
+        }
+
+        if self.chime_until.is_some_and(|until| until <= now) {
+            self.chime_until = None;
+        }
+        let wanted = (active || self.chime_until.is_some()).then(|| self.speaker_spec.clone());
+        if wanted != self.speaker_open {
+            let (spec, open) = (self.speaker_spec.clone(), wanted.is_some());
+            self.opener.order(DeviceOrder::Speaker { spec, open });
+            self.speaker_open = wanted;
+        }
+        self.mend(now);
+    }
+
+    /// A stream that broke (the sound server went) is opened again, at most once a second.
+    fn mend(&mut self, now: Instant) {
+        let news = *self.news.borrow();
+        if !(news.microphone_failed || news.speaker_failed) || self.retry_at.is_some_and(|at| at > now) {
+            return;
+        }
+        self.retry_at = Some(now + RETRY);
+        if news.microphone_failed {
+            self.opener.order(DeviceOrder::MicrophoneFailed);
+        }
+        if news.speaker_failed {
+            self.opener.order(DeviceOrder::SpeakerFailed);
+        }
+    }
+
+    /// Waits until something about the devices is worth showing.
+    pub(super) async fn changed(&mut self) {
+        let chime = async {
+            match self.chime_until {
+                Some(until) => tokio::time::sleep_until(until.into()).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            Ok(()) = self.camera_state.changed() => {}
+            Ok(()) = self.microphone_state.changed() => {}
+            Ok(()) = self.speaker_state.changed() => {}
+            Ok(()) = self.lists.changed() => {}
+            Ok(()) = self.news.changed() => {}
+            () = chime => {}
+        }
+    }
+
+    pub(super) fn board(&self) -> Board {
+        Board {
+            camera: self.camera_state.borrow().clone(),
+            microphone: self.microphone_state.borrow().clone(),
+            speaker: self.speaker_state.borrow().clone(),
+            lists: self.lists.borrow().clone(),
+            level: self.news.borrow().level,
+        }
+    }
+}

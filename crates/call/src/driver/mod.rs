@@ -1,0 +1,299 @@
+//! The task that feeds the session and carries out what it says: one `select!`, one place where everything meets.
+
+mod devices;
+mod links;
+mod peers;
+
+use crate::api::{Command, Event, Figures, Phase, State};
+use crate::endpoint::Shared;
+use crate::options::Options;
+use crate::session::{Input, Me, Output, PeerKey, Session};
+use crate::stats::StatsSnapshot;
+use devices::Devices;
+use links::{LinkNews, LinkTable};
+use peers::{PeerNews, Peers};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::{mpsc, watch};
+use visavis_capture::{CameraSpec, CameraState, DeviceLists, DeviceState, wall_clock};
+use visavis_media::{Size, VideoFrame, slot};
+use visavis_signaling::{PakeSecret, RoomCode};
+
+/// Statistics are taken this often.
+const STATISTICS: Duration = Duration::from_secs(1);
+/// What is being closed when the app goes has this long.
+const CLOSING: Duration = Duration::from_secs(2);
+
+/// What is shown before anything has been opened.
+pub(crate) fn first_state(options: &Options) -> State {
+    State {
+        phase: Phase::Home,
+        camera: CameraState::Off,
+        microphone: DeviceState::Off,
+        speaker: DeviceState::Off,
+        devices: Arc::new(DeviceLists::default()),
+        microphone_level: 0.0,
+        muted: false,
+        video_on: options.camera != CameraSpec::None,
+    }
+}
+
+/// Runs until the commands' sender is gone, then hangs up and closes everything.
+pub(crate) async fn run(
+    options: Options,
+    shared: Arc<Shared>,
+    publish: watch::Sender<Arc<State>>,
+    preview: slot::Writer<VideoFrame>,
+    remote: slot::Writer<VideoFrame>,
+    commands: mpsc::Receiver<Command>,
+) {
+    let (peers, peer_news) = Peers::new(&options, remote);
+    let (links, link_news) = LinkTable::new(&options);
+    let (secrets, secrets_in) = mpsc::channel(8);
+    let video_on = options.camera != CameraSpec::None;
+    let me = Me { name: options.name.clone(), muted: false, video_on };
+    let mut driver = Driver {
+        session: Session::new(me),
+        devices: Devices::new(&options, preview),
+        peers,
+        links,
+        secrets,
+        shared,
+        publish,
+        figures: Figures::default(),
+        last: StatsSnapshot::default(),
+        muted: false,
+        video_on,
+    };
+    driver.begin();
+    driver.serve(commands, peer_news, link_news, secrets_in).await;
+    driver.finish().await;
+}
+
+struct Driver {
+    session: Session,
+    devices: Devices,
+    peers: Peers,
+    links: LinkTable,
+    secrets: mpsc::Sender<(RoomCode, PakeSecret)>,
+    shared: Arc<Shared>,
+    publish: watch::Sender<Arc<State>>,
+    figures: Figures,
+    last: StatsSnapshot,
+    muted: bool,
+    video_on: bool,
+}
+
+impl Driver {
+    fn begin(&mut self) {
+        for (id, info) in self.links.open_configured() {
+            self.feed(Input::LinkAdded(id, info));
+        }
+        self.settle();
+    }
+
+    async fn serve(
+        &mut self,
+        mut commands: mpsc::Receiver<Command>,
+        mut peer_news: mpsc::Receiver<PeerNews>,
+        mut link_news: mpsc::Receiver<LinkNews>,
+        mut secrets: mpsc::Receiver<(RoomCode, PakeSecret)>,
+    ) {
+        let mut statistics = tokio::time::interval(STATISTICS);
+        statistics.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            let timeout = self.session.poll_timeout();
+            let sleep = async {
+                match timeout {
+                    Some(at) => tokio::time::sleep_until(at.into()).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                command = commands.recv() => match command {
+                    Some(command) => self.command(command),
+                    None => return,
+                },
+                Some(news) = peer_news.recv() => self.peer_news(news),
+                Some(news) = link_news.recv() => self.link_news(news),
+                Some((code, secret)) = secrets.recv() => self.feed(Input::Secret(code, secret)),
+                () = self.devices.changed() => {}
+                _ = statistics.tick(), if self.peers.media_flows() => self.measure(),
+                () = sleep => self.session.handle_timeout(Instant::now()),
+            }
+            self.settle();
+        }
+    }
+
+    fn feed(&mut self, input: Input) {
+        self.session.handle(Instant::now(), input);
+    }
+
+    fn command(&mut self, command: Command) {
+        match &command {
+            Command::SetMuted(muted) => {
+                self.muted = *muted;
+                self.devices.mute(*muted);
+            }
+            Command::SetVideo(on) => self.video_on = *on,
+            Command::SetCamera(spec) => self.devices.use_camera(spec.clone()),
+            Command::SetMicrophone(spec) => self.devices.use_microphone(spec.clone()),
+            Command::SetSpeaker(spec) => self.devices.use_speaker(spec.clone()),
+            Command::TestSpeaker => self.devices.chime(),
+            Command::SetServers(servers) => {
+                let (gone, new) = self.links.set_configured(servers);
+                for id in gone {
+                    self.feed(Input::LinkGone(id, "no longer configured".into()));
+                }
+                for (id, info) in new {
+                    self.feed(Input::LinkAdded(id, info));
+                }
+            }
+            Command::Join(invitation) | Command::Prepare(invitation) => {
+                if let Some((id, info)) = self.links.open_invited(invitation.server.as_deref()) {
+                    self.feed(Input::LinkAdded(id, info));
+                }
+            }
+            Command::Start(_)
+            | Command::Meet(_)
+            | Command::HangUp
+            | Command::SetName(_)
+            | Command::Chat(_)
+            | Command::Ping(_) => {}
+        }
+        self.feed(Input::Command(command));
+    }
+
+    fn peer_news(&mut self, news: PeerNews) {
+        match news {
+            PeerNews::Event(key, event) => self.feed(Input::Peer(key, event)),
+            PeerNews::FirstPicture => self.shared.event(Event::FirstFrame),
+            PeerNews::Built(key, built) => {
+                if let Some(event) = self.peers.built(key, built) {
+                    self.feed(Input::Peer(key, event));
+                }
+            }
+            PeerNews::Spare(spare) => self.peers.spare_built(spare),
+        }
+    }
+
+    fn link_news(&mut self, news: LinkNews) {
+        if let Some(input) = self.links.translate(news) {
+            self.feed(input);
+        }
+    }
+
+    /// Carries out everything the session wants, then shows what is true now.
+    fn settle(&mut self) {
+        while let Some(output) = self.session.poll_output() {
+            self.carry_out(output);
+        }
+        self.show();
+    }
+
+    fn carry_out(&mut self, output: Output) {
+        match output {
+            Output::Serve(code) => {
+                self.peers.prepare(self.devices.look_through());
+                self.links.serve(&code);
+            }
+            Output::Search(code) => {
+                self.peers.prepare(self.devices.look_through());
+                self.links.search(&code);
+            }
+            Output::Release { keep } => {
+                for id in self.links.release(keep) {
+                    self.feed(Input::LinkGone(id, "not needed any more".into()));
+                }
+            }
+            Output::Derive(code) => self.derive(code),
+            Output::Send(link, message) => self.links.send(link, message),
+            Output::PeerNew(key, servers) => self.peers.open(key, &servers),
+            Output::PeerDo(key, command) => self.peers.command(key, command),
+            Output::PeerDrop(key) => self.peers.close(key),
+            Output::MediaStart(key) => self.start_media(key),
+            Output::MediaStop => self.stop_media(),
+            Output::Tell(event) => self.shared.event(event),
+        }
+    }
+
+    fn derive(&self, code: RoomCode) {
+        let out = self.secrets.clone();
+        tokio::task::spawn_blocking(move || {
+            let secret = PakeSecret::derive(&code);
+            let _ = out.blocking_send((code, secret));
+        });
+    }
+
+    fn start_media(&mut self, key: PeerKey) {
+        (self.last, self.figures) = (StatsSnapshot::default(), Figures::default());
+        self.peers.start_media(key, self.devices.audio());
+    }
+
+    fn stop_media(&mut self) {
+        if let Some(last) = self.peers.snapshot(wall_clock().unix_ms(Instant::now())) {
+            self.shared.statistics(last);
+        }
+        self.peers.stop_media();
+    }
+
+    /// Takes the statistics of one second.
+    fn measure(&mut self) {
+        let Some(now) = self.peers.snapshot(wall_clock().unix_ms(Instant::now())) else { return };
+        let last = &self.last;
+        let seconds = ((now.t - last.t) / 1000.0).clamp(0.1, 10.0);
+        let kbps = |new: u64, old: u64| (new.saturating_sub(old) as f64 * 8.0 / 1000.0 / seconds) as f32;
+        let (video, before) = (&now.inbound_video, &last.inbound_video);
+        let received = video.packets_received.saturating_sub(before.packets_received);
+        let lost = video.packets_lost.saturating_sub(before.packets_lost);
+        self.figures = Figures {
+            round_trip: now.candidate_pair.current_round_trip_time.and_then(|s| Duration::try_from_secs_f64(s).ok()),
+            received_fps: (video.frames_decoded.saturating_sub(before.frames_decoded) as f64 / seconds) as f32,
+            received_size: Size::new(video.frame_width, video.frame_height).ok(),
+            received_kbps: kbps(video.bytes_received, before.bytes_received),
+            sent_kbps: kbps(now.outbound_video.bytes_sent, last.outbound_video.bytes_sent),
+            lost: lost as f32 / (lost + received).max(1) as f32,
+        };
+        self.shared.statistics(now.clone());
+        self.last = now;
+    }
+
+    fn show(&mut self) {
+        let mut phase = self.session.phase();
+        let active = !matches!(phase, Phase::Home | Phase::Ended(_));
+        self.devices.arrange(active, self.video_on);
+        if !active {
+            self.peers.rest();
+        }
+        if let Phase::InCall(call) = &mut phase {
+            call.figures = self.figures;
+        }
+        let board = self.devices.board();
+        let state = State {
+            phase,
+            camera: board.camera,
+            microphone: board.microphone,
+            speaker: board.speaker,
+            devices: board.lists,
+            microphone_level: board.level,
+            muted: self.muted,
+            video_on: self.video_on,
+        };
+        self.publish.send_replace(Arc::new(state));
+        (self.shared.wake)();
+    }
+
+    async fn finish(mut self) {
+        if !matches!(self.session.phase(), Phase::Home | Phase::Ended(_)) {
+            self.feed(Input::Command(Command::HangUp));
+            self.settle();
+        }
+        let closing = async {
+            self.peers.finish().await;
+            self.links.finish().await;
+        };
+        if tokio::time::timeout(CLOSING, closing).await.is_err() {
+            tracing::debug!("something did not close in time");
+        }
+    }
+}

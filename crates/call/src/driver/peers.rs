@@ -1,0 +1,226 @@
+//! Peer connections and the media on them. One is always built ahead, so that an offer or answer needs no set-up.
+
+use crate::media::{AudioCommand, MediaHooks, MediaSession, PreparedMedia};
+use crate::options::{IceServer, Options};
+use crate::peer::{NameCache, Peer, PeerCommand, PeerError, PeerEvent, PeerSettings};
+use crate::session::PeerKey;
+use crate::stats::StatsSnapshot;
+use std::collections::BTreeMap;
+use std::sync::mpsc::SyncSender;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use visavis_media::{VideoFrame, slot};
+
+/// Events of one connection that may wait.
+const EVENTS: usize = 256;
+
+/// A connection and its events.
+pub(super) type Fresh = (Peer, mpsc::Receiver<PeerEvent>);
+
+/// What tasks of this module report.
+pub(super) enum PeerNews {
+    Event(PeerKey, PeerEvent),
+    Built(PeerKey, Result<Fresh, PeerError>),
+    Spare(Result<Fresh, PeerError>),
+    FirstPicture,
+}
+
+enum Slot {
+    /// Commands wait for the connection.
+    Building(Vec<PeerCommand>),
+    Ready(Peer),
+}
+
+/// See the module's text.
+pub(super) struct Peers {
+    options: Options,
+    settings: PeerSettings,
+    remote: slot::Writer<VideoFrame>,
+    slots: BTreeMap<PeerKey, Slot>,
+    spare: Option<Fresh>,
+    building_spare: bool,
+    prepared: Option<PreparedMedia>,
+    media: Option<MediaSession>,
+    news: mpsc::Sender<PeerNews>,
+    closing: JoinSet<()>,
+}
+
+async fn build(settings: PeerSettings) -> Result<Fresh, PeerError> {
+    let (out, events) = mpsc::channel(EVENTS);
+    Ok((Peer::build(&settings, out).await?, events))
+}
+
+impl Peers {
+    pub(super) fn new(options: &Options, remote: slot::Writer<VideoFrame>) -> (Self, mpsc::Receiver<PeerNews>) {
+        let (news, inbox) = mpsc::channel(EVENTS);
+        let settings = PeerSettings {
+            ice_servers: options.ice_servers.clone(),
+            relay_only: options.relay_only,
+            bind: options.bind.clone(),
+            max_bitrate: options.max_bitrate,
+            mdns: options.local_network == crate::options::LocalNetwork::On,
+            names: NameCache::default(),
+        };
+        let peers = Self {
+            options: options.clone(),
+            settings,
+            remote,
+            slots: BTreeMap::new(),
+            spare: None,
+            building_spare: false,
+            prepared: None,
+            media: None,
+            news,
+            closing: JoinSet::new(),
+        };
+        (peers, inbox)
+    }
+
+    /// Somebody may come soon: a connection is built and the encoder warmed up.
+    pub(super) fn prepare(&mut self, frames: slot::Reader<VideoFrame>) {
+        self.prepared = Some(PreparedMedia::new(frames, &self.options));
+        self.build_spare();
+    }
+
+    fn build_spare(&mut self) {
+        if self.spare.is_none() && !self.building_spare {
+            self.building_spare = true;
+            let (settings, out) = (self.settings.clone(), self.news.clone());
+            tokio::spawn(async move {
+                let _ = out.send(PeerNews::Spare(build(settings).await)).await;
+            });
+        }
+    }
+
+    pub(super) fn spare_built(&mut self, spare: Result<Fresh, PeerError>) {
+        self.building_spare = false;
+        match spare {
+            Ok(spare) => self.spare = Some(spare),
+            Err(error) => tracing::warn!(%error, "no peer connection could be built ahead"),
+        }
+    }
+
+    /// Nobody is expected any more: what was prepared is given up, since networks change meanwhile.
+    pub(super) fn rest(&mut self) {
+        if let Some((peer, _)) = self.spare.take() {
+            self.closing.spawn(peer.close());
+        }
+        self.prepared = None;
+        while self.closing.try_join_next().is_some() {}
+    }
+
+    pub(super) fn open(&mut self, key: PeerKey, servers: &[visavis_signaling::IceServer]) {
+        if servers.is_empty()
+            && let Some(fresh) = self.spare.take()
+        {
+            self.install(key, fresh, Vec::new());
+            return;
+        }
+        self.slots.insert(key, Slot::Building(Vec::new()));
+        let mut settings = self.settings.clone();
+        settings.ice_servers.extend(servers.iter().map(|s| IceServer {
+            urls: s.urls.clone(),
+            username: s.username.clone().unwrap_or_default(),
+            credential: s.credential.clone().unwrap_or_default(),
+        }));
+        let out = self.news.clone();
+        tokio::spawn(async move {
+            let _ = out.send(PeerNews::Built(key, build(settings).await)).await;
+        });
+    }
+
+    fn install(&mut self, key: PeerKey, (peer, mut events): Fresh, waiting: Vec<PeerCommand>) {
+        for command in waiting {
+            peer.command(command);
+        }
+        self.slots.insert(key, Slot::Ready(peer));
+        let out = self.news.clone();
+        tokio::spawn(async move {
+            while let Some(event) = events.recv().await {
+                if out.send(PeerNews::Event(key, event)).await.is_err() {
+                    break;
+                }
+            }
+        });
+    }
+
+    /// A connection asked for is there; returns what the session must hear where it is not.
+    pub(super) fn built(&mut self, key: PeerKey, built: Result<Fresh, PeerError>) -> Option<PeerEvent> {
+        match (built, self.slots.remove(&key)) {
+            (Ok(fresh), Some(Slot::Building(waiting))) => {
+                self.install(key, fresh, waiting);
+                None
+            }
+            // Dropped while it was being built.
+            (Ok((peer, _)), _) => {
+                self.closing.spawn(peer.close());
+                None
+            }
+            (Err(error), _) => Some(PeerEvent::Failed(error.to_string())),
+        }
+    }
+
+    pub(super) fn command(&mut self, key: PeerKey, command: PeerCommand) {
+        match self.slots.get_mut(&key) {
+            Some(Slot::Ready(peer)) => {
+                if !peer.command(command) {
+                    tracing::debug!("a peer connection takes no more commands");
+                }
+            }
+            Some(Slot::Building(waiting)) => waiting.push(command),
+            None => {}
+        }
+    }
+
+    pub(super) fn close(&mut self, key: PeerKey) {
+        if let Some(Slot::Ready(peer)) = self.slots.remove(&key) {
+            self.closing.spawn(peer.close());
+        }
+    }
+
+    /// Lets sound and picture flow over a connection that stands.
+    pub(super) fn start_media(&mut self, key: PeerKey, audio: SyncSender<AudioCommand>) {
+        let Some(Slot::Ready(peer)) = self.slots.get_mut(&key) else { return };
+        let (Some(link), Some(prepared)) = (peer.take_link(), self.prepared.take()) else {
+            tracing::error!("a connection stands, but nothing can be sent over it");
+            return;
+        };
+        let out = self.news.clone();
+        let hooks = MediaHooks {
+            display: self.remote.clone(),
+            tap: self.options.on_picture.clone(),
+            audio,
+            first_picture: Box::new(move || {
+                let _ = out.blocking_send(PeerNews::FirstPicture);
+            }),
+            dtx: self.options.dtx,
+            sound_tap: self.options.on_sound.clone(),
+        };
+        self.media = Some(MediaSession::start(prepared, link, hooks));
+    }
+
+    pub(super) fn stop_media(&mut self) {
+        if let Some(media) = self.media.take() {
+            self.closing.spawn(media.stop());
+        }
+    }
+
+    pub(super) fn media_flows(&self) -> bool {
+        self.media.is_some()
+    }
+
+    pub(super) fn snapshot(&self, unix_ms: f64) -> Option<StatsSnapshot> {
+        Some(self.media.as_ref()?.counters.snapshot(unix_ms))
+    }
+
+    /// Closes everything.
+    pub(super) async fn finish(&mut self) {
+        self.stop_media();
+        self.rest();
+        let keys: Vec<_> = self.slots.keys().copied().collect();
+        for key in keys {
+            self.close(key);
+        }
+        while self.closing.join_next().await.is_some() {}
+    }
+}

@@ -1,0 +1,41 @@
+//! A call: session, peer connection, media pipelines, rate control, statistics.
+//!
+//! An [`Endpoint`] is one person's end. It takes [`Command`]s, shows one [`State`], and keeps its devices, sockets and
+//! codecs on threads of its own:
+//!
+//! ```no_run
+//! use visavis_call::{Command, Endpoint, Options, Phase};
+//!
+//! let endpoint = Endpoint::start(Options { name: "Ann".into(), ..Options::default() }, || ())?;
+//! endpoint.send(Command::Start(None));
+//! if let Phase::Waiting(waiting) = &endpoint.state().phase {
+//!     println!("read out: {}", waiting.code);
+//! }
+//! # Ok::<(), visavis_call::StartError>(())
+//! ```
+//!
+//! Inside, data flows one way: device → codec → network → codec → display slot (`media`), rate control sits beside it
+//! (`rate`), one peer connection behind commands and events (`peer`), and what a call *is* lives in a state machine
+//! without I/O or clock (`session`), which the `driver` feeds.
+
+mod api;
+mod control;
+mod driver;
+mod endpoint;
+mod lan;
+mod links;
+mod media;
+mod options;
+mod peer;
+mod rate;
+mod session;
+mod stats;
+
+pub use api::{
+    Again, ChatLine, Command, EndReason, Ended, Event, Figures, InCall, Path, PeerView, Phase, Reach, State, Waiting,
+};
+pub use endpoint::{Endpoint, StartError, TimedEvent};
+pub use options::{DEFAULT_STUN, IceServer, LocalNetwork, Options, PictureTap, ReceivedPicture, SoundTap};
+pub use stats::{
+    CandidatePair, InboundAudio, InboundVideo, OutboundAudio, OutboundVideo, StatsSnapshot,
+};

@@ -1,0 +1,18 @@
+//! Sound and picture of a call: device → codec → network, and network → codec → device.
+//!
+//! Raw pictures go through newest-wins slots, encoded frames through short bounded channels on which the encoder
+//! waits. Codecs run on threads of their own, sockets on tokio.
+
+mod assembler;
+mod audio;
+mod audio_devices;
+mod camera;
+mod session;
+mod speech;
+mod video_receive;
+mod video_send;
+
+pub(crate) use audio::{AudioCommand, AudioEngine, AudioNews};
+pub(crate) use audio_devices::{AudioDevices, DeviceBoard, DeviceOrder};
+pub(crate) use camera::CameraDeck;
+pub(crate) use session::{MediaHooks, MediaSession, PreparedMedia};

@@ -1,0 +1,232 @@
+//! Everything that flows in one call, started when the path stands and stopped with it.
+
+use super::audio::{AudioCall, AudioCommand, AudioPacket};
+use super::video_receive::{self, DecoderInput, Screen};
+use super::video_send::{self, RtpWriter, Start, VideoSender};
+use crate::options::{Options, PictureTap, SoundTap};
+use crate::peer::{Feedback, PeerLink};
+use crate::stats::Counters;
+use rtc::rtp_transceiver::rtp_sender::RtpCodecKind;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use visavis_capture::Worker;
+use visavis_media::time::RtpStamper;
+use visavis_media::{ClockRate, EncodedAudio, RtpTicks, VideoFrame, slot};
+use webrtc::media_stream::track_remote::{TrackRemote, TrackRemoteEvent};
+
+/// Encoded sound that may wait for the network: 160 ms.
+const AUDIO_QUEUE: usize = 8;
+/// Received sound that may wait for the sound thread: 5 s of a burst after a stall.
+const AUDIO_INBOX: usize = 256;
+/// Sound whose capture moment strays this far from the count of samples begins a new count: 20 ms.
+const RESYNC_TICKS: i32 = 960;
+
+/// Made before anybody is there: the encoder is warm when they come.
+pub(crate) struct PreparedMedia {
+    sender: VideoSender,
+}
+
+impl PreparedMedia {
+    pub(crate) fn new(frames: slot::Reader<VideoFrame>, options: &Options) -> Self {
+        Self { sender: VideoSender::prepare(frames, options.size, options.fps) }
+    }
+}
+
+/// What a call's media reports to its driver.
+pub(crate) struct MediaHooks {
+    pub display: slot::Writer<VideoFrame>,
+    pub tap: Option<PictureTap>,
+    pub audio: SyncSender<AudioCommand>,
+    pub first_picture: Box<dyn FnOnce() + Send>,
+    pub dtx: bool,
+    pub sound_tap: Option<SoundTap>,
+}
+
+/// Dropping it stops everything; threads are joined.
+pub(crate) struct MediaSession {
+    pub(crate) counters: Counters,
+    tasks: JoinSet<()>,
+    audio: SyncSender<AudioCommand>,
+    sender: Option<VideoSender>,
+    decoder: Option<Worker>,
+}
+
+impl MediaSession {
+    /// Must be called within the tokio runtime.
+    pub(crate) fn start(prepared: PreparedMedia, link: PeerLink, hooks: MediaHooks) -> Self {
+        let counters = Counters::default();
+        let mut tasks = JoinSet::new();
+        let keyframe = Arc::new(AtomicBool::new(false));
+
+        let (pictures, queue) = video_send::queue();
+        let writer = RtpWriter::new(link.video.clone(), link.video_ssrc, link.video_payload_type);
+        tasks.spawn(video_send::pump(queue, writer, counters.clone()));
+        let (target, out) = (link.target.clone(), pictures);
+        prepared.sender.start(Start { target, counters: counters.clone(), out, keyframe: keyframe.clone() });
+
+        let screen = Screen {
+            display: hooks.display,
+            tap: hooks.tap,
+            counters: counters.clone(),
+            first: hooks.first_picture,
+        };
+        let (decoder, input) = video_receive::decoder(screen);
+
+        let (sound, sound_queue) = mpsc::channel(AUDIO_QUEUE);
+        let (packets_in, packets) = sync_channel(AUDIO_INBOX);
+        let call = AudioCall { packets, out: sound, counters: counters.clone(), dtx: hooks.dtx, tap: hooks.sound_tap };
+        let _ = hooks.audio.try_send(AudioCommand::Attach(Box::new(call)));
+        let writer = RtpWriter::new(link.audio.clone(), link.audio_ssrc, link.audio_payload_type);
+        tasks.spawn(pump_sound(sound_queue, writer, counters.clone()));
+
+        let receivers = Receivers { input: Arc::new(input), packets: packets_in, counters: counters.clone() };
+        tasks.spawn(receivers.run(link.remote_video, link.remote_audio, link.later));
+        tasks.spawn(listen_to_feedback(link.feedback, keyframe, link.video_ssrc, hooks.audio.clone(), counters.clone()));
+        let (trip, measured) = (link.round_trip, counters.clone());
+        tasks.spawn(async move {
+            loop {
+                let round_trip = trip.get().await.map(|d| d.as_secs_f64());
+                measured.update(|s| s.candidate_pair.current_round_trip_time = round_trip);
+                tokio::time::sleep(Duration::from_millis(500)).await;
+            }
+        });
+        Self { counters, tasks, audio: hooks.audio, sender: Some(prepared.sender), decoder: Some(decoder) }
+    }
+
+    /// Stops everything and waits for it, off the async threads where it may block.
+    pub(crate) async fn stop(mut self) {
+        let _ = self.audio.try_send(AudioCommand::Detach);
+        self.tasks.shutdown().await;
+        let (sender, decoder) = (self.sender.take(), self.decoder.take());
+        let joined = tokio::task::spawn_blocking(move || {
+            drop(sender);
+            if let Some(decoder) = decoder {
+                decoder.join_within(Duration::from_secs(1));
+            }
+        });
+        let _ = joined.await;
+    }
+}
+
+impl Drop for MediaSession {
+    fn drop(&mut self) {
+        let _ = self.audio.try_send(AudioCommand::Detach);
+        self.tasks.abort_all();
+    }
+}
+
+struct Receivers {
+    input: Arc<DecoderInput>,
+    packets: SyncSender<AudioPacket>,
+    counters: Counters,
+}
+
+impl Receivers {
+    async fn run(
+        self,
+        video: Option<Arc<dyn TrackRemote>>,
+        audio: Option<Arc<dyn TrackRemote>>,
+        mut later: mpsc::Receiver<(RtpCodecKind, Arc<dyn TrackRemote>)>,
+    ) {
+        let mut tasks = JoinSet::new();
+        let known = video.map(|t| (RtpCodecKind::Video, t)).into_iter().chain(audio.map(|t| (RtpCodecKind::Audio, t)));
+        for (kind, track) in known {
+            self.read(&mut tasks, kind, track);
+        }
+        while let Some((kind, track)) = later.recv().await {
+            self.read(&mut tasks, kind, track);
+        }
+        while tasks.join_next().await.is_some() {}
+    }
+
+    fn read(&self, tasks: &mut JoinSet<()>, kind: RtpCodecKind, track: Arc<dyn TrackRemote>) {
+        match kind {
+            RtpCodecKind::Video => {
+                tasks.spawn(video_receive::receive(track, self.input.clone(), self.counters.clone()));
+            }
+            RtpCodecKind::Audio => {
+                tasks.spawn(receive_sound(track, self.packets.clone(), self.counters.clone()));
+            }
+            _ => {}
+        }
+    }
+}
+
+async fn receive_sound(track: Arc<dyn TrackRemote>, packets: SyncSender<AudioPacket>, counters: Counters) {
+    let mut span: Option<(u16, u64)> = None;
+    while let Some(event) = track.poll().await {
+        let TrackRemoteEvent::OnRtpPacket(packet) = event else { continue };
+        let header = &packet.header;
+        let (last, expected) = span.get_or_insert((header.sequence_number.wrapping_sub(1), 0));
+        let ahead = header.sequence_number.wrapping_sub(*last) as i16;
+        if ahead > 0 {
+            (*last, *expected) = (header.sequence_number, *expected + ahead as u64);
+        }
+        let expected = *expected;
+        counters.update(|s| {
+            s.inbound_audio.bytes_received += packet.payload.len() as u64;
+            s.inbound_audio.packets_received += 1;
+            s.inbound_audio.packets_lost = expected.saturating_sub(s.inbound_audio.packets_received);
+        });
+        let packet = AudioPacket {
+            sequence: packet.header.sequence_number,
+            ticks: RtpTicks(packet.header.timestamp),
+            payload: packet.payload,
+            arrival: Instant::now(),
+        };
+        // When the sound thread is behind by seconds, the oldest of it is of no use to anybody.
+        let _ = packets.try_send(packet);
+    }
+}
+
+/// Sends Opus packets as RTP (RFC 7587). Timestamps count samples while sound flows, as receivers expect, and jump
+/// to the capture moment after a pause or when the device's clock has strayed.
+async fn pump_sound(mut sound: mpsc::Receiver<EncodedAudio>, mut writer: RtpWriter, counters: Counters) {
+    let stamper = RtpStamper::new(Instant::now(), rand::random(), ClockRate::AUDIO);
+    let mut next: Option<RtpTicks> = None;
+    while let Some(packet) = sound.recv().await {
+        let captured = stamper.stamp(packet.at);
+        let counted = next.filter(|n| captured.since(*n).abs() < RESYNC_TICKS);
+        let ticks = counted.unwrap_or(captured);
+        next = Some(RtpTicks(ticks.0.wrapping_add(visavis_codec::opus::SAMPLES_20_MS as u32)));
+        let bytes = packet.data.len() as u64;
+        // The marker begins a talk spurt (RFC 3551 §4.1).
+        if !writer.write(ticks.0, counted.is_none(), packet.data).await {
+            return;
+        }
+        counters.update(|s| {
+            s.outbound_audio.bytes_sent += bytes;
+            s.outbound_audio.packets_sent += 1;
+        });
+    }
+}
+
+async fn listen_to_feedback(
+    mut feedback: mpsc::Receiver<Feedback>,
+    keyframe: Arc<AtomicBool>,
+    video_ssrc: u32,
+    audio: SyncSender<AudioCommand>,
+    counters: Counters,
+) {
+    let mut expected = 0.0f32;
+    while let Some(news) = feedback.recv().await {
+        match news {
+            Feedback::KeyframeWanted => {
+                keyframe.store(true, Ordering::Relaxed);
+                counters.update(|s| s.outbound_video.pli_count += 1);
+            }
+            Feedback::Nack { .. } => counters.update(|s| s.outbound_video.nack_count += 1),
+            Feedback::NackSent => counters.update(|s| s.inbound_video.nack_count += 1),
+            Feedback::Loss { ssrc, fraction } if ssrc != video_ssrc => {
+                // Opus spends its forward error correction on what is expected to be lost.
+                expected = 0.7 * expected + 0.3 * fraction * 100.0;
+                let _ = audio.try_send(AudioCommand::ExpectedLoss((expected.ceil() as u8).clamp(2, 30)));
+            }
+            Feedback::Loss { .. } | Feedback::SenderReport { .. } => {}
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! Our picture: newest capture → encoder's thread → packets → the connection.
+
+use crate::rate::{Ladder, SharedTarget};
+use crate::stats::Counters;
+use bytes::Bytes;
+use rtc::rtp;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
+use visavis_capture::{StopFlag, Worker};
+use visavis_codec::h264::{EncoderSettings, VideoEncoder};
+use visavis_codec::rtp_h264::packetize;
+use visavis_codec::scale::{Scaler, fit};
+use visavis_media::slot::{Reader, Taken};
+use visavis_media::time::RtpStamper;
+use visavis_media::{BitsPerSecond, ClockRate, EncodedVideo, Size, VideoFrame};
+use webrtc::media_stream::track_local::TrackLocal;
+use webrtc::media_stream::track_local::static_rtp::TrackLocalStaticRTP;
+
+/// Payload of a packet: with RTP header, extensions, SRTP tag, UDP and IPv6 it stays below 1280 bytes, which every
+/// path carries unbroken.
+const MAX_PAYLOAD: usize = 1160;
+/// Of the target, sound takes this first.
+const AUDIO_SHARE: u32 = 48_000;
+/// Encoded pictures that may wait for the network; the encoder waits when it is full.
+const QUEUE: usize = 2;
+/// What the encoder owes is forgiven beyond this many picture intervals: a keyframe must not stop the picture.
+const DEBT_LIMIT: f64 = 2.0;
+
+/// What the encoder's thread needs once the path stands.
+pub(crate) struct Start {
+    pub target: SharedTarget,
+    pub counters: Counters,
+    pub out: mpsc::Sender<EncodedVideo>,
+    pub keyframe: Arc<AtomicBool>,
+}
+
+/// The encoder's thread; warm before there is anybody to see the picture.
+pub(crate) struct VideoSender {
+    start: Option<SyncSender<Start>>,
+    worker: Option<Worker>,
+}
+
+impl VideoSender {
+    /// Makes the encoder and encodes nothing yet.
+    pub(crate) fn prepare(frames: Reader<VideoFrame>, size: Size, fps: f32) -> Self {
+        let (start, begin) = sync_channel::<Start>(1);
+        let worker = Worker::spawn("video-encoder", move |stop| match make_encoder(size, fps) {
+            Some(encoder) => run(&frames, encoder, fps, &begin, stop),
+            None => tracing::error!("no H.264 encoder could be made; no picture is sent"),
+        });
+        Self { start: Some(start), worker: Some(worker) }
+    }
+
+    /// Lets pictures flow.
+    pub(crate) fn start(&self, start: Start) {
+        if let Some(begin) = &self.start {
+            let _ = begin.try_send(start);
+        }
+    }
+}
+
+impl Drop for VideoSender {
+    fn drop(&mut self) {
+        self.start = None;
+        if let Some(worker) = self.worker.take() {
+            worker.join_within(Duration::from_secs(1));
+        }
+    }
+}
+
+fn make_encoder(size: Size, fps: f32) -> Option<VideoEncoder> {
+    VideoEncoder::new(EncoderSettings { size, fps, bitrate: BitsPerSecond::kilo(1000) })
+        .inspect_err(|error| tracing::error!(%error, "encoder"))
+        .ok()
+}
+
+fn run(frames: &Reader<VideoFrame>, encoder: VideoEncoder, fps: f32, begin: &Receiver<Start>, stop: &StopFlag) {
+    // Ends when the sender is dropped before a call came about.
+    let Ok(start) = begin.recv() else { return };
+    let rate = encoder.rate();
+    let mut sender = Sending {
+        encoder,
+        scaler: Scaler::new(),
+        ladder: Ladder::new(fps),
+        rate,
+        debt_s: 0.0,
+        last: None,
+        first: true,
+        start,
+    };
+    while !stop.is_set() && !sender.start.out.is_closed() {
+        match frames.take_for(Duration::from_millis(100)) {
+            Taken::Value(frame) => sender.picture(&frame),
+            Taken::TimedOut => {}
+            Taken::Closed => break,
+        }
+    }
+}
+
+struct Sending {
+    encoder: VideoEncoder,
+    scaler: Scaler,
+    ladder: Ladder,
+    rate: (BitsPerSecond, f32),
+    /// How far the encoder is ahead of its rate.
+    debt_s: f64,
+    last: Option<Instant>,
+    first: bool,
+    start: Start,
+}
+
+impl Sending {
+    fn picture(&mut self, frame: &VideoFrame) {
+        let target = self.start.target.get();
+        let video = BitsPerSecond(target.0.saturating_sub(AUDIO_SHARE).max(40_000));
+        let step = self.ladder.update(target);
+        let interval = 1.0 / f64::from(step.fps.max(1.0));
+        if !self.due(frame.at, interval) {
+            return;
+        }
+        self.follow(video, step.fps);
+        let size = fit(frame.picture.size(), step.max_pixels);
+        let picture = self.scaler.scale(&frame.picture, size);
+        let forced = self.start.keyframe.swap(false, Ordering::Relaxed) || std::mem::take(&mut self.first);
+        let begun = Instant::now();
+        let encoded = self.encoder.encode(&VideoFrame { picture, at: frame.at }, forced);
+        let took = begun.elapsed();
+        match encoded {
+            Ok(Some(encoded)) => {
+                let bits = encoded.data.len() as f64 * 8.0;
+                self.debt_s = (self.debt_s + bits / f64::from(video.0)).min((DEBT_LIMIT + 1.0) * interval);
+                self.count(&encoded, size, took);
+                // Waits while the network's queue is full: encoded pictures are never dropped.
+                let _ = self.start.out.blocking_send(encoded);
+            }
+            Ok(None) => {}
+            Err(error) => tracing::debug!(%error, "a picture was not encoded"),
+        }
+    }
+
+    /// Whether this picture is to be encoded: it keeps the frame rate, and the encoder does not owe too much.
+    fn due(&mut self, at: Instant, interval: f64) -> bool {
+        let since = self.last.map(|last| at.saturating_duration_since(last).as_secs_f64());
+        // A tenth of the interval is left to the camera's jitter.
+        if since.is_some_and(|s| s < interval * 0.6) {
+            return false;
+        }
+        self.debt_s = (self.debt_s - since.unwrap_or(interval)).max(0.0);
+        self.last = Some(at);
+        self.debt_s <= DEBT_LIMIT * interval
+    }
+
+    fn follow(&mut self, bitrate: BitsPerSecond, fps: f32) {
+        let (now, at_fps) = self.rate;
+        let changed = bitrate.0.abs_diff(now.0) > now.0 / 50 || (fps - at_fps).abs() > 0.5;
+        if changed && self.encoder.set_rate(bitrate, fps).is_ok() {
+            self.rate = (bitrate, fps);
+        }
+    }
+
+    fn count(&self, encoded: &EncodedVideo, size: Size, took: Duration) {
+        let limited = self.ladder.limited();
+        let target = self.start.target.get();
+        self.start.counters.update(|s| {
+            let video = &mut s.outbound_video;
+            video.frames_encoded += 1;
+            video.key_frames_encoded += u64::from(encoded.keyframe);
+            video.total_encode_time += took.as_secs_f64();
+            (video.frame_width, video.frame_height) = (size.width(), size.height());
+            video.target_bitrate = f64::from(target.0);
+            video.quality_limitation_reason = if limited { "bandwidth" } else { "none" };
+            s.candidate_pair.available_outgoing_bitrate = f64::from(target.0);
+        });
+    }
+}
+
+/// Packets of one stream: consecutive numbers, given times.
+pub(crate) struct RtpWriter {
+    track: Arc<TrackLocalStaticRTP>,
+    ssrc: u32,
+    payload_type: u8,
+    sequence: u16,
+}
+
+impl RtpWriter {
+    pub(crate) fn new(track: Arc<TrackLocalStaticRTP>, ssrc: u32, payload_type: u8) -> Self {
+        Self { track, ssrc, payload_type, sequence: rand::random() }
+    }
+
+    /// `false`: the connection is gone.
+    pub(crate) async fn write(&mut self, timestamp: u32, marker: bool, payload: Bytes) -> bool {
+        let header = rtp::header::Header {
+            version: 2,
+            marker,
+            payload_type: self.payload_type,
+            sequence_number: self.sequence,
+            timestamp,
+            ssrc: self.ssrc,
+            ..Default::default()
+        };
+        self.sequence = self.sequence.wrapping_add(1);
+        self.track.write_rtp(rtp::Packet { header, payload }).await.is_ok()
+    }
+}
+
+/// Makes the channel that encoded pictures wait in.
+pub(crate) fn queue() -> (mpsc::Sender<EncodedVideo>, mpsc::Receiver<EncodedVideo>) {
+    mpsc::channel(QUEUE)
+}
+
+/// Sends encoded pictures as RTP (RFC 6184) until either end closes.
+pub(crate) async fn pump(mut pictures: mpsc::Receiver<EncodedVideo>, mut writer: RtpWriter, counters: Counters) {
+    let stamper = RtpStamper::new(Instant::now(), rand::random(), ClockRate::VIDEO);
+    while let Some(picture) = pictures.recv().await {
+        let timestamp = stamper.stamp(picture.at).0;
+        let payloads = packetize(&picture.data, MAX_PAYLOAD);
+        let (count, bytes) = (payloads.len(), payloads.iter().map(Bytes::len).sum::<usize>());
+        for (i, payload) in payloads.into_iter().enumerate() {
+            if !writer.write(timestamp, i + 1 == count, payload).await {
+                return;
+            }
+        }
+        counters.update(|s| {
+            s.outbound_video.bytes_sent += bytes as u64;
+            s.outbound_video.packets_sent += count as u64;
+        });
+    }
+}

@@ -1,0 +1,131 @@
+//! What a call can be told before it begins.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+use visavis_capture::{CameraSpec, MicrophoneSpec, SpeakerSpec};
+use visavis_media::{AudioFrame, BitsPerSecond, I420, Size};
+
+/// STUN servers asked where nobody configured others. Such a server sees the address of whoever asks it.
+pub const DEFAULT_STUN: [&str; 3] =
+    ["stun:stun.l.google.com:19302", "stun:stun1.l.google.com:19302", "stun:stun2.l.google.com:19302"];
+
+/// Settings of an [`Endpoint`](crate::Endpoint).
+#[derive(Clone)]
+pub struct Options {
+    /// Signaling servers, `ws://` or `wss://`; none is fine on a local network.
+    pub servers: Vec<String>,
+    /// Certificate authority for `wss://` servers, PEM; `None`: the system's.
+    pub ca: Option<PathBuf>,
+    /// STUN and TURN servers. A signaling server may add its own.
+    pub ice_servers: Vec<IceServer>,
+    /// Media only through TURN: the other side does not see our address.
+    pub relay_only: bool,
+    /// Local addresses to send media from; empty: every interface.
+    pub bind: Vec<SocketAddr>,
+    /// Run a signaling server inside, announce it by mDNS, and search for others' (see [`LocalNetwork`]).
+    pub local_network: LocalNetwork,
+    /// The name that the other side sees.
+    pub name: String,
+    /// Camera to begin with.
+    pub camera: CameraSpec,
+    /// Microphone to begin with.
+    pub microphone: MicrophoneSpec,
+    /// Loudspeaker to begin with.
+    pub speaker: SpeakerSpec,
+    /// Wanted size of our picture.
+    pub size: Size,
+    /// Wanted frames per second of our picture.
+    pub fps: f32,
+    /// Most that our picture and sound may take.
+    pub max_bitrate: BitsPerSecond,
+    /// Send nothing while nobody speaks (Opus DTX).
+    pub dtx: bool,
+    /// Keep camera and microphone open before a call, so that one sees and hears oneself.
+    pub preview: bool,
+    /// Called with each decoded picture, on the decoder's thread; must be quick. For tests and measurements.
+    pub on_picture: Option<PictureTap>,
+    /// Called with each 10 ms of sound on its way to the loudspeaker, `at` being when it will be heard; on the sound
+    /// thread, must be quick. For tests and measurements.
+    pub on_sound: Option<SoundTap>,
+}
+
+/// See [`Options::on_sound`].
+pub type SoundTap = Arc<dyn Fn(&AudioFrame) + Send + Sync>;
+
+/// See [`Options::on_picture`].
+pub type PictureTap = Arc<dyn Fn(&ReceivedPicture) + Send + Sync>;
+
+/// A decoded picture on its way to the screen.
+pub struct ReceivedPicture {
+    /// The pixels.
+    pub picture: I420,
+    /// When it was handed to the display slot.
+    pub submitted: Instant,
+    /// When the last packet of it arrived.
+    pub last_packet: Instant,
+    /// How many were shown before it in this call, plus one.
+    pub count: u64,
+}
+
+/// Who may find a room without a configured server.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LocalNetwork {
+    /// Nobody: only configured servers are used.
+    Off,
+    /// Apps on this machine (ports 7460–7469 on 127.0.0.1), nothing is announced.
+    ThisMachine,
+    /// Apps on this machine and in the local network, found by mDNS.
+    On,
+}
+
+/// A STUN or TURN server (RFC 8489, RFC 8656), as in W3C webrtc-pc's `RTCIceServer`.
+#[derive(Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+pub struct IceServer {
+    /// `stun:HOST:PORT` or `turn:HOST:PORT`.
+    pub urls: Vec<String>,
+    /// For TURN.
+    #[serde(default)]
+    pub username: String,
+    /// For TURN.
+    #[serde(default)]
+    pub credential: String,
+}
+
+impl std::fmt::Debug for IceServer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "IceServer({} urls)", self.urls.len())
+    }
+}
+
+impl IceServer {
+    /// The public STUN servers of [`DEFAULT_STUN`].
+    pub fn default_stun() -> Vec<Self> {
+        vec![Self { urls: DEFAULT_STUN.map(str::to_owned).to_vec(), ..Self::default() }]
+    }
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            servers: Vec::new(),
+            ca: None,
+            ice_servers: IceServer::default_stun(),
+            relay_only: false,
+            bind: Vec::new(),
+            local_network: LocalNetwork::On,
+            name: String::new(),
+            camera: CameraSpec::Default,
+            microphone: MicrophoneSpec::Default,
+            speaker: SpeakerSpec::Default,
+            size: Size::new(1280, 720).expect("both sides are even"),
+            fps: 30.0,
+            max_bitrate: BitsPerSecond::kilo(2500),
+            dtx: true,
+            preview: true,
+            on_picture: None,
+            on_sound: None,
+        }
+    }
+}

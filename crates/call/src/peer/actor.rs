@@ -1,0 +1,360 @@
+//! The task that owns a peer connection: commands in order, events out.
+
+use super::Path;
+use super::handler::{Handler, Raw};
+use super::setup::{self, Built, PeerError, PeerSettings};
+use super::tap::Feedback;
+use crate::rate::SharedTarget;
+use bytes::Bytes;
+use rtc::rtp_transceiver::rtp_sender::RtpCodecKind;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
+use webrtc::data_channel::{DataChannel, DataChannelEvent};
+use webrtc::media_stream::track_local::static_rtp::TrackLocalStaticRTP;
+use webrtc::media_stream::track_remote::TrackRemote;
+use webrtc::peer_connection::{PeerConnection, RTCIceCandidateInit, RTCSdpType, RTCSessionDescription, StatsSelector};
+
+/// Candidates kept until a description makes them usable; a hostile peer can send no more.
+const MAX_EARLY_CANDIDATES: usize = 64;
+/// Candidates taken from one peer in all.
+const MAX_CANDIDATES: usize = 256;
+/// A control message longer than this is no message of ours.
+const MAX_CONTROL: usize = 16 * 1024;
+/// Closing must not hang on a connection whose driver is gone.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(1);
+
+/// What a connection is told to do; carried out one after the other.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum PeerCommand {
+    /// Make an offer; with `restart`, one that begins ICE anew.
+    CreateOffer { restart: bool },
+    /// Apply an offer and make the answer. A pending offer of ours is rolled back first (perfect negotiation).
+    AcceptOffer(String),
+    /// Apply the answer to our offer.
+    AcceptAnswer(String),
+    /// A remote candidate, as JSON of `RTCIceCandidateInit`.
+    AddCandidate(String),
+    /// A line to the other side's control channel.
+    SendControl(String),
+}
+
+/// What a connection reports.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum PeerEvent {
+    /// The offer asked for.
+    Offer(String),
+    /// The answer to an offer.
+    Answer(String),
+    /// A local candidate as JSON; `loopback`: of use on this machine only.
+    Candidate { json: String, loopback: bool },
+    IceConnected,
+    IceDisconnected,
+    IceFailed,
+    /// DTLS stands; the SHA-256 fingerprints of the certificates that it used.
+    Connected { mine: Vec<u8>, theirs: Vec<u8>, path: Path },
+    /// A line from the other side's control channel.
+    Control(String),
+    /// The control channel can be written to.
+    ControlOpen,
+    /// A description was refused or the connection failed.
+    Failed(String),
+    Closed,
+}
+
+/// What media needs of a connection.
+pub(crate) struct PeerLink {
+    pub video: Arc<TrackLocalStaticRTP>,
+    pub audio: Arc<TrackLocalStaticRTP>,
+    pub video_ssrc: u32,
+    pub audio_ssrc: u32,
+    pub video_payload_type: u8,
+    pub audio_payload_type: u8,
+    pub remote_video: Option<Arc<dyn TrackRemote>>,
+    pub remote_audio: Option<Arc<dyn TrackRemote>>,
+    /// Tracks that begin later.
+    pub later: mpsc::Receiver<(RtpCodecKind, Arc<dyn TrackRemote>)>,
+    pub feedback: mpsc::Receiver<Feedback>,
+    pub target: SharedTarget,
+    pub round_trip: RoundTrip,
+}
+
+/// Asks the connection for its measured round trip.
+#[derive(Clone)]
+pub(crate) struct RoundTrip(Arc<dyn PeerConnection>);
+
+impl RoundTrip {
+    /// Of the nominated pair, by STUN (W3C `currentRoundTripTime`).
+    pub(crate) async fn get(&self) -> Option<Duration> {
+        let report = self.0.get_stats(Instant::now(), StatsSelector::None).await;
+        let seconds = report.candidate_pairs().find(|p| p.nominated).map(|p| p.current_round_trip_time)?;
+        Duration::try_from_secs_f64(seconds).ok().filter(|d| !d.is_zero())
+    }
+}
+
+/// A handle; dropping it closes the connection.
+pub(crate) struct Peer {
+    commands: mpsc::Sender<PeerCommand>,
+    task: tokio::task::JoinHandle<()>,
+    link: Option<tokio::sync::oneshot::Receiver<PeerLink>>,
+}
+
+impl Peer {
+    /// Builds a connection, ready to make or take an offer. Events arrive at `events`, which must be read promptly.
+    pub(crate) async fn build(
+        settings: &PeerSettings,
+        events: mpsc::Sender<PeerEvent>,
+    ) -> Result<Self, PeerError> {
+        let (raw_tx, raw_rx) = mpsc::channel(256);
+        let (feedback_tx, feedback) = mpsc::channel(64);
+        let built = setup::build(settings, Handler { out: raw_tx }, feedback_tx).await?;
+        let (commands, inbox) = mpsc::channel(128);
+        let (link_tx, link) = tokio::sync::oneshot::channel();
+        let (later_tx, later) = mpsc::channel(4);
+        let actor = Actor {
+            built,
+            events,
+            raw: raw_rx,
+            inbox,
+            early: Vec::new(),
+            candidates: 0,
+            described: false,
+            connected: false,
+            tracks: Vec::new(),
+            media: Some((link_tx, feedback, later)),
+            later: later_tx,
+        };
+        Ok(Self { commands, task: tokio::spawn(actor.run()), link: Some(link) })
+    }
+
+    /// Queues a command. `false`: the connection is gone, or drowned in candidates.
+    pub(crate) fn command(&self, command: PeerCommand) -> bool {
+        self.commands.try_send(command).is_ok()
+    }
+
+    /// Takes the media side, which is there from [`PeerEvent::Connected`] on.
+    pub(crate) fn take_link(&mut self) -> Option<PeerLink> {
+        self.link.take()?.try_recv().ok()
+    }
+
+    /// Closes and waits for it, within a second.
+    pub(crate) async fn close(self) {
+        drop(self.commands);
+        let _ = self.task.await;
+    }
+}
+
+type MediaParts =
+    (tokio::sync::oneshot::Sender<PeerLink>, mpsc::Receiver<Feedback>, mpsc::Receiver<(RtpCodecKind, Arc<dyn TrackRemote>)>);
+
+struct Actor {
+    built: Built,
+    events: mpsc::Sender<PeerEvent>,
+    raw: mpsc::Receiver<Raw>,
+    inbox: mpsc::Receiver<PeerCommand>,
+    /// Remote candidates that came before the description they belong to.
+    early: Vec<RTCIceCandidateInit>,
+    candidates: usize,
+    described: bool,
+    connected: bool,
+    tracks: Vec<(RtpCodecKind, Arc<dyn TrackRemote>)>,
+    media: Option<MediaParts>,
+    later: mpsc::Sender<(RtpCodecKind, Arc<dyn TrackRemote>)>,
+}
+
+impl Actor {
+    async fn run(mut self) {
+        let control = self.built.control.clone();
+        let reader = tokio::spawn(read_control(control, self.events.clone()));
+        loop {
+            tokio::select! {
+                command = self.inbox.recv() => match command {
+                    Some(command) => self.carry_out(command).await,
+                    None => break,
+                },
+                Some(raw) = self.raw.recv() => self.pass_on(raw).await,
+            }
+        }
+        let _ = tokio::time::timeout(CLOSE_PATIENCE, self.built.connection.close()).await;
+        reader.abort();
+    }
+
+    async fn tell(&self, event: PeerEvent) {
+        // The driver reads promptly; should it be gone, nobody needs the event.
+        let _ = self.events.send(event).await;
+    }
+
+    async fn carry_out(&mut self, command: PeerCommand) {
+        let done = match command {
+            PeerCommand::CreateOffer { restart } => self.offer(restart).await,
+            PeerCommand::AcceptOffer(sdp) => self.accept_offer(sdp).await,
+            PeerCommand::AcceptAnswer(sdp) => self.accept_answer(sdp).await,
+            PeerCommand::AddCandidate(json) => {
+                self.add_candidate(&json).await;
+                Ok(())
+            }
+            PeerCommand::SendControl(text) => {
+                if let Err(error) = self.built.control.try_send_text(&text).await {
+                    tracing::debug!(%error, "control message not sent");
+                }
+                Ok(())
+            }
+        };
+        if let Err(error) = done {
+            self.tell(PeerEvent::Failed(error.to_string())).await;
+        }
+    }
+
+    async fn offer(&mut self, restart: bool) -> Result<(), PeerError> {
+        let pc = &self.built.connection;
+        if restart {
+            pc.restart_ice().await?;
+        }
+        let offer = pc.create_offer(None).await?;
+        let sdp = offer.sdp.clone();
+        pc.set_local_description(offer).await?;
+        self.tell(PeerEvent::Offer(sdp)).await;
+        Ok(())
+    }
+
+    async fn accept_offer(&mut self, sdp: String) -> Result<(), PeerError> {
+        let pc = &self.built.connection;
+        if pc.pending_local_description().await.is_some() {
+            let mut rollback = RTCSessionDescription::default();
+            rollback.sdp_type = RTCSdpType::Rollback;
+            pc.set_local_description(rollback).await?;
+        }
+        pc.set_remote_description(RTCSessionDescription::offer(sdp)?).await?;
+        let answer = pc.create_answer(None).await?;
+        let sdp = answer.sdp.clone();
+        pc.set_local_description(answer).await?;
+        self.tell(PeerEvent::Answer(sdp)).await;
+        self.described().await;
+        Ok(())
+    }
+
+    async fn accept_answer(&mut self, sdp: String) -> Result<(), PeerError> {
+        self.built.connection.set_remote_description(RTCSessionDescription::answer(sdp)?).await?;
+        self.described().await;
+        Ok(())
+    }
+
+    async fn described(&mut self) {
+        self.described = true;
+        for candidate in std::mem::take(&mut self.early) {
+            self.apply(candidate).await;
+        }
+    }
+
+    async fn add_candidate(&mut self, json: &str) {
+        self.candidates += 1;
+        if self.candidates > MAX_CANDIDATES {
+            return;
+        }
+        match serde_json::from_str::<RTCIceCandidateInit>(json) {
+            Ok(candidate) if self.described => self.apply(candidate).await,
+            Ok(candidate) if self.early.len() < MAX_EARLY_CANDIDATES => self.early.push(candidate),
+            Ok(_) => {}
+            Err(error) => tracing::debug!(%error, "a candidate that is none"),
+        }
+    }
+
+    async fn apply(&self, candidate: RTCIceCandidateInit) {
+        if let Err(error) = self.built.connection.add_ice_candidate(candidate).await {
+            tracing::debug!(%error, "candidate refused");
+        }
+    }
+
+    async fn pass_on(&mut self, raw: Raw) {
+        match raw {
+            Raw::Event(event) => self.tell(event).await,
+            Raw::Track(track) => {
+                let kind = track.kind().await;
+                if self.connected {
+                    let _ = self.later.try_send((kind, track));
+                } else {
+                    self.tracks.push((kind, track));
+                }
+            }
+            Raw::Connected if self.connected => self.tell(PeerEvent::IceConnected).await,
+            Raw::Connected => self.connect().await,
+        }
+    }
+
+    async fn connect(&mut self) {
+        self.connected = true;
+        match self.identities().await {
+            Ok((mine, theirs, path)) => {
+                if let Some((out, feedback, later)) = self.media.take() {
+                    let _ = out.send(self.link(feedback, later).await);
+                }
+                self.tell(PeerEvent::Connected { mine, theirs, path }).await;
+            }
+            Err(error) => self.tell(PeerEvent::Failed(error.to_string())).await,
+        }
+    }
+
+    /// The fingerprints that DTLS really used (RFC 8122), and whether a relay sits on the path.
+    async fn identities(&self) -> Result<(Vec<u8>, Vec<u8>, Path), PeerError> {
+        let dtls = self.built.audio_sender.transport().await?;
+        let dtls = dtls.ok_or_else(|| PeerError("no transport after connecting".into()))?;
+        let theirs = dtls.get_remote_certificates().await?;
+        let theirs = theirs.first().ok_or_else(|| PeerError("the other side showed no certificate".into()))?;
+        let local = self.built.connection.local_description().await.map(|d| d.sdp).unwrap_or_default();
+        let mine = crate::session::fingerprint_of(&local).ok_or_else(|| PeerError("no fingerprint of ours".into()))?;
+        let pair = dtls.ice_transport().get_selected_candidate_pair().await?;
+        let relayed = pair.is_some_and(|p| p.to_string().contains(" relay "));
+        let path = if relayed { Path::Relayed } else { Path::Direct };
+        Ok((mine, crate::session::sha256(theirs).to_vec(), path))
+    }
+
+    async fn link(
+        &mut self,
+        feedback: mpsc::Receiver<Feedback>,
+        later: mpsc::Receiver<(RtpCodecKind, Arc<dyn TrackRemote>)>,
+    ) -> PeerLink {
+        let built = &self.built;
+        let mut of_kind = |kind| {
+            let i = self.tracks.iter().position(|(k, _)| *k == kind)?;
+            Some(self.tracks.swap_remove(i).1)
+        };
+        PeerLink {
+            video: built.video.clone(),
+            audio: built.audio.clone(),
+            video_ssrc: built.video_ssrc,
+            audio_ssrc: built.audio_ssrc,
+            video_payload_type: negotiated(&built.video_sender, 102).await,
+            audio_payload_type: negotiated(&built.audio_sender, 111).await,
+            remote_video: of_kind(RtpCodecKind::Video),
+            remote_audio: of_kind(RtpCodecKind::Audio),
+            later,
+            feedback,
+            target: built.target.clone(),
+            round_trip: RoundTrip(built.connection.clone()),
+        }
+    }
+}
+
+async fn negotiated(sender: &Arc<dyn webrtc::rtp_transceiver::RtpSender>, ours: u8) -> u8 {
+    let parameters = sender.get_parameters().await.ok();
+    parameters.and_then(|p| p.rtp_parameters.codecs.first().map(|c| c.payload_type)).unwrap_or(ours)
+}
+
+async fn read_control(channel: Arc<dyn DataChannel>, events: mpsc::Sender<PeerEvent>) {
+    while let Some(event) = channel.poll().await {
+        let event = match event {
+            DataChannelEvent::OnOpen => PeerEvent::ControlOpen,
+            DataChannelEvent::OnMessage(message) if message.data.len() <= MAX_CONTROL => {
+                match String::from_utf8(Bytes::from(message.data).to_vec()) {
+                    Ok(text) => PeerEvent::Control(text),
+                    Err(_) => continue,
+                }
+            }
+            DataChannelEvent::OnClose => break,
+            _ => continue,
+        };
+        if events.send(event).await.is_err() {
+            break;
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! One peer connection of webrtc-rs, behind commands and events.
+//!
+//! A task of its own carries out one command after the other, so that descriptions and candidates are applied in
+//! order and the call's driver never waits for them. No type of the webrtc crate leaves this module but the tracks
+//! that `media` writes to and reads from.
+
+mod actor;
+mod handler;
+mod resolver;
+mod setup;
+mod tap;
+
+pub(crate) use actor::{Peer, PeerCommand, PeerEvent, PeerLink};
+pub(crate) use resolver::NameCache;
+pub(crate) use setup::{PeerError, PeerSettings};
+pub(crate) use tap::Feedback;
+
+/// Path as seen in the nominated candidate pair.
+pub(crate) use crate::api::Path;

@@ -1,0 +1,220 @@
+//! How a peer connection is built: codecs, header extensions, interceptors, ICE.
+
+use super::handler::Handler;
+use super::resolver::{CachedNames, NameCache, host_of};
+use super::tap::{Feedback, FeedbackTap};
+use crate::options::IceServer;
+use crate::rate::{AudioFirstPacer, Estimator, SharedTarget};
+use rtc::ice::mdns::MulticastDnsMode;
+use rtc::media_stream::MediaStreamTrack;
+use rtc::peer_connection::configuration::media_engine::{MIME_TYPE_H264, MIME_TYPE_OPUS};
+use rtc::rtp_transceiver::rtp_sender::{
+    RTCPFeedback, RTCRtpCodec, RTCRtpCodecParameters, RTCRtpCodingParameters, RTCRtpEncodingParameters, RtpCodecKind,
+};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use visavis_media::BitsPerSecond;
+use webrtc::data_channel::{DataChannel, RTCDataChannelInit};
+use webrtc::media_stream::track_local::static_rtp::TrackLocalStaticRTP;
+use webrtc::peer_connection::{
+    CongestionFeedback, MediaEngine, PeerConnection, PeerConnectionBuilder, RTCConfigurationBuilder, RTCIceServer,
+    RTCIceTransportPolicy, Registry, SettingEngineBuilder, Slot, configure_congestion_control, configure_nack,
+    configure_rtcp_reports,
+};
+use webrtc::rtp_transceiver::RtpSender;
+
+/// Payload type of H.264, constrained baseline 3.1, packetization-mode 1, as libwebrtc numbers it.
+const H264: u8 = 102;
+/// Payload type of Opus, as libwebrtc numbers it.
+const OPUS: u8 = 111;
+/// Connectivity checks this often; the crate's 200 ms would put every connect on a grid of 200 ms.
+const CHECK_INTERVAL: Duration = Duration::from_millis(20);
+/// Checks before a pair is given up: 8 s at [`CHECK_INTERVAL`], so that a slow answerer is not missed.
+const CHECKS: u16 = 400;
+/// No packet for this long: something is wrong.
+const DISCONNECTED: Duration = Duration::from_secs(2);
+/// …and after this long the path is given up.
+const FAILED: Duration = Duration::from_secs(30);
+const KEEP_ALIVE: Duration = Duration::from_millis(500);
+/// Where the estimate starts: what nearly every path carries.
+const START: BitsPerSecond = BitsPerSecond::kilo(1000);
+const FLOOR: BitsPerSecond = BitsPerSecond::kilo(50);
+/// The control channel's stream id, agreed on beforehand: no round trip to open it.
+const CONTROL_STREAM: u16 = 0;
+/// Bytes of control messages that may wait for a slow path.
+const CONTROL_BUFFER: usize = 256 * 1024;
+
+/// What a connection is built from.
+#[derive(Clone, Debug)]
+pub(crate) struct PeerSettings {
+    pub ice_servers: Vec<IceServer>,
+    pub relay_only: bool,
+    pub bind: Vec<SocketAddr>,
+    pub max_bitrate: BitsPerSecond,
+    /// Resolve browsers' `.local` candidates.
+    pub mdns: bool,
+    pub names: NameCache,
+}
+
+/// Why no connection could be built or a description not be applied.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct PeerError(pub String);
+
+impl From<webrtc::error::Error> for PeerError {
+    fn from(error: webrtc::error::Error) -> Self {
+        Self(error.to_string())
+    }
+}
+
+/// A connection with its tracks and control channel.
+pub(crate) struct Built {
+    pub connection: Arc<dyn PeerConnection>,
+    pub video: Arc<TrackLocalStaticRTP>,
+    pub audio: Arc<TrackLocalStaticRTP>,
+    pub video_sender: Arc<dyn RtpSender>,
+    pub audio_sender: Arc<dyn RtpSender>,
+    pub video_ssrc: u32,
+    pub audio_ssrc: u32,
+    pub control: Arc<dyn DataChannel>,
+    pub target: SharedTarget,
+}
+
+fn feedback(typ: &str, parameter: &str) -> RTCPFeedback {
+    RTCPFeedback { typ: typ.to_owned(), parameter: parameter.to_owned() }
+}
+
+fn video_codec() -> RTCRtpCodec {
+    RTCRtpCodec {
+        mime_type: MIME_TYPE_H264.to_owned(),
+        clock_rate: 90_000,
+        channels: 0,
+        sdp_fmtp_line: "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f".to_owned(),
+        rtcp_feedback: vec![feedback("ccm", "fir"), feedback("nack", ""), feedback("nack", "pli")],
+    }
+}
+
+fn audio_codec() -> RTCRtpCodec {
+    RTCRtpCodec {
+        mime_type: MIME_TYPE_OPUS.to_owned(),
+        clock_rate: 48_000,
+        channels: 2,
+        sdp_fmtp_line: "minptime=10;useinbandfec=1".to_owned(),
+        rtcp_feedback: vec![],
+    }
+}
+
+/// RTX is left out on purpose: the crate unwraps it above its NACK generator, which then asks for recovered packets
+/// again and again; without it lost packets are resent in the stream itself.
+fn media_engine() -> Result<MediaEngine, PeerError> {
+    let mut engine = MediaEngine::default();
+    let video = RTCRtpCodecParameters { rtp_codec: video_codec(), payload_type: H264 };
+    let audio = RTCRtpCodecParameters { rtp_codec: audio_codec(), payload_type: OPUS };
+    engine.register_codec(video, RtpCodecKind::Video)?;
+    engine.register_codec(audio, RtpCodecKind::Audio)?;
+    Ok(engine)
+}
+
+fn track(name: &str, kind: RtpCodecKind, codec: RTCRtpCodec, ssrc: u32) -> TrackLocalStaticRTP {
+    let coding = RTCRtpCodingParameters { ssrc: Some(ssrc), ..Default::default() };
+    let encoding = RTCRtpEncodingParameters { rtp_coding_parameters: coding, codec, ..Default::default() };
+    // The crate routes RTCP by track id, so it is drawn anew for every connection.
+    let id = format!("{name}-{ssrc:08x}");
+    TrackLocalStaticRTP::new(MediaStreamTrack::new("visavis".into(), id, name.into(), kind, vec![encoding]))
+}
+
+fn addresses(bind: &[SocketAddr]) -> Vec<SocketAddr> {
+    if !bind.is_empty() {
+        return bind.to_vec();
+    }
+    // A wildcard stands for every interface but loopback, which two apps on one machine without a network need.
+    ["0.0.0.0:0", "[::]:0", "127.0.0.1:0"].iter().filter_map(|a| a.parse().ok()).filter(usable).collect()
+}
+
+/// Whether this machine can bind such an address at all (IPv6 may be switched off).
+fn usable(address: &SocketAddr) -> bool {
+    std::net::UdpSocket::bind(address).is_ok()
+}
+
+/// Builds a connection; nothing is sent before a description is set.
+pub(crate) async fn build(
+    settings: &PeerSettings,
+    handler: Handler,
+    feedback: mpsc::Sender<Feedback>,
+) -> Result<Built, PeerError> {
+    let handler = Arc::new(handler);
+    match attempt(settings, handler.clone(), feedback.clone(), settings.mdns).await {
+        // Without a multicast-capable interface (ENODEV) the crate's mDNS socket fails the whole connection.
+        Err(error) if settings.mdns => {
+            tracing::debug!(%error, "peer connection without mDNS");
+            attempt(settings, handler, feedback, false).await
+        }
+        other => other,
+    }
+}
+
+async fn attempt(
+    settings: &PeerSettings,
+    handler: Arc<Handler>,
+    feedback: mpsc::Sender<Feedback>,
+    mdns: bool,
+) -> Result<Built, PeerError> {
+    let mut engine = media_engine()?;
+    let target = SharedTarget::new(START);
+    let estimator = Estimator::new(START, FLOOR, settings.max_bitrate, target.clone());
+    let registry = Registry::new().with(Slot::from(500), FeedbackTap::new(feedback));
+    let registry = configure_nack(registry, &mut engine);
+    let registry = configure_rtcp_reports(registry);
+    let registry = configure_congestion_control(registry, estimator, CongestionFeedback::Twcc, &mut engine)?;
+    // A slot holds one interceptor, the last one wins: ours lets sound pass and follows the true target.
+    let registry = registry.with(Slot::Pacer, AudioFirstPacer::new(target.clone()));
+
+    let mode = if mdns { MulticastDnsMode::QueryOnly } else { MulticastDnsMode::Disabled };
+    let zero = Some(Duration::ZERO);
+    let setting = SettingEngineBuilder::new()
+        .with_multicast_dns_mode(mode)
+        .with_include_loopback_candidate(true)
+        .with_ice_connection_attempts(Some(CHECK_INTERVAL), Some(CHECKS))
+        .with_host_acceptance_min_wait(zero)
+        .with_srflx_acceptance_min_wait(zero)
+        .with_prflx_acceptance_min_wait(zero)
+        .with_relay_acceptance_min_wait(zero)
+        .with_ice_timeouts(Some(DISCONNECTED), Some(FAILED), Some(KEEP_ALIVE))
+        .with_discard_local_candidates_during_ice_restart(true)
+        .build();
+
+    let policy = if settings.relay_only { RTCIceTransportPolicy::Relay } else { RTCIceTransportPolicy::All };
+    let servers = settings.ice_servers.iter().map(|s| RTCIceServer {
+        urls: s.urls.clone(),
+        username: s.username.clone(),
+        credential: s.credential.clone(),
+    });
+    let configuration =
+        RTCConfigurationBuilder::new().with_ice_servers(servers.collect()).with_ice_transport_policy(policy).build();
+
+    settings.names.fill(settings.ice_servers.iter().flat_map(|s| &s.urls).filter_map(|u| host_of(u))).await;
+    let connection: Arc<dyn PeerConnection> = Arc::new(
+        PeerConnectionBuilder::new()
+            .with_configuration(configuration)
+            .with_media_engine(engine)
+            .with_setting_engine(setting)
+            .with_interceptor_registry(registry)
+            .with_runtime(Arc::new(CachedNames(settings.names.clone())))
+            .with_handler(handler)
+            .with_udp_addrs(addresses(&settings.bind))
+            .with_data_channel_send_buffer_limit(CONTROL_BUFFER)
+            .build()
+            .await?,
+    );
+
+    let (video_ssrc, audio_ssrc) = (rand::random::<u32>().max(1), rand::random::<u32>().max(1));
+    let video = Arc::new(track("video", RtpCodecKind::Video, video_codec(), video_ssrc));
+    let audio = Arc::new(track("audio", RtpCodecKind::Audio, audio_codec(), audio_ssrc));
+    let audio_sender = connection.add_track(audio.clone()).await?;
+    let video_sender = connection.add_track(video.clone()).await?;
+    let init = RTCDataChannelInit { ordered: true, negotiated: Some(CONTROL_STREAM), ..Default::default() };
+    let control = connection.create_data_channel("control", Some(init)).await?;
+    Ok(Built { connection, video, audio, video_sender, audio_sender, video_ssrc, audio_ssrc, control, target })
+}

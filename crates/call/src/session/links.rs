@@ -1,0 +1,167 @@
+//! The connections to signaling servers, as the session sees them.
+
+use std::collections::BTreeMap;
+use visavis_media::PeerId;
+use visavis_signaling::IceServer;
+
+/// One connection to one signaling server; numbers are never used twice.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub(crate) struct LinkId(pub u32);
+
+/// Where a server is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum LinkKind {
+    /// One that the person configured, or that came with an invitation.
+    Configured {
+        /// For the link that opens the room in a browser.
+        url: String,
+    },
+    /// The one inside this app.
+    Own {
+        /// Where others in the local network reach it.
+        addresses: Vec<String>,
+    },
+    /// Another app on this machine.
+    ThisMachine,
+    /// Another app in the local network.
+    LocalNetwork,
+}
+
+/// What is known of a link.
+#[derive(Clone, Debug)]
+pub(crate) struct LinkInfo {
+    pub kind: LinkKind,
+    /// Host, for reading.
+    pub host: String,
+}
+
+impl LinkInfo {
+    /// Whether whoever comes over it may be on this machine, so that loopback addresses are of use.
+    pub(crate) fn on_this_machine(&self) -> bool {
+        match &self.kind {
+            LinkKind::Own { .. } | LinkKind::ThisMachine => true,
+            LinkKind::Configured { .. } | LinkKind::LocalNetwork => {
+                let host = self.host.rsplit_once(':').map_or(self.host.as_str(), |(h, _)| h);
+                host == "localhost"
+                    || host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok_and(|a| a.is_loopback())
+            }
+        }
+    }
+}
+
+/// Ours in a room.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Seat {
+    /// None.
+    Standing,
+    /// Asked for.
+    Asked,
+    /// Taken, under this name.
+    Taken(PeerId),
+    /// Refused or lost; nothing more comes of this link in this call.
+    Refused,
+}
+
+pub(crate) struct Link {
+    pub info: LinkInfo,
+    pub up: bool,
+    pub trouble: Option<String>,
+    pub seat: Seat,
+    /// STUN and TURN servers that this server hands out.
+    pub ice: Vec<IceServer>,
+}
+
+/// All links.
+#[derive(Default)]
+pub(crate) struct Links(BTreeMap<LinkId, Link>);
+
+impl Links {
+    pub(crate) fn add(&mut self, id: LinkId, info: LinkInfo) {
+        self.0.insert(id, Link { info, up: false, trouble: None, seat: Seat::Standing, ice: Vec::new() });
+    }
+
+    pub(crate) fn remove(&mut self, id: LinkId) {
+        self.0.remove(&id);
+    }
+
+    pub(crate) fn up(&mut self, id: LinkId) {
+        if let Some(link) = self.0.get_mut(&id) {
+            (link.up, link.trouble) = (true, None);
+        }
+    }
+
+    pub(crate) fn down(&mut self, id: LinkId, why: String) {
+        if let Some(link) = self.0.get_mut(&id) {
+            (link.up, link.trouble) = (false, Some(why));
+        }
+    }
+
+    /// Something is wrong with a link that stands.
+    pub(crate) fn trouble(&mut self, id: LinkId, why: String) {
+        if let Some(link) = self.0.get_mut(&id) {
+            link.trouble = Some(why);
+        }
+    }
+
+    pub(crate) fn ice(&mut self, id: LinkId, servers: Vec<IceServer>) {
+        if let Some(link) = self.0.get_mut(&id) {
+            link.ice = servers;
+        }
+    }
+
+    pub(crate) fn ice_servers(&self, id: LinkId) -> Vec<IceServer> {
+        self.0.get(&id).map(|l| l.ice.clone()).unwrap_or_default()
+    }
+
+    pub(crate) fn known(&self, id: LinkId) -> bool {
+        self.0.contains_key(&id)
+    }
+
+    pub(crate) fn get(&self, id: LinkId) -> Option<&Link> {
+        self.0.get(&id)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (LinkId, &Link)> {
+        self.0.iter().map(|(id, link)| (*id, link))
+    }
+
+    pub(crate) fn seat(&mut self, id: LinkId, seat: Seat) {
+        if let Some(link) = self.0.get_mut(&id) {
+            link.seat = seat;
+        }
+    }
+
+    /// Our name on a link where we have a seat.
+    pub(crate) fn my_id(&self, id: LinkId) -> Option<PeerId> {
+        match &self.0.get(&id)?.seat {
+            Seat::Taken(me) => Some(me.clone()),
+            Seat::Standing | Seat::Asked | Seat::Refused => None,
+        }
+    }
+
+    /// Gives up every seat; names the links where one was asked for or taken.
+    pub(crate) fn take_seats(&mut self) -> Vec<LinkId> {
+        let mut left = Vec::new();
+        for (id, link) in &mut self.0 {
+            if matches!(link.seat, Seat::Asked | Seat::Taken(_)) {
+                left.push(*id);
+            }
+            link.seat = Seat::Standing;
+        }
+        left
+    }
+
+    /// Gives up every seat but one.
+    pub(crate) fn take_other_seats(&mut self, keep: LinkId) -> Vec<LinkId> {
+        let kept = self.0.get(&keep).map(|l| l.seat.clone());
+        let left = self.take_seats();
+        if let Some(seat) = kept {
+            self.seat(keep, seat);
+        }
+        left.into_iter().filter(|id| *id != keep).collect()
+    }
+
+    pub(crate) fn any_trouble(&self) -> Option<String> {
+        self.0.values().find_map(|l| l.trouble.as_ref().map(|why| format!("{}: {why}", l.info.host)))
+    }
+}

@@ -1,0 +1,379 @@
+//! A call as a state machine: no I/O, no clock, no threads.
+//!
+//! [`Session::handle`] takes the time and one input: a command of the person, a message from a signaling server, an
+//! event of a peer connection. [`Session::poll_output`] gives what is to be done about it, [`Session::poll_timeout`]
+//! when to come back at the latest. Every input names its link or peer connection by a number that is never used
+//! again, so a late event of the last call cannot reach the next one.
+//!
+//! Peers are kept by such a number; this release lets one of them into a call.
+
+mod joining;
+mod links;
+mod negotiation;
+mod sdp;
+mod talk;
+mod talk_events;
+mod view;
+mod waiting;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use links::{LinkId, LinkInfo, LinkKind};
+pub(crate) use sdp::{fingerprint_of, sha256};
+
+use crate::api::{Command, EndReason, Ended, Event};
+use crate::peer::{PeerCommand, PeerEvent};
+use joining::Joining;
+use links::Links;
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+use talk::Talk;
+use visavis_signaling::{ClientMessage, GuessBook, PakeSecret, RoomCode, ServerMessage};
+use waiting::Waiting;
+
+/// A peer connection, numbered by the session that asked for it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub(crate) struct PeerKey(pub u64);
+
+/// What happened.
+#[derive(Debug)]
+pub(crate) enum Input {
+    /// The person wants something.
+    Command(Command),
+    /// A connection to a signaling server is being made.
+    LinkAdded(LinkId, LinkInfo),
+    /// It stands.
+    LinkUp(LinkId),
+    /// It broke, or could not be made; it is being tried again.
+    LinkDown(LinkId, String),
+    /// It will not come back.
+    LinkGone(LinkId, String),
+    /// A message came.
+    Received(LinkId, ServerMessage),
+    /// The search of the local network is over: no further links will be added for this call.
+    SearchOver,
+    /// The keys of a code are ready.
+    Secret(RoomCode, PakeSecret),
+    /// A peer connection has something to say.
+    Peer(PeerKey, PeerEvent),
+}
+
+/// What is to be done.
+#[derive(Debug)]
+pub(crate) enum Output {
+    /// Make a room findable under this code: connect to the configured servers, serve the local network.
+    Serve(RoomCode),
+    /// Look everywhere for who waits under this code.
+    Search(RoomCode),
+    /// Neither any more: close every link but this one and those to configured servers.
+    Release {
+        /// The link that the call goes on with.
+        keep: Option<LinkId>,
+    },
+    /// Derive a code's keys (slow: not on this thread).
+    Derive(RoomCode),
+    /// Say this to a server.
+    Send(LinkId, ClientMessage),
+    /// Build a peer connection (or take the one that stands ready), with these servers in addition.
+    PeerNew(PeerKey, Vec<visavis_signaling::IceServer>),
+    /// Tell a peer connection something.
+    PeerDo(PeerKey, PeerCommand),
+    /// Close a peer connection.
+    PeerDrop(PeerKey),
+    /// Let sound and picture flow over this connection.
+    MediaStart(PeerKey),
+    /// Stop that.
+    MediaStop,
+    /// For scripts and logs.
+    Tell(Event),
+}
+
+pub(crate) enum Stage {
+    Home,
+    Waiting(Waiting),
+    Joining(Joining),
+    Talking(Box<Talk>),
+    Ended(Ended),
+}
+
+/// What we say about ourselves.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Me {
+    pub name: String,
+    pub muted: bool,
+    pub video_on: bool,
+}
+
+/// See the module's text.
+pub(crate) struct Session {
+    stage: Stage,
+    links: Links,
+    /// The last derived keys, so that typing ahead pays.
+    secret: Option<(RoomCode, PakeSecret)>,
+    /// Guesses at us by servers that pretend somebody answered.
+    book: GuessBook,
+    me: Me,
+    next_peer: u64,
+    outputs: VecDeque<Output>,
+    last_invitation: Option<visavis_signaling::Invitation>,
+}
+
+impl Session {
+    pub(crate) fn new(me: Me) -> Self {
+        Self {
+            stage: Stage::Home,
+            links: Links::default(),
+            secret: None,
+            book: GuessBook::default(),
+            me,
+            next_peer: 0,
+            outputs: VecDeque::new(),
+            last_invitation: None,
+        }
+    }
+
+    /// Takes one input, and whatever time has brought about.
+    pub(crate) fn handle(&mut self, now: Instant, input: Input) {
+        self.handle_timeout(now);
+        match input {
+            Input::Command(command) => self.command(now, command),
+            Input::LinkAdded(id, info) => {
+                self.links.add(id, info);
+                self.link_changed(now, id);
+            }
+            Input::LinkUp(id) => {
+                self.links.up(id);
+                if let Some(link) = self.links.get(id).filter(|l| matches!(l.info.kind, LinkKind::Configured { .. })) {
+                    let host = link.info.host.clone();
+                    self.tell(Event::ServerConnected(host));
+                }
+                self.link_changed(now, id);
+            }
+            Input::LinkDown(id, why) => {
+                self.links.down(id, why);
+                self.link_changed(now, id);
+            }
+            Input::LinkGone(id, why) => {
+                self.links.down(id, why);
+                self.link_changed(now, id);
+                self.links.remove(id);
+            }
+            Input::Received(link, message) => self.received(now, link, message),
+            Input::SearchOver => self.search_over(now),
+            Input::Secret(code, secret) => {
+                self.secret = Some((code, secret));
+                self.secret_ready(now);
+            }
+            Input::Peer(key, event) => self.peer_event(now, key, event),
+        }
+    }
+
+    /// The next thing to do.
+    pub(crate) fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When [`Session::handle_timeout`] wants to be called at the latest.
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        match &self.stage {
+            Stage::Home | Stage::Ended(_) => None,
+            Stage::Waiting(waiting) => waiting.deadline(),
+            Stage::Joining(joining) => Some(joining.deadline()),
+            Stage::Talking(talk) => talk.deadline(),
+        }
+    }
+
+    /// Lets time pass.
+    pub(crate) fn handle_timeout(&mut self, now: Instant) {
+        match &self.stage {
+            Stage::Home | Stage::Ended(_) => {}
+            Stage::Waiting(_) => self.waiting_timeout(now),
+            Stage::Joining(_) => self.joining_timeout(now),
+            Stage::Talking(_) => self.talk_timeout(now),
+        }
+    }
+
+    fn output(&mut self, output: Output) {
+        self.outputs.push_back(output);
+    }
+
+    fn tell(&mut self, event: Event) {
+        self.output(Output::Tell(event));
+    }
+
+    fn new_key(&mut self) -> PeerKey {
+        self.next_peer += 1;
+        PeerKey(self.next_peer)
+    }
+
+    fn secret_for(&self, code: &RoomCode) -> Option<&PakeSecret> {
+        self.secret.as_ref().filter(|(of, _)| of == code).map(|(_, secret)| secret)
+    }
+
+    fn idle(&self) -> bool {
+        matches!(self.stage, Stage::Home | Stage::Ended(_))
+    }
+
+    fn command(&mut self, now: Instant, command: Command) {
+        match command {
+            Command::Start(code) if self.idle() => match code {
+                Some(code) => self.start(now, code, waiting::Choice::Asked),
+                None => self.start(now, RoomCode::random(), waiting::Choice::Drawn),
+            },
+            Command::Join(invitation) if self.idle() => {
+                self.last_invitation = Some(invitation.clone());
+                self.join(now, invitation.code, false);
+            }
+            Command::Meet(code) if self.idle() => {
+                self.last_invitation = None;
+                self.join(now, code, true);
+            }
+            Command::Prepare(invitation) if self.idle() => {
+                if self.secret_for(&invitation.code).is_none() {
+                    self.output(Output::Derive(invitation.code));
+                }
+            }
+            Command::Start(_) | Command::Join(_) | Command::Meet(_) | Command::Prepare(_) => {}
+            Command::HangUp => self.hang_up(now),
+            Command::SetMuted(muted) => {
+                self.me.muted = muted;
+                self.say_hello();
+            }
+            Command::SetVideo(on) => {
+                self.me.video_on = on;
+                self.say_hello();
+            }
+            Command::SetName(name) => {
+                self.me.name = name;
+                self.say_hello();
+            }
+            Command::Chat(text) => self.chat(text),
+            Command::Ping(id) => self.ping(id),
+            Command::SetCamera(_)
+            | Command::SetMicrophone(_)
+            | Command::SetSpeaker(_)
+            | Command::TestSpeaker
+            | Command::SetServers(_) => {}
+        }
+    }
+
+    fn hang_up(&mut self, now: Instant) {
+        match &self.stage {
+            Stage::Home => {}
+            Stage::Ended(_) => self.stage = Stage::Home,
+            Stage::Waiting(_) => {
+                self.leave_everywhere();
+                self.stage = Stage::Home;
+            }
+            Stage::Joining(_) => {
+                self.leave_everywhere();
+                self.stage = Stage::Home;
+            }
+            Stage::Talking(_) => self.end(now, EndReason::HungUp),
+        }
+    }
+
+    /// Leaves every seat, drops every peer connection and gives the links back.
+    fn leave_everywhere(&mut self) {
+        let mut keys = Vec::new();
+        match &self.stage {
+            Stage::Waiting(waiting) => keys.extend(waiting.keys()),
+            Stage::Talking(talk) => keys.push(talk.key),
+            Stage::Home | Stage::Joining(_) | Stage::Ended(_) => {}
+        }
+        for key in keys {
+            self.output(Output::PeerDrop(key));
+        }
+        for link in self.links.take_seats() {
+            self.output(Output::Send(link, ClientMessage::LeaveRoom));
+        }
+        self.output(Output::Release { keep: None });
+    }
+
+    fn end(&mut self, now: Instant, reason: EndReason) {
+        let ended = self.ended(now, reason.clone());
+        if let Stage::Talking(talk) = &self.stage {
+            let (key, connected) = (talk.key, talk.is_connected());
+            if connected {
+                self.say_bye(key, &reason);
+                self.output(Output::MediaStop);
+            }
+        }
+        self.leave_everywhere();
+        self.stage = Stage::Ended(ended);
+        self.tell(Event::Ended(reason));
+    }
+
+    fn link_changed(&mut self, now: Instant, id: LinkId) {
+        match &self.stage {
+            Stage::Waiting(_) => self.waiting_link(now, id),
+            Stage::Joining(_) => self.joining_link(now, id),
+            Stage::Home | Stage::Talking(_) | Stage::Ended(_) => {}
+        }
+    }
+
+    fn secret_ready(&mut self, now: Instant) {
+        match &self.stage {
+            Stage::Waiting(_) => self.answer_queued(now),
+            Stage::Joining(_) => self.join_everywhere(now),
+            Stage::Home | Stage::Talking(_) | Stage::Ended(_) => {}
+        }
+    }
+
+    fn search_over(&mut self, now: Instant) {
+        if let Stage::Joining(joining) = &mut self.stage {
+            joining.more_links = false;
+            self.joining_settled(now);
+        }
+    }
+
+    fn received(&mut self, now: Instant, link: LinkId, message: ServerMessage) {
+        if !self.links.known(link) {
+            return;
+        }
+        match &self.stage {
+            // A seat that was granted after we had given up is given back.
+            Stage::Home | Stage::Ended(_) => {
+                if matches!(message, ServerMessage::Opened(_) | ServerMessage::Joined(_)) {
+                    self.output(Output::Send(link, ClientMessage::LeaveRoom));
+                }
+            }
+            Stage::Waiting(_) => self.waiting_message(now, link, message),
+            Stage::Joining(_) => self.joining_message(now, link, message),
+            Stage::Talking(_) => self.talk_message(now, link, message),
+        }
+    }
+
+    fn peer_event(&mut self, now: Instant, key: PeerKey, event: PeerEvent) {
+        match &mut self.stage {
+            Stage::Waiting(waiting) => {
+                if let Some(talk) = waiting.attempt_mut(key) {
+                    let outputs = &mut self.outputs;
+                    let failed = talk.attempt_event(outputs, &self.links, event);
+                    if failed {
+                        self.drop_attempt(now, key, None);
+                    }
+                }
+            }
+            Stage::Talking(talk) if talk.key == key => self.talk_event(now, event),
+            Stage::Home | Stage::Joining(_) | Stage::Talking(_) | Stage::Ended(_) => {}
+        }
+    }
+}
+
+/// A time-out that lies in the future of `now` by `after`.
+fn later(now: Instant, after: Duration) -> Instant {
+    now + after
+}
+
+#[cfg(test)]
+impl Session {
+    /// The peer connection of the call in progress.
+    fn stage_key(&self) -> Option<PeerKey> {
+        match &self.stage {
+            Stage::Talking(talk) => Some(talk.key),
+            Stage::Home | Stage::Waiting(_) | Stage::Joining(_) | Stage::Ended(_) => None,
+        }
+    }
+}

@@ -1,0 +1,276 @@
+//! What happens to a call once both sides have keys.
+
+use super::links::LinkId;
+use super::negotiation::Verdict;
+use super::talk::{CONNECTING, INTERRUPTED, MAX_CHAT_LINES, RESTART, Talk, Transport};
+use super::{Output, PeerKey, Session, Stage, later};
+use crate::api::{ChatLine, EndReason, Event, Path};
+use crate::control::ControlMessage;
+use crate::peer::{PeerCommand, PeerEvent};
+use std::time::{Duration, Instant};
+use visavis_signaling::{ClientMessage, ErrorCode, Kind, LeaveReason, RoomCode, ServerMessage};
+
+/// Who left the room may still be saying goodbye on the control channel.
+const GOODBYE: Duration = Duration::from_secs(1);
+
+impl Session {
+    pub(super) fn begin_talk(&mut self, now: Instant, mut talk: Talk, code: RoomCode) {
+        talk.code = Some(code);
+        talk.transport = Transport::Connecting { limit: later(now, CONNECTING) };
+        let link = talk.link;
+        for other in self.links.take_other_seats(link) {
+            self.output(Output::Send(other, ClientMessage::LeaveRoom));
+        }
+        self.output(Output::Release { keep: Some(link) });
+        self.stage = Stage::Talking(Box::new(talk));
+    }
+
+    /// The answer that proved the code, and the candidates that came before it.
+    pub(super) fn apply_answer(&mut self, now: Instant, sdp: String) {
+        let Stage::Talking(talk) = &mut self.stage else { return };
+        talk.negotiation.on_answer();
+        let (key, early) = (talk.key, talk.take_early());
+        self.output(Output::PeerDo(key, PeerCommand::AcceptAnswer(sdp)));
+        for envelope in early {
+            self.talk_message(now, self.talk_link(), ServerMessage::IceCandidate(envelope));
+        }
+    }
+
+    fn talk_link(&self) -> LinkId {
+        match &self.stage {
+            Stage::Talking(talk) => talk.link,
+            Stage::Home | Stage::Waiting(_) | Stage::Joining(_) | Stage::Ended(_) => LinkId(u32::MAX),
+        }
+    }
+
+    pub(super) fn talk_timeout(&mut self, now: Instant) {
+        let Stage::Talking(talk) = &mut self.stage else { return };
+        if talk.left.is_some_and(|at| at <= now) {
+            self.end(now, EndReason::PeerLeft);
+            return;
+        }
+        match &mut talk.transport {
+            Transport::Connecting { limit } if *limit <= now => self.end(now, EndReason::ConnectFailed),
+            Transport::Connecting { .. } => {}
+            Transport::Connected { interrupted: Some((since, restart)), .. } => {
+                if now >= *since + INTERRUPTED {
+                    self.end(now, EndReason::ConnectionLost);
+                } else if now >= *restart {
+                    *restart = later(now, RESTART);
+                    // The offer before this one may have been lost with the network.
+                    talk.negotiation.forget_offer();
+                    talk.restart_ice(&mut self.outputs);
+                }
+            }
+            Transport::Connected { interrupted: None, .. } => {}
+        }
+    }
+
+    pub(super) fn talk_message(&mut self, now: Instant, link: LinkId, message: ServerMessage) {
+        let Stage::Talking(talk) = &mut self.stage else { return };
+        if talk.link != link {
+            // A seat granted too late elsewhere is given back.
+            if matches!(message, ServerMessage::Opened(_) | ServerMessage::Joined(_)) {
+                self.output(Output::Send(link, ClientMessage::LeaveRoom));
+            }
+            return;
+        }
+        match message {
+            ServerMessage::Offer(envelope) => {
+                let Some(sdp) = talk.open_description(Kind::Offer, &envelope) else { return };
+                match talk.negotiation.on_offer() {
+                    Verdict::Answer => {
+                        let key = talk.key;
+                        self.output(Output::PeerDo(key, PeerCommand::AcceptOffer(sdp)));
+                    }
+                    Verdict::Ignore => tracing::debug!("both offered: ours stands"),
+                }
+            }
+            ServerMessage::Answer(envelope) => {
+                let Some(sdp) = talk.open_description(Kind::Answer, &envelope) else { return };
+                if talk.negotiation.on_answer() {
+                    let key = talk.key;
+                    self.output(Output::PeerDo(key, PeerCommand::AcceptAnswer(sdp)));
+                }
+            }
+            ServerMessage::IceCandidate(envelope) => {
+                if let Some(json) = talk.open_candidate(&self.links, &envelope) {
+                    let key = talk.key;
+                    self.output(Output::PeerDo(key, PeerCommand::AddCandidate(json)));
+                }
+            }
+            ServerMessage::PeerLeft { peer_id, reason } if peer_id == talk.them => self.they_left(now, reason),
+            ServerMessage::PeerJoined { peer_id, .. } if peer_id != talk.them => {
+                self.output(Output::Send(link, ClientMessage::dismiss(peer_id)));
+            }
+            ServerMessage::Error { code, .. } => self.talk_error(now, &code),
+            ServerMessage::Opened(_)
+            | ServerMessage::Joined(_)
+            | ServerMessage::Resumed(_)
+            | ServerMessage::PeerJoined { .. }
+            | ServerMessage::PeerLeft { .. }
+            | ServerMessage::Unknown => {}
+        }
+    }
+
+    fn talk_error(&mut self, now: Instant, code: &ErrorCode) {
+        let Stage::Talking(talk) = &self.stage else { return };
+        if talk.is_connected() {
+            // Media needs no server; only a change of network in mid-call would have needed this seat.
+            return;
+        }
+        match code {
+            ErrorCode::Dismissed => {
+                // Dismissed right after our proof: it did not open, so the words were not theirs.
+                let reason = if talk.negotiation.is_polite() { EndReason::WrongCode } else { EndReason::Dismissed };
+                self.end(now, reason);
+            }
+            ErrorCode::SeatGone => self.end(now, EndReason::PeerLeft),
+            _ => {}
+        }
+    }
+
+    fn they_left(&mut self, now: Instant, reason: LeaveReason) {
+        let Stage::Talking(talk) = &mut self.stage else { return };
+        match (talk.is_connected(), reason) {
+            (false, _) => self.end(now, EndReason::PeerLeft),
+            (true, LeaveReason::Left | LeaveReason::Dismissed) => talk.left = Some(later(now, GOODBYE)),
+            // Their way to the server broke, or the server says so: media tells whether they are there.
+            (true, LeaveReason::Lost | LeaveReason::Unknown) => {}
+        }
+    }
+
+    pub(super) fn talk_event(&mut self, now: Instant, event: PeerEvent) {
+        let Stage::Talking(talk) = &mut self.stage else { return };
+        match event {
+            PeerEvent::Connected { mine, theirs, path } => self.connected(now, &mine, &theirs, path),
+            PeerEvent::IceConnected => self.ice_connected(),
+            PeerEvent::IceDisconnected | PeerEvent::IceFailed => self.interrupted(now),
+            PeerEvent::ControlOpen => {
+                talk.control_open = true;
+                self.say_hello();
+            }
+            PeerEvent::Control(text) => self.control(now, &text),
+            PeerEvent::Closed if talk.is_connected() => self.end(now, EndReason::PeerLeft),
+            PeerEvent::Closed => {}
+            PeerEvent::Failed(error) if talk.is_connected() => {
+                tracing::debug!(error, "a step of the connection failed");
+                talk.negotiation.forget_offer();
+                self.interrupted(now);
+            }
+            PeerEvent::Offer(_) | PeerEvent::Answer(_) | PeerEvent::Candidate { .. } | PeerEvent::Failed(_) => {
+                if talk.attempt_event(&mut self.outputs, &self.links, event) {
+                    self.end(now, EndReason::ConnectFailed);
+                }
+            }
+        }
+    }
+
+    fn connected(&mut self, now: Instant, mine: &[u8], theirs: &[u8], path: Path) {
+        let Stage::Talking(talk) = &mut self.stage else { return };
+        if talk.announced.as_deref() != Some(theirs) {
+            self.end(now, EndReason::Intercepted);
+            return;
+        }
+        let verification = talk.transcript.verification_number_for(mine, theirs).to_string();
+        talk.transport =
+            Transport::Connected { since: now, path, verification: verification.clone(), interrupted: None };
+        let key = talk.key;
+        self.output(Output::MediaStart(key));
+        self.tell(Event::Connected { verification, path });
+        self.say_hello();
+    }
+
+    fn ice_connected(&mut self) {
+        let Stage::Talking(talk) = &mut self.stage else { return };
+        match &mut talk.transport {
+            Transport::Connecting { .. } => self.tell(Event::IceConnected),
+            Transport::Connected { interrupted, .. } => {
+                if interrupted.take().is_some() {
+                    self.tell(Event::Reconnected);
+                }
+            }
+        }
+    }
+
+    fn interrupted(&mut self, now: Instant) {
+        let Stage::Talking(talk) = &mut self.stage else { return };
+        if let Transport::Connected { interrupted, .. } = &mut talk.transport
+            && interrupted.is_none()
+        {
+            // The host begins; the newcomer a moment later, so that both seldom offer at once.
+            let wait = if talk.negotiation.is_polite() { RESTART / 2 } else { Duration::ZERO };
+            *interrupted = Some((now, later(now, wait)));
+            self.tell(Event::Reconnecting);
+            self.talk_timeout(now);
+        }
+    }
+
+    fn send_control(&mut self, message: &ControlMessage) {
+        if let Stage::Talking(talk) = &self.stage
+            && talk.control_open
+        {
+            let key = talk.key;
+            self.output(Output::PeerDo(key, PeerCommand::SendControl(message.write())));
+        }
+    }
+
+    pub(super) fn say_hello(&mut self) {
+        let me = self.me.clone();
+        self.send_control(&ControlMessage::Hello { name: me.name, muted: me.muted, video_on: me.video_on });
+    }
+
+    pub(super) fn say_bye(&mut self, key: PeerKey, reason: &EndReason) {
+        if !matches!(reason, EndReason::PeerHungUp) {
+            self.output(Output::PeerDo(key, PeerCommand::SendControl(ControlMessage::Bye.write())));
+        }
+    }
+
+    pub(super) fn chat(&mut self, text: String) {
+        let Stage::Talking(talk) = &mut self.stage else { return };
+        let message = ControlMessage::Chat { text };
+        // Shown as it is sent.
+        let Some(ControlMessage::Chat { text }) = ControlMessage::read(&message.write()) else { return };
+        if !text.is_empty() && talk.control_open {
+            push_line(&mut talk.chat, ChatLine { mine: true, text });
+            self.send_control(&message);
+        }
+    }
+
+    fn control(&mut self, now: Instant, text: &str) {
+        let Stage::Talking(talk) = &mut self.stage else { return };
+        let Some(message) = ControlMessage::read(text) else { return };
+        match message {
+            ControlMessage::Hello { name, muted, video_on } => {
+                let before = std::mem::replace(&mut talk.view, crate::api::PeerView { name, muted, video_on });
+                if before.muted != muted {
+                    self.tell(Event::PeerMuted(muted));
+                }
+                if before.video_on != video_on {
+                    self.tell(Event::PeerVideo(video_on));
+                }
+            }
+            ControlMessage::Chat { text } => {
+                if !text.is_empty() {
+                    push_line(&mut talk.chat, ChatLine { mine: false, text: text.clone() });
+                    self.tell(Event::Chat(text));
+                }
+            }
+            ControlMessage::Bye => self.end(now, EndReason::PeerHungUp),
+            ControlMessage::Ping { id } => self.send_control(&ControlMessage::Pong { id }),
+            ControlMessage::Pong { id } => self.tell(Event::Pong(id)),
+            ControlMessage::Unknown => {}
+        }
+    }
+
+    pub(super) fn ping(&mut self, id: u64) {
+        self.send_control(&ControlMessage::Ping { id });
+    }
+}
+
+fn push_line(chat: &mut Vec<ChatLine>, line: ChatLine) {
+    if chat.len() >= MAX_CHAT_LINES {
+        chat.remove(0);
+    }
+    chat.push(line);
+}

@@ -1,0 +1,292 @@
+//! Several sessions, a real relay core between them, peer connections that always work, and a hand-moved clock.
+
+use super::super::*;
+use crate::api::{Path, Phase};
+use std::collections::BTreeMap;
+use visavis_signaling::{ConnectionId, Input as RelayInput, Output as RelayOutput, Relay, RelayConfig, ServerMessage};
+
+/// What stands in for a peer connection.
+#[derive(Default)]
+struct FakePeer {
+    offered: bool,
+    answered: bool,
+    remote: Option<Vec<u8>>,
+    connected: bool,
+    pub commands: Vec<PeerCommand>,
+}
+
+pub(super) struct Person {
+    pub session: Session,
+    pub connection: ConnectionId,
+    peers: BTreeMap<PeerKey, FakePeer>,
+    pub events: Vec<Event>,
+    pub media: bool,
+    pub starts: u32,
+    /// Messages of ours are not delivered.
+    pub gagged: bool,
+    fingerprint: u8,
+    /// What DTLS is said to have used instead of what was announced.
+    pub forged: Option<Vec<u8>>,
+}
+
+pub(super) struct World {
+    pub now: Instant,
+    relay: Relay,
+    pub people: Vec<Person>,
+    secrets: BTreeMap<String, PakeSecret>,
+    next_connection: u64,
+}
+
+pub(super) const LINK: LinkId = LinkId(1);
+
+fn sdp(fingerprint: u8) -> String {
+    let digits = vec![format!("{fingerprint:02X}"); 32].join(":");
+    format!("v=0\r\na=fingerprint:sha-256 {digits}\r\n")
+}
+
+impl World {
+    pub(super) fn new(count: usize) -> Self {
+        let mut world = Self {
+            now: Instant::now(),
+            relay: Relay::new(RelayConfig::default(), [7; 32]),
+            people: Vec::new(),
+            secrets: BTreeMap::new(),
+            next_connection: 0,
+        };
+        for _ in 0..count {
+            world.add_person();
+        }
+        world
+    }
+
+    pub(super) fn add_person(&mut self) -> usize {
+        let i = self.people.len();
+        let me = Me { name: format!("person {i}"), muted: false, video_on: true };
+        let mut session = Session::new(me);
+        let connection = self.connect();
+        let kind = LinkKind::Configured { url: "wss://server.example".into() };
+        session.handle(self.now, Input::LinkAdded(LINK, LinkInfo { kind, host: "server.example".into() }));
+        session.handle(self.now, Input::LinkUp(LINK));
+        let person = Person {
+            session,
+            connection,
+            peers: BTreeMap::new(),
+            events: Vec::new(),
+            media: false,
+            starts: 0,
+            gagged: false,
+            fingerprint: i as u8 + 1,
+            forged: None,
+        };
+        self.people.push(person);
+        i
+    }
+
+    fn connect(&mut self) -> ConnectionId {
+        self.next_connection += 1;
+        let id = ConnectionId(self.next_connection);
+        self.relay.handle(self.now, id, RelayInput::Connected);
+        id
+    }
+
+    /// Derived once for each code: it is slow on purpose.
+    fn secret(&mut self, code: &RoomCode) -> PakeSecret {
+        self.secrets.entry(code.to_string()).or_insert_with(|| PakeSecret::derive(code)).clone()
+    }
+
+    pub(super) fn command(&mut self, i: usize, command: Command) {
+        let now = self.now;
+        self.people[i].session.handle(now, Input::Command(command));
+        self.settle();
+    }
+
+    pub(super) fn input(&mut self, i: usize, input: Input) {
+        let now = self.now;
+        self.people[i].session.handle(now, input);
+        self.settle();
+    }
+
+    /// Lets time pass in steps of whatever is due.
+    pub(super) fn pass(&mut self, span: Duration) {
+        let end = self.now + span;
+        loop {
+            let due = self.people.iter().filter_map(|p| p.session.poll_timeout()).filter(|at| *at <= end).min();
+            let Some(due) = due else { break };
+            self.now = self.now.max(due);
+            let now = self.now;
+            for person in &mut self.people {
+                person.session.handle_timeout(now);
+            }
+            self.settle();
+        }
+        self.now = end;
+    }
+
+    /// Carries everything out until nobody has anything to say.
+    pub(super) fn settle(&mut self) {
+        let mut steps = 0;
+        loop {
+            let mut busy = false;
+            for i in 0..self.people.len() {
+                while let Some(output) = self.people[i].session.poll_output() {
+                    busy = true;
+                    self.carry_out(i, output);
+                }
+            }
+            while let Some(output) = self.relay.poll_output() {
+                busy = true;
+                if let RelayOutput::Send { to, text } = output
+                    && let Some(i) = self.people.iter().position(|p| p.connection == to)
+                    && let Ok(message) = serde_json::from_str::<ServerMessage>(&text)
+                {
+                    let now = self.now;
+                    self.people[i].session.handle(now, Input::Received(LINK, message));
+                }
+            }
+            if !busy {
+                return;
+            }
+            steps += 1;
+            assert!(steps < 10_000, "they never come to rest");
+        }
+    }
+
+    fn carry_out(&mut self, i: usize, output: Output) {
+        match output {
+            Output::Serve(_) | Output::Release { .. } => {}
+            Output::Search(_) => self.people[i].session.handle(self.now, Input::SearchOver),
+            Output::Derive(code) => {
+                let secret = self.secret(&code);
+                self.people[i].session.handle(self.now, Input::Secret(code, secret));
+            }
+            Output::Send(link, message) => {
+                assert_eq!(link, LINK);
+                if !self.people[i].gagged {
+                    let text = message.to_json();
+                    self.relay.handle(self.now, self.people[i].connection, RelayInput::Text(&text));
+                }
+            }
+            Output::PeerNew(key, _) => {
+                let before = self.people[i].peers.insert(key, FakePeer::default());
+                assert!(before.is_none(), "a key was used twice");
+            }
+            Output::PeerDo(key, command) => self.peer_do(i, key, command),
+            Output::PeerDrop(key) => {
+                self.people[i].peers.remove(&key);
+            }
+            Output::MediaStart(_) => {
+                let person = &mut self.people[i];
+                assert!(!std::mem::replace(&mut person.media, true), "two calls at once");
+                person.starts += 1;
+            }
+            Output::MediaStop => assert!(std::mem::take(&mut self.people[i].media)),
+            Output::Tell(event) => self.people[i].events.push(event),
+        }
+    }
+
+    fn peer_do(&mut self, i: usize, key: PeerKey, command: PeerCommand) {
+        let mine = self.people[i].fingerprint;
+        let forged = self.people[i].forged.clone();
+        let Some(peer) = self.people[i].peers.get_mut(&key) else { return };
+        peer.commands.push(command.clone());
+        let mut events = Vec::new();
+        match command {
+            PeerCommand::CreateOffer { .. } => {
+                peer.offered = true;
+                events.push(PeerEvent::Offer(sdp(mine)));
+                let json = r#"{"candidate":"candidate:1 1 udp 1 192.0.2.9 5000 typ host"}"#.to_owned();
+                events.push(PeerEvent::Candidate { json, loopback: false });
+            }
+            PeerCommand::AcceptOffer(remote) => {
+                peer.remote = fingerprint_of(&remote);
+                peer.answered = true;
+                events.push(PeerEvent::Answer(sdp(mine)));
+            }
+            PeerCommand::AcceptAnswer(remote) => {
+                peer.remote = fingerprint_of(&remote);
+                peer.answered = true;
+            }
+            PeerCommand::AddCandidate(_) => {}
+            PeerCommand::SendControl(text) => {
+                if peer.connected {
+                    self.deliver_control(i, &text);
+                }
+                return;
+            }
+        }
+        if peer.answered && !peer.connected {
+            peer.connected = true;
+            let theirs = forged.or_else(|| peer.remote.clone()).unwrap_or_default();
+            events.push(PeerEvent::IceConnected);
+            events.push(PeerEvent::Connected { mine: vec![mine; 32], theirs, path: Path::Direct });
+            events.push(PeerEvent::ControlOpen);
+        }
+        for event in events {
+            self.people[i].session.handle(self.now, Input::Peer(key, event));
+        }
+    }
+
+    /// The two who are connected to each other hear each other; with more people, the one with the fitting print.
+    fn deliver_control(&mut self, from: usize, text: &str) {
+        let print = vec![self.people[from].fingerprint; 32];
+        let now = self.now;
+        for person in &mut self.people {
+            let key = person.peers.iter().find(|(_, p)| p.remote.as_ref() == Some(&print)).map(|(k, _)| *k);
+            if let Some(key) = key {
+                person.session.handle(now, Input::Peer(key, PeerEvent::Control(text.to_owned())));
+            }
+        }
+    }
+
+    pub(super) fn phase(&self, i: usize) -> Phase {
+        self.people[i].session.phase()
+    }
+
+    pub(super) fn code(&self, i: usize) -> RoomCode {
+        match self.phase(i) {
+            Phase::Waiting(waiting) => waiting.code,
+            other => panic!("person {i} does not wait: {other:?}"),
+        }
+    }
+
+    pub(super) fn in_call(&self, i: usize) -> bool {
+        matches!(self.phase(i), Phase::InCall(_)) && self.people[i].media
+    }
+
+    pub(super) fn reason(&self, i: usize) -> Option<EndReason> {
+        match self.phase(i) {
+            Phase::Ended(ended) => Some(ended.reason),
+            _ => None,
+        }
+    }
+
+    pub(super) fn peer_count(&self, i: usize) -> usize {
+        self.people[i].peers.len()
+    }
+
+    pub(super) fn commands_of(&self, i: usize) -> Vec<PeerCommand> {
+        self.people[i].peers.values().flat_map(|p| p.commands.clone()).collect()
+    }
+
+    pub(super) fn key_of(&self, i: usize) -> PeerKey {
+        *self.people[i].peers.keys().next_back().expect("a peer connection")
+    }
+
+    /// Somebody's connection to the server breaks for good.
+    pub(super) fn vanish(&mut self, i: usize) {
+        let connection = self.people[i].connection;
+        self.relay.handle(self.now, connection, RelayInput::Lost);
+        self.people[i].connection = self.connect();
+        self.settle();
+    }
+
+    /// Says something to the relay as somebody who is no session.
+    pub(super) fn stranger(&mut self) -> ConnectionId {
+        self.connect()
+    }
+
+    pub(super) fn say(&mut self, who: ConnectionId, text: &str) {
+        self.relay.handle(self.now, who, RelayInput::Text(text));
+        self.settle();
+    }
+}

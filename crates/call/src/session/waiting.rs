@@ -1,0 +1,289 @@
+//! A room that is open: whoever comes is answered, and the first to prove the code is in the call.
+
+use super::links::{LinkId, Seat};
+use super::talk::Talk;
+use super::{Output, PeerKey, Session, Stage, later};
+use crate::api::{EndReason, Event};
+use crate::peer::PeerCommand;
+use std::time::{Duration, Instant};
+use visavis_media::PeerId;
+use visavis_signaling::{
+    ClientMessage, ErrorCode, GuessCounter, Kind, LeaveReason, RoomCode, ServerMessage, Share, answer,
+};
+
+/// No server has given us a seat for so long: say so instead of waiting for nobody.
+const OPENING: Duration = Duration::from_secs(5);
+/// Who took our offer has this long to answer it.
+const ANSWERING: Duration = Duration::from_secs(15);
+/// Newcomers that may be waiting for our keys to be ready.
+const MAX_QUEUED: usize = 8;
+
+/// Where the code came from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Choice {
+    /// We drew it; if it is taken, we draw another.
+    Drawn,
+    /// The person asked for it.
+    Asked,
+    /// The person asked to meet under it: whoever comes second joins.
+    Meet,
+}
+
+/// See the module's text.
+pub(crate) struct Waiting {
+    pub code: RoomCode,
+    pub choice: Choice,
+    pub notice: Option<String>,
+    guesses: GuessCounter,
+    attempts: Vec<Talk>,
+    queued: Vec<(LinkId, PeerId, Share)>,
+    /// Until the first seat is ours.
+    opening: Option<Instant>,
+}
+
+impl Waiting {
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.attempts.iter().map(|a| a.limit).chain(self.opening).min()
+    }
+
+    pub(crate) fn keys(&self) -> impl Iterator<Item = PeerKey> {
+        self.attempts.iter().map(|a| a.key)
+    }
+
+    pub(crate) fn attempt_mut(&mut self, key: PeerKey) -> Option<&mut Talk> {
+        self.attempts.iter_mut().find(|a| a.key == key)
+    }
+
+    fn attempt_of(&self, link: LinkId, peer: &PeerId) -> Option<PeerKey> {
+        self.attempts.iter().find(|a| a.link == link && a.them == *peer).map(|a| a.key)
+    }
+}
+
+impl Session {
+    pub(super) fn start(&mut self, now: Instant, code: RoomCode, choice: Choice) {
+        let waiting = Waiting {
+            code: code.clone(),
+            choice,
+            notice: None,
+            guesses: GuessCounter::one_time(),
+            attempts: Vec::new(),
+            queued: Vec::new(),
+            opening: Some(later(now, OPENING)),
+        };
+        self.stage = Stage::Waiting(waiting);
+        if self.secret_for(&code).is_none() {
+            self.output(Output::Derive(code.clone()));
+        }
+        self.output(Output::Serve(code));
+        let ids: Vec<_> = self.links.iter().map(|(id, _)| id).collect();
+        for id in ids {
+            self.waiting_link(now, id);
+        }
+    }
+
+    /// The room is given up and another opened, with a word about why.
+    fn start_over(&mut self, now: Instant, notice: &str) {
+        self.leave_everywhere();
+        self.start(now, RoomCode::random(), Choice::Drawn);
+        if let Stage::Waiting(waiting) = &mut self.stage
+            && !notice.is_empty()
+        {
+            waiting.notice = Some(notice.to_owned());
+        }
+    }
+
+    pub(super) fn waiting_link(&mut self, _now: Instant, id: LinkId) {
+        let Stage::Waiting(waiting) = &self.stage else { return };
+        let Some(link) = self.links.get(id) else { return };
+        if !matches!(link.info.kind, super::LinkKind::Configured { .. } | super::LinkKind::Own { .. }) {
+            return;
+        }
+        if link.up && link.seat == Seat::Standing {
+            let open = ClientMessage::open(waiting.code.room_id());
+            self.links.seat(id, Seat::Asked);
+            self.output(Output::Send(id, open));
+        }
+    }
+
+    pub(super) fn waiting_timeout(&mut self, now: Instant) {
+        let Stage::Waiting(waiting) = &mut self.stage else { return };
+        if waiting.opening.is_some_and(|at| at <= now) {
+            waiting.opening = None;
+            let why = self.links.any_trouble().unwrap_or_else(|| "no server answers".into());
+            self.end(now, EndReason::SignalingUnreachable(why));
+            return;
+        }
+        let late: Vec<_> = waiting.attempts.iter().filter(|a| a.limit <= now).map(|a| a.key).collect();
+        for key in late {
+            self.drop_attempt(now, key, Some("they took the offer and did not answer"));
+        }
+    }
+
+    pub(super) fn waiting_message(&mut self, now: Instant, link: LinkId, message: ServerMessage) {
+        let Stage::Waiting(waiting) = &mut self.stage else { return };
+        match message {
+            ServerMessage::Opened(seat) => {
+                let first = waiting.opening.take().is_some();
+                let code = waiting.code.to_string();
+                self.links.seat(link, Seat::Taken(seat.peer_id.clone()));
+                self.links.ice(link, seat.ice_servers);
+                if first {
+                    self.tell(Event::Joined { opened: true, code });
+                }
+            }
+            ServerMessage::Resumed(seat) => {
+                // Whoever left while we were away is gone; who came meanwhile is told to us as it happened.
+                let gone: Vec<_> = waiting
+                    .attempts
+                    .iter()
+                    .filter(|a| a.link == link && !seat.peers.iter().any(|p| p.peer_id == a.them))
+                    .map(|a| a.key)
+                    .collect();
+                for key in gone {
+                    self.drop_attempt(now, key, None);
+                }
+            }
+            ServerMessage::PeerJoined { peer_id, pake: Some(share) } => self.newcomer(now, link, peer_id, share),
+            ServerMessage::PeerJoined { peer_id, pake: None } => {
+                self.output(Output::Send(link, ClientMessage::dismiss(peer_id)));
+            }
+            ServerMessage::PeerLeft { peer_id, reason } => self.newcomer_left(now, link, &peer_id, reason),
+            ServerMessage::Answer(envelope) => {
+                if let Some(key) = waiting.attempt_of(link, &envelope.from) {
+                    self.proof(now, key, &envelope);
+                }
+            }
+            ServerMessage::IceCandidate(envelope) => {
+                // Who has not proved the code yet may only be early with candidates; they stay sealed until then.
+                let key = waiting.attempt_of(link, &envelope.from);
+                if let Some(talk) = key.and_then(|k| waiting.attempt_mut(k)) {
+                    talk.keep_early(envelope);
+                }
+            }
+            ServerMessage::Error { code, message } => self.waiting_error(now, link, &code, message),
+            ServerMessage::Offer(_) | ServerMessage::Joined(_) | ServerMessage::Unknown => {}
+        }
+    }
+
+    fn waiting_error(&mut self, now: Instant, link: LinkId, code: &ErrorCode, message: String) {
+        let Stage::Waiting(waiting) = &mut self.stage else { return };
+        match code {
+            ErrorCode::RoomTaken => match waiting.choice {
+                Choice::Drawn => self.start_over(now, ""),
+                Choice::Asked => self.end(now, EndReason::CodeTaken),
+                Choice::Meet => {
+                    let code = waiting.code.clone();
+                    self.leave_everywhere();
+                    self.join(now, code, true);
+                }
+            },
+            ErrorCode::SeatGone => {
+                self.links.seat(link, Seat::Standing);
+                self.waiting_link(now, link);
+            }
+            ErrorCode::Version => self.end(now, EndReason::Version),
+            ErrorCode::ServerFull | ErrorCode::TooFast => {
+                self.links.seat(link, Seat::Refused);
+                self.links.trouble(link, message);
+            }
+            // About one message that we sent; the room stands.
+            _ => tracing::debug!(?code, "server refused a message"),
+        }
+    }
+
+    fn newcomer(&mut self, now: Instant, link: LinkId, peer: PeerId, share: Share) {
+        let Stage::Waiting(waiting) = &mut self.stage else { return };
+        let secret = self.secret.as_ref().filter(|(of, _)| *of == waiting.code).map(|(_, s)| s.clone());
+        let Some(secret) = secret else {
+            if waiting.queued.len() < MAX_QUEUED {
+                waiting.queued.push((link, peer, share));
+            }
+            return;
+        };
+        let Some(me) = self.links.my_id(link) else { return };
+        if waiting.attempt_of(link, &peer).is_some() {
+            return;
+        }
+        let Ok(guess) = waiting.guesses.spend(now) else {
+            self.output(Output::Send(link, ClientMessage::dismiss(peer)));
+            return;
+        };
+        let answered = answer(&secret, &share);
+        let key = self.new_key();
+        match answered {
+            Ok((ours, agreed)) => {
+                let limit = later(now, ANSWERING);
+                let talk = Talk::host(key, link, me, peer, agreed.into_keys(), ours, guess, limit);
+                if let Stage::Waiting(waiting) = &mut self.stage {
+                    waiting.attempts.push(talk);
+                }
+                self.output(Output::PeerNew(key, self.links.ice_servers(link)));
+                self.output(Output::PeerDo(key, PeerCommand::CreateOffer { restart: false }));
+            }
+            Err(error) => {
+                tracing::debug!(%error, "a newcomer's share was refused");
+                self.output(Output::Send(link, ClientMessage::dismiss(peer)));
+                self.guessed_out(now);
+            }
+        }
+    }
+
+    pub(super) fn answer_queued(&mut self, now: Instant) {
+        let Stage::Waiting(waiting) = &mut self.stage else { return };
+        for (link, peer, share) in std::mem::take(&mut waiting.queued) {
+            self.newcomer(now, link, peer, share);
+        }
+    }
+
+    fn newcomer_left(&mut self, now: Instant, link: LinkId, peer: &PeerId, _reason: LeaveReason) {
+        let Stage::Waiting(waiting) = &mut self.stage else { return };
+        waiting.queued.retain(|(l, p, _)| (*l, p) != (link, peer));
+        if let Some(key) = waiting.attempt_of(link, peer) {
+            self.drop_attempt(now, key, None);
+        }
+    }
+
+    /// An attempt came to nothing; the guess that it was stays spent. With a reason, the peer is sent away.
+    pub(super) fn drop_attempt(&mut self, now: Instant, key: PeerKey, dismissed: Option<&str>) {
+        let Stage::Waiting(waiting) = &mut self.stage else { return };
+        let Some(i) = waiting.attempts.iter().position(|a| a.key == key) else { return };
+        let attempt = waiting.attempts.swap_remove(i);
+        self.output(Output::PeerDrop(key));
+        if let Some(why) = dismissed {
+            tracing::debug!(why, "newcomer dismissed");
+            self.output(Output::Send(attempt.link, ClientMessage::dismiss(attempt.them)));
+        }
+        self.guessed_out(now);
+    }
+
+    fn guessed_out(&mut self, now: Instant) {
+        let Stage::Waiting(waiting) = &self.stage else { return };
+        if waiting.guesses.exhausted() && waiting.attempts.is_empty() {
+            self.start_over(now, "Somebody tried wrong codes three times, so this is a new code");
+        }
+    }
+
+    /// A sealed answer: if it opens, its sender knows the code.
+    fn proof(&mut self, now: Instant, key: PeerKey, envelope: &visavis_signaling::Envelope) {
+        let Stage::Waiting(waiting) = &mut self.stage else { return };
+        let Some(talk) = waiting.attempt_mut(key) else { return };
+        let Some(sdp) = talk.open_description(Kind::Answer, envelope) else {
+            self.drop_attempt(now, key, Some("their answer does not open: wrong code"));
+            return;
+        };
+        let Some(i) = waiting.attempts.iter().position(|a| a.key == key) else { return };
+        let mut talk = waiting.attempts.swap_remove(i);
+        if let Some(guess) = talk.guess.take() {
+            waiting.guesses.give_back(guess);
+        }
+        let code = waiting.code.clone();
+        let others: Vec<_> = waiting.attempts.drain(..).map(|a| (a.key, a.link, a.them)).collect();
+        for (key, link, peer) in others {
+            self.output(Output::PeerDrop(key));
+            self.output(Output::Send(link, ClientMessage::dismiss(peer)));
+        }
+        self.tell(Event::PeerJoined);
+        self.begin_talk(now, talk, code);
+        self.apply_answer(now, sdp);
+    }
+}

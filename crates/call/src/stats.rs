@@ -1,0 +1,176 @@
+//! What is counted in a call, named and measured as in W3C webrtc-stats.
+
+use serde::Serialize;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// A snapshot, cumulative since the call connected. Durations in seconds, rates in bits per second.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct StatsSnapshot {
+    /// Unix time in milliseconds.
+    pub t: f64,
+    /// What we receive to see.
+    #[serde(rename = "inbound-rtp.video")]
+    pub inbound_video: InboundVideo,
+    /// What we receive to hear.
+    #[serde(rename = "inbound-rtp.audio")]
+    pub inbound_audio: InboundAudio,
+    /// What we send to see.
+    #[serde(rename = "outbound-rtp.video")]
+    pub outbound_video: OutboundVideo,
+    /// What we send to hear.
+    #[serde(rename = "outbound-rtp.audio")]
+    pub outbound_audio: OutboundAudio,
+    /// The path.
+    #[serde(rename = "candidate-pair")]
+    pub candidate_pair: CandidatePair,
+}
+
+/// `RTCInboundRtpStreamStats` of video.
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "W3C webrtc-stats defines every field under this name")]
+pub struct InboundVideo {
+    pub bytes_received: u64,
+    pub packets_received: u64,
+    pub packets_lost: u64,
+    pub nack_count: u64,
+    pub pli_count: u64,
+    pub frames_received: u64,
+    pub frames_decoded: u64,
+    pub key_frames_decoded: u64,
+    pub frame_width: u32,
+    pub frame_height: u32,
+    pub freeze_count: u64,
+    pub total_freezes_duration: f64,
+    pub jitter_buffer_delay: f64,
+    pub jitter_buffer_emitted_count: u64,
+    pub total_decode_time: f64,
+}
+
+/// `RTCInboundRtpStreamStats` of audio.
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "W3C webrtc-stats defines every field under this name")]
+pub struct InboundAudio {
+    pub bytes_received: u64,
+    pub packets_received: u64,
+    pub packets_lost: u64,
+    pub jitter_buffer_delay: f64,
+    pub jitter_buffer_emitted_count: u64,
+    pub concealed_samples: u64,
+    pub silent_concealed_samples: u64,
+    pub concealment_events: u64,
+    pub inserted_samples_for_deceleration: u64,
+    pub removed_samples_for_acceleration: u64,
+    pub total_samples_received: u64,
+}
+
+/// `RTCOutboundRtpStreamStats` of video.
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "W3C webrtc-stats defines every field under this name")]
+pub struct OutboundVideo {
+    pub bytes_sent: u64,
+    pub packets_sent: u64,
+    pub frames_encoded: u64,
+    pub key_frames_encoded: u64,
+    pub frame_width: u32,
+    pub frame_height: u32,
+    pub nack_count: u64,
+    pub pli_count: u64,
+    pub total_encode_time: f64,
+    pub target_bitrate: f64,
+    pub quality_limitation_reason: &'static str,
+}
+
+/// `RTCOutboundRtpStreamStats` of audio.
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "W3C webrtc-stats defines every field under this name")]
+pub struct OutboundAudio {
+    pub bytes_sent: u64,
+    pub packets_sent: u64,
+}
+
+/// `RTCIceCandidatePairStats` of the nominated pair.
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "W3C webrtc-stats defines every field under this name")]
+pub struct CandidatePair {
+    pub current_round_trip_time: Option<f64>,
+    pub available_outgoing_bitrate: f64,
+}
+
+/// The running figures, written by the threads that know them.
+#[derive(Clone, Default)]
+pub(crate) struct Counters(Arc<Mutex<StatsSnapshot>>);
+
+impl Counters {
+    /// Changes a few fields; the lock is held for that long only.
+    pub(crate) fn update(&self, change: impl FnOnce(&mut StatsSnapshot)) {
+        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// A copy as of now.
+    pub(crate) fn snapshot(&self, unix_ms: f64) -> StatsSnapshot {
+        let mut copy = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        copy.t = unix_ms;
+        copy
+    }
+}
+
+/// Finds freezes as webrtc-stats defines them: an interval between shown pictures longer than three times the
+/// average, or 150 ms more than it, over the last 30.
+#[derive(Default)]
+pub(crate) struct FreezeMeter {
+    intervals: std::collections::VecDeque<Duration>,
+    last: Option<Instant>,
+}
+
+impl FreezeMeter {
+    /// A picture was shown; the length of the freeze that it ended, if it did.
+    pub(crate) fn shown(&mut self, at: Instant) -> Option<Duration> {
+        let interval = at.saturating_duration_since(self.last.replace(at)?);
+        let count = self.intervals.len() as u32;
+        let average = self.intervals.iter().sum::<Duration>().checked_div(count);
+        self.intervals.push_back(interval);
+        if self.intervals.len() > 30 {
+            self.intervals.pop_front();
+        }
+        let average = average?;
+        (interval > (average * 3).max(average + Duration::from_millis(150))).then_some(interval)
+    }
+
+    /// The picture was switched off and on again: that is no freeze.
+    pub(crate) fn pause(&mut self) {
+        self.last = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_interval_is_a_freeze_and_a_pause_is_none() {
+        let start = Instant::now();
+        let mut meter = FreezeMeter::default();
+        let at = |ms: u64| start + Duration::from_millis(ms);
+        for i in 0..10 {
+            assert_eq!(meter.shown(at(33 * i)), None);
+        }
+        assert_eq!(meter.shown(at(297 + 400)), Some(Duration::from_millis(400)));
+        meter.pause();
+        assert_eq!(meter.shown(at(5000)), None);
+    }
+
+    #[test]
+    fn names_are_those_of_webrtc_stats() {
+        let json = serde_json::to_value(StatsSnapshot::default()).expect("serializes");
+        assert_eq!(json["inbound-rtp.video"]["totalFreezesDuration"], 0.0);
+        assert_eq!(json["inbound-rtp.audio"]["silentConcealedSamples"], 0);
+        assert_eq!(json["outbound-rtp.video"]["keyFramesEncoded"], 0);
+        assert!(json["candidate-pair"]["currentRoundTripTime"].is_null());
+    }
+}

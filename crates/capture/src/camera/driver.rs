@@ -1,0 +1,237 @@
+//! nokhwa, with its faults worked around.
+//!
+//! - It lists frame intervals wrongly, and one odd interval left on the device makes every later open fail: on Linux
+//!   formats are listed and set beforehand through V4L2 itself (`v4l.rs`), elsewhere through nokhwa.
+//! - Its own choice of a format fails or ignores what it is asked for: formats are listed, the choice is ours, and
+//!   exactly that one is asked for.
+//! - Reading waits without a limit and its callback camera can deadlock: a plain camera is read in a thread that may
+//!   be abandoned (`device.rs`).
+//! - It may list nodes that deliver no pictures, and its lists can panic: they are filtered and caught.
+
+use super::{CameraWish, convert, fault, fault::from_nokhwa};
+use crate::format::{Format, PixelKind};
+use crate::list::{DeviceInfo, pick};
+use crate::{DeviceError, choose_format, worker::panic_text};
+use nokhwa::utils::{
+    ApiBackend, CameraFormat, CameraIndex, CameraInfo, FrameFormat, RequestedFormat, RequestedFormatType, Resolution,
+};
+use nokhwa::{Buffer, Camera};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+#[cfg(not(target_os = "linux"))]
+use visavis_media::Size;
+use visavis_media::VideoFrame;
+
+/// A driver that claims to be later than this is not believed.
+const MAX_AGE: Duration = Duration::from_millis(500);
+
+/// A camera as it is listed.
+struct Found {
+    index: CameraIndex,
+    info: DeviceInfo,
+}
+
+/// The cameras to choose from; none where there is none or listing fails.
+pub(crate) fn list() -> Vec<DeviceInfo> {
+    all().into_iter().map(|found| found.info).collect()
+}
+
+fn all() -> Vec<Found> {
+    let listed = catch_unwind(|| nokhwa::query(ApiBackend::Auto));
+    let mut cameras = match listed {
+        Ok(Ok(cameras)) => cameras,
+        Ok(Err(error)) => {
+            tracing::debug!(%error, "cannot list cameras");
+            Vec::new()
+        }
+        Err(panic) => {
+            tracing::debug!(panic = panic_text(&*panic), "listing cameras panicked");
+            Vec::new()
+        }
+    };
+    cameras.sort_by_key(|camera| camera.index().as_index().unwrap_or(u32::MAX));
+    let mut found: Vec<Found> = cameras.iter().filter_map(describe).collect();
+    if let Some(first) = found.first_mut() {
+        first.info.default = true;
+    }
+    found
+}
+
+#[cfg(target_os = "linux")]
+fn describe(camera: &CameraInfo) -> Option<Found> {
+    let index = camera.index().as_index().ok()?;
+    let info = super::v4l::describe(index, &camera.human_name())?;
+    Some(Found { index: CameraIndex::Index(index), info })
+}
+
+#[cfg(not(target_os = "linux"))]
+fn describe(camera: &CameraInfo) -> Option<Found> {
+    // The unique id of AVFoundation, or the symbolic link of Media Foundation.
+    let id = if camera.misc().is_empty() { camera.index().as_string() } else { camera.misc() };
+    let info = DeviceInfo { id, name: camera.human_name(), default: false };
+    Some(Found { index: camera.index().clone(), info })
+}
+
+fn find(wanted: Option<&str>) -> Result<Found, DeviceError> {
+    let mut found = all();
+    let at = match wanted {
+        Some(wanted) => pick(found.iter().map(|found| &found.info), wanted)?,
+        None if found.is_empty() => return Err(DeviceError::NoDevice),
+        None => 0,
+    };
+    Ok(found.swap_remove(at))
+}
+
+/// What is known of a camera once it is open.
+pub(super) struct Opened {
+    /// Its name, for reading.
+    pub name: String,
+    /// The rate it promised.
+    pub fps: f32,
+}
+
+/// An open camera. All calls may block for as long as the driver likes.
+pub(super) struct Driver {
+    camera: Camera,
+    name: String,
+    fps: f32,
+}
+
+/// Opens the first camera, or the one that `wanted` names, in the best of its formats.
+pub(super) fn open(wanted: Option<&str>, wish: CameraWish) -> Result<Driver, DeviceError> {
+    allow()?;
+    let Found { index, info } = find(wanted)?;
+    let name = info.name;
+    let wish = CameraWish { fps: wish.rate(), ..wish };
+    let mut camera = open_in_format(&index, wish, &name)?;
+    camera.open_stream().map_err(|error| from_nokhwa(&error, &name))?;
+    let fps = camera.frame_rate() as f32;
+    tracing::info!(camera = %name, format = %camera.camera_format(), "camera opened");
+    Ok(Driver { camera, name, fps })
+}
+
+/// On macOS the person is asked first; elsewhere this says yes at once.
+fn allow() -> Result<(), DeviceError> {
+    let (tell, answer) = std::sync::mpsc::sync_channel(1);
+    nokhwa::nokhwa_initialize(move |allowed| {
+        let _ = tell.try_send(allowed);
+    });
+    // As long as the question may stand on the screen.
+    match answer.recv_timeout(Duration::from_secs(60)) {
+        Ok(true) => Ok(()),
+        Ok(false) | Err(_) => Err(DeviceError::PermissionDenied),
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn open_in_format(index: &CameraIndex, wish: CameraWish, name: &str) -> Result<Camera, DeviceError> {
+    let number = index.as_index().map_err(|error| from_nokhwa(&error, name))?;
+    let device = super::v4l::Device::open(number, name)?;
+    let format = choose_format(&device.formats(name)?, wish).ok_or(DeviceError::UnsupportedFormat)?;
+    device.set(format, name)?;
+    drop(device);
+    Camera::new(index.clone(), exactly(format)).map_err(|error| from_nokhwa(&error, name))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn open_in_format(index: &CameraIndex, wish: CameraWish, name: &str) -> Result<Camera, DeviceError> {
+    let any = RequestedFormat::with_formats(RequestedFormatType::None, &ALL_KINDS);
+    let mut camera = Camera::new(index.clone(), any).map_err(|error| from_nokhwa(&error, name))?;
+    let listed = camera.compatible_camera_formats().map_err(|error| from_nokhwa(&error, name))?;
+    let formats: Vec<Format> = listed.iter().filter_map(from_nokhwa_format).collect();
+    let format = choose_format(&formats, wish).ok_or(DeviceError::UnsupportedFormat)?;
+    camera.set_camera_requset(exactly(format)).map_err(|error| from_nokhwa(&error, name))?;
+    Ok(camera)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn from_nokhwa_format(format: &CameraFormat) -> Option<Format> {
+    let size = Size::new(format.width(), format.height()).ok()?;
+    Some(Format { size, fps: format.frame_rate() as f32, kind: kind(format.format()) })
+}
+
+const ALL_KINDS: [FrameFormat; 6] = [
+    FrameFormat::NV12,
+    FrameFormat::YUYV,
+    FrameFormat::RAWRGB,
+    FrameFormat::RAWBGR,
+    FrameFormat::MJPEG,
+    FrameFormat::GRAY,
+];
+
+fn exactly(format: Format) -> RequestedFormat<'static> {
+    let resolution = Resolution::new(format.size.width(), format.size.height());
+    let wanted = CameraFormat::new(resolution, frame_format(format.kind), format.fps.round() as u32);
+    RequestedFormat::with_formats(RequestedFormatType::Exact(wanted), &ALL_KINDS)
+}
+
+fn frame_format(kind: PixelKind) -> FrameFormat {
+    match kind {
+        PixelKind::Nv12 => FrameFormat::NV12,
+        PixelKind::Yuyv => FrameFormat::YUYV,
+        PixelKind::Rgb => FrameFormat::RAWRGB,
+        PixelKind::Bgr => FrameFormat::RAWBGR,
+        PixelKind::Mjpeg => FrameFormat::MJPEG,
+        PixelKind::Gray => FrameFormat::GRAY,
+    }
+}
+
+fn kind(format: FrameFormat) -> PixelKind {
+    match format {
+        FrameFormat::NV12 => PixelKind::Nv12,
+        FrameFormat::YUYV => PixelKind::Yuyv,
+        FrameFormat::RAWRGB => PixelKind::Rgb,
+        FrameFormat::RAWBGR => PixelKind::Bgr,
+        FrameFormat::MJPEG => PixelKind::Mjpeg,
+        FrameFormat::GRAY => PixelKind::Gray,
+    }
+}
+
+impl Driver {
+    /// Name and rate.
+    pub fn opened(&self) -> Opened {
+        Opened { name: self.name.clone(), fps: self.fps }
+    }
+
+    /// Waits for the next picture, without a limit.
+    ///
+    /// After an error the stream is opened anew: nokhwa's would hand the same buffer to the driver again and fail for
+    /// ever.
+    pub fn next_frame(&mut self) -> Result<VideoFrame, DeviceError> {
+        let buffer = match self.camera.frame() {
+            Ok(buffer) => buffer,
+            Err(error) => {
+                let error = from_nokhwa(&error, &self.name);
+                if error != DeviceError::Unplugged {
+                    let reopened = self.camera.stop_stream().and_then(|()| self.camera.open_stream());
+                    reopened.map_err(|error| from_nokhwa(&error, &self.name))?;
+                }
+                return Err(error);
+            }
+        };
+        let at = captured(&buffer);
+        let resolution = buffer.resolution();
+        let kind = kind(buffer.source_frame_format());
+        let picture = convert::to_i420(kind, buffer.buffer(), resolution.width(), resolution.height())
+            .map_err(|error| fault::from_text(&error.to_string(), &self.name))?;
+        Ok(VideoFrame { picture, at })
+    }
+}
+
+/// When the driver says that a picture was taken, on our clock.
+fn captured(buffer: &Buffer) -> Instant {
+    let now = Instant::now();
+    let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let age = buffer.capture_timestamp().and_then(|taken| unix.checked_sub(taken)).unwrap_or_default();
+    if age > MAX_AGE { now } else { now.checked_sub(age).unwrap_or(now) }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        // nokhwa's drop panics where the driver refuses to stop; the stream is stopped here, where that can be caught.
+        let camera = &mut self.camera;
+        if catch_unwind(AssertUnwindSafe(|| camera.stop_stream())).is_err() {
+            tracing::debug!(camera = %self.name, "camera did not stop cleanly");
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! The system's sound host: one connection for the process, devices by id or name, the layout of a stream.
+
+use super::fault::open_error;
+use crate::list::{DeviceInfo, pick};
+use crate::{DeviceError, worker::panic_text};
+use cpal::traits::{DeviceTrait, HostTrait};
+use cpal::{BufferSize, Device, Host, SampleFormat, StreamConfig, SupportedBufferSize, SupportedStreamConfig};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use visavis_media::SAMPLE_RATE;
+
+const PULSE: &str = "pulseaudio";
+const ALSA: &str = "alsa";
+/// How long a stream may take to open before a hung sound server is given up.
+pub(crate) const OPEN_LIMIT: Duration = Duration::from_secs(5);
+/// How often a Pulse server that does not answer is tried again; each try can cost two seconds.
+const PULSE_RETRY: Duration = Duration::from_secs(10);
+
+/// Which way sound flows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Direction {
+    /// From a microphone.
+    Input,
+    /// To a loudspeaker.
+    Output,
+}
+
+struct Kept {
+    host: Arc<Host>,
+    made: Instant,
+}
+
+/// Kept, because each connection to a Pulse server costs a thread that never ends.
+static HOST: Mutex<Option<Kept>> = Mutex::new(None);
+
+fn host() -> Arc<Host> {
+    let mut kept = HOST.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(Kept { host, made }) = &*kept {
+        let pulse_came = host.id().to_string() != PULSE
+            && made.elapsed() > PULSE_RETRY
+            && cpal::available_hosts().iter().any(|id| id.to_string() == PULSE);
+        if !pulse_came {
+            return host.clone();
+        }
+    }
+    let host = Arc::new(cpal::default_host());
+    *kept = Some(Kept { host: host.clone(), made: Instant::now() });
+    host
+}
+
+fn forget(host: &Arc<Host>) {
+    let mut kept = HOST.lock().unwrap_or_else(PoisonError::into_inner);
+    if kept.as_ref().is_some_and(|kept| Arc::ptr_eq(&kept.host, host)) {
+        *kept = None;
+    }
+}
+
+/// Does `ask` with the host, once more with a new one where the connection was lost, and survives its panic.
+fn with_host<T>(ask: impl Fn(&Host) -> Result<T, cpal::Error>) -> Result<T, DeviceError> {
+    let once = || {
+        let host = host();
+        let answer = ask(&host);
+        if answer.is_err() {
+            forget(&host);
+        }
+        answer
+    };
+    match catch_unwind(AssertUnwindSafe(|| once().or_else(|_| once()))) {
+        Ok(answer) => answer.map_err(|error| open_error(&error, "the sound system")),
+        Err(panic) => Err(DeviceError::Other(panic_text(&*panic).to_owned())),
+    }
+}
+
+/// A device and what is said about it.
+pub(crate) struct Found {
+    /// The device itself.
+    pub device: Device,
+    /// Its id and name.
+    pub info: DeviceInfo,
+}
+
+fn default_device(host: &Host, direction: Direction) -> Option<Device> {
+    match direction {
+        Direction::Input => host.default_input_device(),
+        Direction::Output => host.default_output_device(),
+    }
+}
+
+fn describe(device: Device) -> Option<Found> {
+    let id = device.id().ok()?.to_string();
+    let name = device.description().map_or_else(|_| id.clone(), |description| description.name().to_owned());
+    Some(Found { device, info: DeviceInfo { id, name, default: false } })
+}
+
+/// Every device of a direction; those that nobody would choose (monitors of loudspeakers) included.
+fn all(direction: Direction) -> Result<Vec<Found>, DeviceError> {
+    with_host(|host| {
+        let default = default_device(host, direction).and_then(|device| device.id().ok()).map(|id| id.to_string());
+        let serves = |device: &Device| match direction {
+            Direction::Input => device.supports_input(),
+            Direction::Output => device.supports_output(),
+        };
+        let mut found: Vec<Found> = host.devices()?.filter(serves).filter_map(describe).collect();
+        for Found { info, .. } in &mut found {
+            info.default = Some(&info.id) == default.as_ref();
+        }
+        Ok(found)
+    })
+}
+
+/// Whether a person would choose it: no monitor of a loudspeaker, nothing that swallows sound.
+fn offered(info: &DeviceInfo) -> bool {
+    !info.id.ends_with(".monitor") && info.id != "alsa:null"
+}
+
+/// The devices to choose from; none where there is no sound system.
+pub(crate) fn list(direction: Direction) -> Vec<DeviceInfo> {
+    let found = all(direction).unwrap_or_else(|error| {
+        tracing::debug!(?direction, %error, "cannot list sound devices");
+        Vec::new()
+    });
+    found.into_iter().map(|found| found.info).filter(offered).collect()
+}
+
+/// The default device, or the one that `wanted` names.
+pub(crate) fn find(direction: Direction, wanted: Option<&str>) -> Result<Found, DeviceError> {
+    let Some(wanted) = wanted else {
+        let device = with_host(|host| Ok(default_device(host, direction)))?;
+        return device.and_then(describe).ok_or(DeviceError::NoDevice);
+    };
+    let mut found = all(direction)?;
+    // An exact id reaches what is not offered, too.
+    let at = match found.iter().position(|found| found.info.id == wanted) {
+        Some(at) => at,
+        None => {
+            found.retain(|found| offered(&found.info));
+            pick(found.iter().map(|found| &found.info), wanted)?
+        }
+    };
+    Ok(found.swap_remove(at))
+}
+
+/// How a stream is laid out.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Layout {
+    /// Rate, channels and period, as cpal takes them.
+    pub config: StreamConfig,
+    /// Type of a sample.
+    pub format: SampleFormat,
+}
+
+/// Chooses 48 kHz where the device offers it in its usual layout, else its usual rate, with periods of 10 ms.
+pub(crate) fn layout(found: &Found, direction: Direction) -> Result<Layout, DeviceError> {
+    let device = &found.device;
+    let (usual, ranges) = match direction {
+        Direction::Input => (device.default_input_config(), device.supported_input_configs().map(Vec::from_iter)),
+        Direction::Output => (device.default_output_config(), device.supported_output_configs().map(Vec::from_iter)),
+    };
+    let ranges = ranges.unwrap_or_default();
+    let usual = match usual {
+        Ok(usual) => usual,
+        Err(error) => {
+            let best = ranges.iter().max_by(|a, b| a.cmp_default_heuristics(b));
+            let best = best.and_then(|range| range.try_with_standard_sample_rate());
+            best.ok_or_else(|| open_error(&error, &found.info.name))?
+        }
+    };
+    let same = |range: &&cpal::SupportedStreamConfigRange| {
+        range.channels() == usual.channels() && range.sample_format() == usual.sample_format()
+    };
+    let native = ranges.iter().filter(same).find_map(|range| range.try_with_sample_rate(SAMPLE_RATE));
+    let chosen = native.unwrap_or(usual);
+    if chosen.channels() == 0 || chosen.sample_rate() == 0 {
+        return Err(DeviceError::UnsupportedFormat);
+    }
+    let config = StreamConfig {
+        channels: chosen.channels(),
+        sample_rate: chosen.sample_rate(),
+        // The default would be up to two seconds on Pulse.
+        buffer_size: BufferSize::Fixed(period(&chosen, found.info.id.starts_with(ALSA))),
+    };
+    Ok(Layout { config, format: chosen.sample_format() })
+}
+
+/// 10 ms; on ALSA the power of two nearest to it, as others make PipeWire behind it stumble.
+fn period(config: &SupportedStreamConfig, alsa: bool) -> u32 {
+    let wanted = (config.sample_rate() / 100).max(1);
+    let wanted = if alsa { wanted.next_power_of_two() } else { wanted };
+    match *config.buffer_size() {
+        SupportedBufferSize::Range { min, max } if min <= max && max > 0 => wanted.clamp(min.max(1), max),
+        SupportedBufferSize::Range { .. } | SupportedBufferSize::Unknown => wanted,
+    }
+}
+
+/// Opens a stream with the period asked for, and with the device's own where it refuses that.
+pub(crate) fn open_stream<S>(
+    layout: Layout,
+    mut build: impl FnMut(Layout) -> Result<S, cpal::Error>,
+) -> Result<S, cpal::Error> {
+    build(layout).or_else(|error| match error.kind() {
+        cpal::ErrorKind::UnsupportedConfig | cpal::ErrorKind::InvalidInput => {
+            let config = StreamConfig { buffer_size: BufferSize::Default, ..layout.config };
+            build(Layout { config, ..layout })
+        }
+        _ => Err(error),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(rate: u32, buffer_size: SupportedBufferSize) -> SupportedStreamConfig {
+        SupportedStreamConfig::new(2, rate, buffer_size, SampleFormat::F32)
+    }
+
+    #[test]
+    fn a_period_is_10_ms_within_what_the_device_takes() {
+        let range = |min, max| SupportedBufferSize::Range { min, max };
+        assert_eq!(period(&config(48_000, SupportedBufferSize::Unknown), false), 480);
+        assert_eq!(period(&config(44_100, range(1, 10_000)), false), 441);
+        assert_eq!(period(&config(48_000, range(1024, 4096)), false), 1024);
+        assert_eq!(period(&config(48_000, range(1, 10_000)), true), 512);
+        assert_eq!(period(&config(48_000, range(0, 0)), false), 480);
+    }
+
+    #[test]
+    fn a_refused_period_is_tried_again_with_the_devices_own() {
+        let config = StreamConfig { channels: 1, sample_rate: 48_000, buffer_size: BufferSize::Fixed(480) };
+        let mut asked = Vec::new();
+        let opened = open_stream(Layout { config, format: SampleFormat::F32 }, |layout| {
+            asked.push(layout.config.buffer_size);
+            match layout.config.buffer_size {
+                BufferSize::Fixed(_) => Err(cpal::ErrorKind::UnsupportedConfig.into()),
+                BufferSize::Default => Ok(()),
+            }
+        });
+        assert!(opened.is_ok());
+        assert_eq!(asked, [BufferSize::Fixed(480), BufferSize::Default]);
+    }
+
+    #[test]
+    fn monitors_are_not_offered() {
+        let info = |id: &str| DeviceInfo { id: id.to_owned(), name: String::new(), default: false };
+        assert!(offered(&info("pulseaudio:mic")) && !offered(&info("pulseaudio:speaker.monitor")));
+    }
+}

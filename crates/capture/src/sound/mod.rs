@@ -1,0 +1,11 @@
+//! What microphones and loudspeakers share: conversion at the device's edge, and the system's sound host.
+
+pub(crate) mod fade;
+pub(crate) mod fault;
+pub(crate) mod host;
+#[cfg(test)]
+pub(crate) mod measure;
+pub(crate) mod resample;
+pub(crate) mod signal;
+pub(crate) mod timeline;
+pub(crate) mod wav;

@@ -1,0 +1,51 @@
+//! How a device fares, as a front end shows it.
+
+use crate::DeviceError;
+use visavis_media::Size;
+
+/// How the camera fares.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub enum CameraState {
+    /// Closed, its light is out.
+    #[default]
+    Off,
+    /// Being opened.
+    Opening,
+    /// Delivering pictures.
+    Running {
+        /// Its name, for reading.
+        name: String,
+        /// Size of its pictures.
+        size: Size,
+        /// Pictures per second that it promised.
+        fps: f32,
+    },
+    /// It does not work.
+    Failed(DeviceError),
+}
+
+/// How a microphone or loudspeaker fares.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub enum DeviceState {
+    /// Closed.
+    #[default]
+    Off,
+    /// Being opened.
+    Opening,
+    /// Working.
+    Running {
+        /// Its name, for reading.
+        name: String,
+    },
+    /// It does not work.
+    Failed(DeviceError),
+}
+
+/// Hiccups since a sound device was opened; events, not samples.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Counters {
+    /// The loudspeaker ran dry (or the system said so).
+    pub underruns: u64,
+    /// Sound was thrown away because nobody took it in time.
+    pub overruns: u64,
+}

@@ -1,0 +1,260 @@
+//! Microphone and loudspeaker against a real sound server: a PulseAudio daemon with null sinks, started for this test
+//! in a folder of its own. Needs `pulseaudio` and its utilities (`scripts/setup` installs them).
+#![cfg(target_os = "linux")]
+
+use std::f32::consts::TAU;
+use std::io::{Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+use visavis_capture::{DeviceError, Microphone, MicrophoneSpec, Speaker, SpeakerSpec, list_devices};
+use visavis_media::{FRAME_DURATION, FRAME_SAMPLES, SAMPLE_RATE};
+
+const TICK: Duration = Duration::from_millis(10);
+/// Nothing here takes as long, even on a loaded machine.
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// A process that ends with the test, also when that fails.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A sound server with a loudspeaker `speaker` (48 kHz stereo) and a microphone `mic` that hears the sink `micfeed`.
+struct Server {
+    _daemon: Running,
+    folder: tempfile::TempDir,
+}
+
+impl Server {
+    fn start() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o700)).expect("our folder");
+        let socket = format!("module-native-protocol-unix auth-anonymous=1 socket={}", path(&folder, "native"));
+        let modules = [
+            socket.as_str(),
+            "module-null-sink sink_name=speaker rate=48000 channels=2 sink_properties=device.description=Speaker",
+            "module-null-sink sink_name=micfeed rate=48000 channels=1 sink_properties=device.description=Feed",
+            "module-remap-source source_name=mic master=micfeed.monitor source_properties=device.description=Mic",
+            "module-null-sink sink_name=slow rate=44100 channels=6 sink_properties=device.description=Surround",
+        ];
+        let mut daemon = Command::new("pulseaudio");
+        daemon.args(["-n", "--daemonize=no", "--exit-idle-time=-1", "--use-pid-file=no", "--disable-shm=yes"]);
+        modules.iter().for_each(|module| {
+            daemon.args(["-L", module]);
+        });
+        daemon.env("XDG_RUNTIME_DIR", folder.path()).env("HOME", folder.path()).stderr(Stdio::null());
+        let daemon = daemon.spawn().expect("pulseaudio is installed (scripts/setup)");
+        let server = Self { _daemon: Running(daemon), folder };
+        let since = Instant::now();
+        while !server.pactl(&["info"]) {
+            assert!(since.elapsed() < LIMIT, "the sound server does not answer");
+            std::thread::yield_now();
+        }
+        assert!(server.pactl(&["set-default-sink", "speaker"]) && server.pactl(&["set-default-source", "mic"]));
+        server
+    }
+
+    fn address(&self) -> String {
+        format!("unix:{}", path(&self.folder, "native"))
+    }
+
+    fn pactl(&self, words: &[&str]) -> bool {
+        let mut pactl = self.tool("pactl");
+        pactl.args(words).stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
+    }
+
+    fn tool(&self, name: &str) -> Command {
+        let mut tool = Command::new(name);
+        tool.env("PULSE_SERVER", self.address()).env("XDG_RUNTIME_DIR", self.folder.path());
+        tool
+    }
+}
+
+fn path(folder: &tempfile::TempDir, name: &str) -> String {
+    Path::join(folder.path(), name).display().to_string()
+}
+
+fn sine(pitch: f32, from: usize, samples: usize) -> impl Iterator<Item = f32> {
+    (from..from + samples).map(move |i| 0.4 * (TAU * (pitch * i as f32 / SAMPLE_RATE as f32).fract()).sin())
+}
+
+/// Pitch of a steady tone, by its upward zero crossings, in Hz.
+fn frequency(sound: &[f32]) -> f32 {
+    let crossing = |i: &usize| sound[*i] <= 0.0 && sound[i + 1] > 0.0;
+    let exact = |i: usize| i as f32 + sound[i] / (sound[i] - sound[i + 1]);
+    let crossings: Vec<f32> = (0..sound.len().saturating_sub(1)).filter(crossing).map(exact).collect();
+    match crossings.as_slice() {
+        [first, .., last] => (crossings.len() - 1) as f32 * SAMPLE_RATE as f32 / (last - first),
+        _ => 0.0,
+    }
+}
+
+/// Whether most of a recording is a tone of this pitch, neither faint nor distorted: a busy machine may drop a few
+/// pieces on its way through the server.
+fn assert_tone(sound: &[f32], pitch: f32) {
+    let pieces: Vec<(f32, f32)> = sound.chunks_exact(PIECE).map(|piece| (frequency(piece), rms(piece))).collect();
+    let good = pieces.iter().filter(|(hz, level)| (hz - pitch).abs() < 5.0 && (0.2..0.35).contains(level)).count();
+    assert!(good * 10 >= pieces.len() * 7, "{good} of {} pieces are right: {pieces:?}", pieces.len());
+}
+
+/// 50 ms.
+const PIECE: usize = SAMPLE_RATE as usize / 20;
+
+fn rms(sound: &[f32]) -> f32 {
+    (sound.iter().map(|s| s * s).sum::<f32>() / sound.len() as f32).sqrt()
+}
+
+/// Calls `tick` every 10 ms until it is satisfied.
+fn every_tick(mut tick: impl FnMut() -> bool) {
+    let start = Instant::now();
+    for n in 1.. {
+        if tick() {
+            return;
+        }
+        assert!(start.elapsed() < LIMIT, "took too long");
+        std::thread::park_timeout((start + TICK * n).saturating_duration_since(Instant::now()));
+    }
+}
+
+/// One test, as its parts share the server, and the process has one environment.
+#[test]
+fn real_sound_devices_carry_a_tone_both_ways() {
+    let mut server = Server::start();
+    // Safe: no other thread of this process runs yet.
+    unsafe { std::env::set_var("PULSE_SERVER", server.address()) };
+    unsafe { std::env::set_var("XDG_RUNTIME_DIR", server.folder.path()) };
+
+    stage("list", the_list_has_the_devices_and_their_defaults);
+    stage("microphone", || a_tone_into_the_microphone_is_read(&server));
+    for (spec, sink) in [("default", "speaker"), ("Surround", "slow")] {
+        stage(sink, || a_tone_to_the_speaker_is_heard(&server, spec, sink));
+    }
+    stage("not found", a_device_that_is_not_there_is_not_found);
+    stage("server dies", || a_server_that_dies_is_noticed(&mut server));
+}
+
+fn stage(name: &str, run: impl FnOnce()) {
+    let start = Instant::now();
+    run();
+    println!("{name}: {:.1} s", start.elapsed().as_secs_f32());
+}
+
+fn the_list_has_the_devices_and_their_defaults() {
+    let lists = list_devices();
+    let microphones: Vec<_> = lists.microphones.iter().map(|d| (d.id.as_str(), d.name.as_str(), d.default)).collect();
+    assert_eq!(microphones, [("pulseaudio:mic", "Mic", true)], "monitors are not offered");
+    let speakers: Vec<_> = lists.speakers.iter().map(|d| (d.name.as_str(), d.default)).collect();
+    assert_eq!(speakers, [("Speaker", true), ("Feed", false), ("Surround", false)]);
+}
+
+fn a_tone_into_the_microphone_is_read(server: &Server) {
+    let mut player = server.tool("pacat");
+    player.args(["--playback", "-d", "micfeed", "--format=float32le", "--rate=48000", "--channels=1", "--latency-msec=100"]);
+    let mut player = Running(player.stdin(Stdio::piped()).stderr(Stdio::null()).spawn().expect("pacat"));
+    let mut feed = player.0.stdin.take().expect("a pipe");
+    let tone: Vec<u8> = sine(700.0, 0, 10 * SAMPLE_RATE as usize).flat_map(f32::to_le_bytes).collect();
+    // Ends when the player is killed.
+    let feeder = std::thread::Builder::new().spawn(move || drop(feed.write_all(&tone))).expect("a thread");
+
+    let mut microphone = Microphone::open(&MicrophoneSpec::Default).expect("a microphone");
+    assert_eq!((microphone.name(), microphone.id()), ("Mic", Some("pulseaudio:mic")));
+    let mut sound = Vec::new();
+    let mut moments = Vec::new();
+    let mut late = Vec::new();
+    every_tick(|| {
+        while let Some(frame) = microphone.read() {
+            if !sound.is_empty() || frame.rms() > 0.1 {
+                late.push(frame.at.elapsed());
+                moments.push(frame.at);
+                sound.extend_from_slice(&frame.samples);
+            }
+        }
+        sound.len() >= SAMPLE_RATE as usize
+    });
+    assert_tone(&sound[FRAME_SAMPLES * 5..], 700.0);
+    assert!(microphone.failed().is_none());
+    let span = *moments.last().expect("some") - moments[0];
+    let frames = u32::try_from(moments.len() - 1).expect("few");
+    assert!(span.abs_diff(FRAME_DURATION * frames) < Duration::from_millis(250), "{span:?} for {frames} frames");
+    late.sort();
+    println!("microphone: read {:?} after its capture in the median, {:?}", late[late.len() / 2], microphone.faults());
+    assert!(late[late.len() / 2] < Duration::from_millis(150));
+    drop(player);
+    feeder.join().expect("no panic");
+}
+
+fn a_tone_to_the_speaker_is_heard(server: &Server, spec: &str, sink: &str) {
+    let monitor = format!("{sink}.monitor");
+    let mut recorder = server.tool("parec");
+    recorder.args(["-d", &monitor, "--format=float32le", "--rate=48000", "--channels=1", "--latency-msec=50"]);
+    let mut recorder = Running(recorder.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("parec"));
+    let mut heard = recorder.0.stdout.take().expect("a pipe");
+    let listener = std::thread::Builder::new().spawn(move || {
+        let mut bytes = Vec::new();
+        drop(heard.read_to_end(&mut bytes));
+        bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect::<Vec<f32>>()
+    });
+    let listener = listener.expect("a thread");
+
+    let mut speaker = Speaker::open(&spec.parse::<SpeakerSpec>().expect("a spec")).expect("a loudspeaker");
+    let (mut written, mut delays) = (0, Vec::new());
+    every_tick(|| {
+        for _ in 0..speaker.wants() {
+            let mut frame = [0.0; FRAME_SAMPLES];
+            frame.iter_mut().zip(sine(600.0, written, FRAME_SAMPLES)).for_each(|(to, from)| *to = from);
+            speaker.write(&frame);
+            written += FRAME_SAMPLES;
+        }
+        delays.push(speaker.delay());
+        written >= 2 * SAMPLE_RATE as usize
+    });
+    assert!(speaker.failed().is_none());
+    delays.sort();
+    let median = delays[delays.len() / 2];
+    println!("speaker {sink}: delay {median:?} in the median, {:?}", speaker.faults());
+    assert!(median < Duration::from_millis(150));
+    drop(speaker);
+    drop(recorder);
+
+    let sound = listener.join().expect("no panic");
+    let onset = sound.iter().position(|s| s.abs() > 0.2).expect("something is heard");
+    // The middle second: the ends may be cut off by the recorder.
+    let middle = &sound[onset + 9600..onset + 9600 + SAMPLE_RATE as usize];
+    assert_tone(middle, 600.0);
+}
+
+fn a_device_that_is_not_there_is_not_found() {
+    let wanted = "no such device".to_owned();
+    let spec = MicrophoneSpec::Device(wanted.clone());
+    assert_eq!(Microphone::open(&spec).err(), Some(DeviceError::NotFound { wanted }));
+}
+
+fn a_server_that_dies_is_noticed(server: &mut Server) {
+    let mut microphone = Microphone::open(&MicrophoneSpec::Default).expect("a microphone");
+    let mut speaker = Speaker::open(&SpeakerSpec::Default).expect("a loudspeaker");
+    server._daemon.0.kill().expect("our child");
+    server._daemon.0.wait().expect("our child");
+    let (died, mut noticed) = (Instant::now(), [None; 2]);
+    every_tick(|| {
+        while microphone.read().is_some() {}
+        for _ in 0..speaker.wants() {
+            speaker.write(&[0.0; FRAME_SAMPLES]);
+        }
+        for (at, failed) in noticed.iter_mut().zip([microphone.failed(), speaker.failed()]) {
+            *at = at.or(failed.map(|_| died.elapsed()));
+        }
+        noticed.iter().all(Option::is_some)
+    });
+    println!("the server's death was noticed after {noticed:?}");
+    let closing = Instant::now();
+    drop((microphone, speaker));
+    assert!(closing.elapsed() < Duration::from_secs(3), "closing must not hang");
+    let lists = list_devices();
+    assert!(lists.microphones.iter().all(|d| !d.id.starts_with("pulseaudio")));
+}

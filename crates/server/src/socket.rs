@@ -1,0 +1,129 @@
+//! One WebSocket: what comes in goes to the hub, what the hub says goes out.
+
+use crate::http::Seat;
+use crate::hub::{Connection, Event, Hub, Saying};
+use axum::extract::WebSocketUpgrade;
+use axum::extract::ws::{CloseFrame, Message, WebSocket};
+use axum::response::Response;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::Error as WsError;
+use visavis_signaling::{ErrorCode, MAX_MESSAGE, ServerMessage};
+
+/// Read buffer of a connection; there are many, and most are idle.
+const READ_BUFFER: usize = 4 * 1024;
+/// Up to this size a message is read, so that who sends too large a one can be told and go on.
+const READABLE: usize = 2 * MAX_MESSAGE;
+/// How long a message may take to be sent: who reads nothing for so long is gone.
+const SEND_WITHIN: Duration = Duration::from_secs(10);
+/// How long the other side may take to answer a good-bye.
+const GOODBYE: Duration = Duration::from_secs(1);
+/// Signs of life are reported once in this time.
+const ALIVE_EVERY: Duration = Duration::from_secs(1);
+
+/// Answers a request for a WebSocket.
+pub(crate) fn accept(upgrade: WebSocketUpgrade, hub: Hub, seat: Seat) -> Response {
+    upgrade
+        .read_buffer_size(READ_BUFFER)
+        .write_buffer_size(0)
+        .max_message_size(READABLE)
+        .max_frame_size(READABLE)
+        .on_upgrade(|socket| async move {
+            serve(socket, &hub).await;
+            drop(seat);
+        })
+}
+
+async fn serve(mut socket: WebSocket, hub: &Hub) {
+    let (connection, mut sayings, waiting) = hub.connect().await;
+    let mut alive = Instant::now();
+    let end = loop {
+        tokio::select! {
+            saying = sayings.recv() => match saying {
+                Some(saying) => match say(&mut socket, saying, &waiting).await {
+                    Said::Sent => {}
+                    Said::Closed => return,
+                    Said::Broken => break Event::Lost,
+                },
+                // The hub dropped us: we did not keep up.
+                None => return,
+            },
+            message = socket.recv() => match message {
+                Some(Ok(Message::Text(text))) => connection.tell(Event::Text(text)).await,
+                Some(Ok(Message::Binary(_))) => connection.tell(Event::NotText).await,
+                Some(Ok(Message::Ping(_) | Message::Pong(_))) => {
+                    if alive.elapsed() >= ALIVE_EVERY {
+                        alive = Instant::now();
+                        connection.tell(Event::Alive).await;
+                    }
+                }
+                Some(Ok(Message::Close(_))) => break Event::Closed,
+                Some(Err(error)) => {
+                    unreadable(&mut socket, error).await;
+                    break Event::Lost;
+                }
+                None => break Event::Lost,
+            },
+        }
+    };
+    end_with(&connection, end, socket).await;
+}
+
+/// Reports the end, and lets the answer to the other side's good-bye go out.
+async fn end_with(connection: &Connection, end: Event, mut socket: WebSocket) {
+    let closed = matches!(end, Event::Closed);
+    connection.tell(end).await;
+    if closed {
+        let _ = timeout(GOODBYE, async { while let Some(Ok(_)) = socket.recv().await {} }).await;
+    }
+}
+
+enum Said {
+    Sent,
+    Closed,
+    Broken,
+}
+
+async fn say(socket: &mut WebSocket, saying: Saying, waiting: &AtomicUsize) -> Said {
+    let bytes = saying.bytes();
+    let message = match saying {
+        Saying::Text(text) => Message::Text(text.as_ref().into()),
+        Saying::Ping => Message::Ping(Vec::new().into()),
+        Saying::Close(code, reason) => {
+            close(socket, code, reason).await;
+            return Said::Closed;
+        }
+    };
+    let sent = timeout(SEND_WITHIN, socket.send(message)).await;
+    waiting.fetch_sub(bytes, Ordering::Relaxed);
+    if matches!(sent, Ok(Ok(()))) { Said::Sent } else { Said::Broken }
+}
+
+/// Says why nothing more is read, and ends the connection: after such an error the stream's position is unknown.
+async fn unreadable(socket: &mut WebSocket, error: axum::Error) {
+    let (code, close_code, sentence) = match error.into_inner().downcast_ref::<WsError>() {
+        Some(WsError::Capacity(_)) => {
+            (ErrorCode::TooLarge, 1009, format!("a message may have {MAX_MESSAGE} bytes at most"))
+        }
+        Some(WsError::Utf8(_)) => (ErrorCode::BadMessage, 1007, "messages are text in UTF-8".to_owned()),
+        Some(WsError::Io(_) | WsError::ConnectionClosed | WsError::AlreadyClosed) => return,
+        _ => (ErrorCode::BadMessage, 1002, "this breaks the rules of WebSocket".to_owned()),
+    };
+    let message = ServerMessage::Error { code, message: sentence.clone() };
+    let text = Message::Text(message.to_json().into());
+    if let Ok(Ok(())) = timeout(GOODBYE, socket.send(text)).await {
+        close(socket, close_code, sentence).await;
+    }
+}
+
+/// Says good-bye and waits a moment for the answer, so that what was sent before is not cut off.
+async fn close(socket: &mut WebSocket, code: u16, reason: String) {
+    let frame = CloseFrame { code, reason: reason.into() };
+    let _ = timeout(GOODBYE, async {
+        if socket.send(Message::Close(Some(frame))).await.is_ok() {
+            while let Some(Ok(_)) = socket.recv().await {}
+        }
+    })
+    .await;
+}

@@ -1,0 +1,71 @@
+//! `visavis-server` as a process.
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
+mod common;
+
+use futures_util::{SinkExt, StreamExt};
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+use tokio_tungstenite::tungstenite::Message;
+use visavis_signaling::{ClientMessage, RoomCode, ServerMessage};
+
+fn server() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_visavis-server"));
+    command.env_remove("RUST_LOG").stderr(Stdio::piped()).stdout(Stdio::piped());
+    command
+}
+
+#[test]
+fn bad_options_end_it_with_two_and_one_line() {
+    for options in [
+        &["--listen", "nowhere"][..],
+        &["--room-size", "1"],
+        &["--max-rooms", "0"],
+        &["--tls-cert", "only.pem"],
+        &["--dance"],
+    ] {
+        let output = server().args(options).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert_eq!(said.lines().count(), 1, "{said}");
+        assert!(said.starts_with("visavis-server: "), "{said}");
+    }
+}
+
+#[test]
+fn what_cannot_work_ends_it_with_one_line() {
+    for options in [
+        &["--listen", "192.0.2.1:80"][..],
+        &["--listen", "127.0.0.1:0", "--ice-servers", "/nonexistent"],
+        &["--listen", "127.0.0.1:0", "--tls-cert", "/nonexistent", "--tls-key", "/nonexistent"],
+    ] {
+        let output = server().args(options).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.lines().last().unwrap().starts_with("visavis-server: "), "{said}");
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn it_says_where_it_listens_stops_when_told_and_names_nobody_in_between() {
+    let mut child = server().args(["--listen", "127.0.0.1:0"]).spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let line = lines.next().unwrap().unwrap();
+    let (_, port) = line.rsplit_once("listening on ws://127.0.0.1:").expect(&line);
+    assert_ne!(port.parse::<u16>().unwrap(), 0);
+    let url = format!("ws://127.0.0.1:{port}");
+    let mut client = common::client(&url);
+    client.send(ClientMessage::open(RoomCode::random().room_id())).unwrap();
+    assert!(matches!(common::message(&mut client).await, ServerMessage::Opened(_)));
+    client.close().await;
+    let (mut raw, _) = tokio_tungstenite::connect_async(&url).await.unwrap();
+    raw.send(Message::text("nonsense")).await.unwrap();
+    assert!(raw.next().await.unwrap().unwrap().to_text().unwrap().contains("bad-message"));
+    drop(raw);
+    let kill = Command::new("kill").arg(child.id().to_string()).status().unwrap();
+    assert!(kill.success());
+    let rest: Vec<_> = lines.map(Result::unwrap).collect();
+    assert!(rest.len() == 1 && rest[0].ends_with("stopped"), "{rest:?}");
+    assert!(child.wait().unwrap().success());
+}

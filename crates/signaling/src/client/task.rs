@@ -1,0 +1,336 @@
+//! The task behind a [`Client`](super::Client): connect, talk, mend, say good-bye.
+
+use super::dial::{Socket, Target};
+use super::seat::Standing;
+use super::{ClientConfig, ClientEvent, GOODBYE, Trouble};
+use crate::message::{ClientMessage, ErrorCode, MAX_MESSAGES_PER_SECOND, ServerMessage};
+use crate::relay::Budget;
+use futures_util::{SinkExt, StreamExt};
+use std::time::{Duration, Instant};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{sleep, sleep_until, timeout};
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Message};
+use tracing::{debug, trace};
+
+/// A sign of life is sent after so much silence of ours, well within the server's 30 s.
+const PING_EVERY: Duration = Duration::from_secs(10);
+/// A ping that nothing answers for so long means that the connection is dead.
+const PONG_WITHIN: Duration = Duration::from_secs(5);
+/// The same, when the caller suspects it.
+const PROBE_WITHIN: Duration = Duration::from_secs(2);
+/// A message that the network does not take for so long means the same.
+const SEND_WITHIN: Duration = Duration::from_secs(10);
+/// Answer to a request to resume.
+const RESUME_WITHIN: Duration = Duration::from_secs(5);
+/// Waits between attempts: doubled from the first to the last.
+const FIRST_WAIT: Duration = Duration::from_millis(250);
+const LONGEST_WAIT: Duration = Duration::from_secs(8);
+/// A connection that held for so long earns an immediate attempt when it breaks.
+const STABLE: Duration = Duration::from_secs(5);
+
+/// What the handle asks for.
+pub(super) enum Command {
+    /// Send this; the text is the message as JSON.
+    Send(ClientMessage, String),
+    /// Look whether the connection lives.
+    Probe,
+}
+
+/// Why a connection is over.
+enum End {
+    /// It is to be mended.
+    Broken(Trouble),
+    /// The handle is gone.
+    Stopped,
+}
+
+pub(super) struct Task {
+    commands: mpsc::Receiver<Command>,
+    events: mpsc::Sender<ClientEvent>,
+    stop: oneshot::Receiver<()>,
+    standing: Standing,
+    waits: u32,
+}
+
+impl Task {
+    pub(super) fn new(
+        commands: mpsc::Receiver<Command>,
+        events: mpsc::Sender<ClientEvent>,
+        stop: oneshot::Receiver<()>,
+    ) -> Self {
+        Self { commands, events, stop, standing: Standing::default(), waits: 0 }
+    }
+
+    /// Runs until the handle is dropped, or the configuration turns out to be unusable.
+    pub(super) async fn run(mut self, config: ClientConfig) {
+        let target = tokio::select! {
+            target = Target::new(&config) => target,
+            _ = &mut self.stop => return,
+        };
+        let target = match target {
+            Ok(target) => target,
+            Err(error) => return drop(self.events.send(ClientEvent::Failed(error)).await),
+        };
+        loop {
+            let dialled = tokio::select! {
+                dialled = target.dial() => dialled,
+                _ = &mut self.stop => return,
+            };
+            let why = match dialled {
+                Err(trouble) => trouble,
+                Ok(socket) => {
+                    let since = Instant::now();
+                    let mut link = Link::new(socket, target.name());
+                    match self.talk(&mut link).await {
+                        End::Stopped => return self.say_goodbye(link).await,
+                        End::Broken(trouble) => {
+                            if since.elapsed() >= STABLE {
+                                self.waits = 0;
+                            }
+                            trouble
+                        }
+                    }
+                }
+            };
+            let retry_in = self.next_wait();
+            debug!(%why, ?retry_in, "no connection to the signaling server");
+            if self.emit(ClientEvent::Disconnected { why, retry_in }).await.is_err() {
+                return;
+            }
+            tokio::select! {
+                () = sleep(retry_in) => {}
+                _ = &mut self.stop => return,
+            }
+        }
+    }
+
+    /// One connection, from its first message to its end.
+    async fn talk(&mut self, link: &mut Link) -> End {
+        if let Err(end) = self.greet(link).await {
+            return end;
+        }
+        loop {
+            let budget = link.budget.wait(Instant::now());
+            tokio::select! {
+                biased;
+                _ = &mut self.stop => return End::Stopped,
+                () = sleep_until(link.deadline().into()) => {
+                    if let Err(trouble) = link.tick().await {
+                        return End::Broken(trouble);
+                    }
+                }
+                message = link.receive() => {
+                    let done = match message {
+                        Ok(Some(message)) => self.received(link, message).await,
+                        Ok(None) => Ok(()),
+                        Err(trouble) => Err(End::Broken(trouble)),
+                    };
+                    if let Err(end) = done {
+                        return end;
+                    }
+                }
+                Some(command) = next_command(&mut self.commands, budget) => {
+                    let sent = match command {
+                        Command::Probe => link.ping(PROBE_WITHIN).await,
+                        Command::Send(message, text) => {
+                            self.standing.sending(&message, &text);
+                            link.send(text).await
+                        }
+                    };
+                    if let Err(trouble) = sent {
+                        return End::Broken(trouble);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Tells the caller that we are connected, and takes the seat over where there was one.
+    async fn greet(&mut self, link: &mut Link) -> Result<(), End> {
+        self.emit(ClientEvent::Connected).await?;
+        let Some((text, resumes)) = self.standing.greeting() else { return Ok(()) };
+        link.send(text).await.map_err(End::Broken)?;
+        if !resumes {
+            return Ok(());
+        }
+        // Nothing else goes out before the answer: messages sent again must not overtake each other.
+        let deadline = Instant::now() + RESUME_WITHIN;
+        loop {
+            let message = tokio::select! {
+                biased;
+                _ = &mut self.stop => return Err(End::Stopped),
+                () = sleep_until(deadline.into()) => return Err(End::Broken(Trouble::TimedOut)),
+                message = link.receive() => message.map_err(End::Broken)?,
+            };
+            let Some(message) = message else { continue };
+            let answered =
+                matches!(message, ServerMessage::Resumed(_) | ServerMessage::Error { code: ErrorCode::SeatGone, .. });
+            self.received(link, message).await?;
+            if answered {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn received(&mut self, link: &mut Link, message: ServerMessage) -> Result<(), End> {
+        let again = self.standing.received(&message);
+        self.emit(ClientEvent::Message(message)).await?;
+        for text in again {
+            pause(link.budget.wait(Instant::now())).await;
+            link.send(text).await.map_err(End::Broken)?;
+        }
+        Ok(())
+    }
+
+    /// Hands an event to the caller; waits for room, but not beyond the handle's end.
+    async fn emit(&mut self, event: ClientEvent) -> Result<(), End> {
+        tokio::select! {
+            biased;
+            _ = &mut self.stop => Err(End::Stopped),
+            sent = self.events.send(event) => sent.map_err(|_| End::Stopped),
+        }
+    }
+
+    /// Sends what still waits, leaves the room, closes the connection; all within a bounded time.
+    async fn say_goodbye(mut self, mut link: Link) {
+        let goodbye = async {
+            while let Ok(Command::Send(message, text)) = self.commands.try_recv() {
+                self.standing.sending(&message, &text);
+                link.send(text).await?;
+            }
+            if self.standing.is_somewhere() {
+                link.send(ClientMessage::LeaveRoom.to_json()).await?;
+            }
+            link.close().await;
+            Ok::<_, Trouble>(())
+        };
+        let _ = timeout(GOODBYE, goodbye).await;
+    }
+
+    /// The wait before the next attempt: none after a stable connection, then growing, with jitter so that the clients of
+    /// a restarted server don't come all at once.
+    fn next_wait(&mut self) -> Duration {
+        let wait = wait(self.waits);
+        self.waits = self.waits.saturating_add(1);
+        wait.mul_f64(rand::random_range(0.5..1.0))
+    }
+}
+
+/// The next command, once the budget allows to carry it out.
+async fn next_command(commands: &mut mpsc::Receiver<Command>, wait: Duration) -> Option<Command> {
+    pause(wait).await;
+    commands.recv().await
+}
+
+/// Sleeps, but not at all for no time: tokio's shortest sleep is a millisecond, more than a message takes.
+async fn pause(wait: Duration) {
+    if !wait.is_zero() {
+        sleep(wait).await;
+    }
+}
+
+/// The wait after so many failed attempts, before jitter.
+fn wait(failed: u32) -> Duration {
+    match failed.checked_sub(1) {
+        None => Duration::ZERO,
+        Some(doublings) => FIRST_WAIT.saturating_mul(1 << doublings.min(10)).min(LONGEST_WAIT),
+    }
+}
+
+/// A connection that stands, and when it was last heard of.
+struct Link {
+    socket: Socket,
+    host: String,
+    /// Ours, a little below what the server allows.
+    budget: Budget,
+    spoke: Instant,
+    /// When the connection counts as dead, unless something is heard before.
+    dead_at: Option<Instant>,
+}
+
+impl Link {
+    fn new(socket: Socket, host: String) -> Self {
+        let (now, most) = (Instant::now(), MAX_MESSAGES_PER_SECOND * 9 / 10);
+        Self { socket, host, budget: Budget::new(now, most, most), spoke: now, dead_at: None }
+    }
+
+    /// When [`Link::tick`] is due.
+    fn deadline(&self) -> Instant {
+        self.dead_at.unwrap_or(self.spoke + PING_EVERY)
+    }
+
+    /// Sends a ping that is due, or finds that the last one was not answered.
+    async fn tick(&mut self) -> Result<(), Trouble> {
+        match self.dead_at {
+            Some(at) if at <= Instant::now() => Err(Trouble::Silent),
+            Some(_) => Ok(()),
+            None => self.ping(PONG_WITHIN).await,
+        }
+    }
+
+    async fn ping(&mut self, within: Duration) -> Result<(), Trouble> {
+        let dead_at = Instant::now() + within;
+        self.dead_at = Some(self.dead_at.map_or(dead_at, |at| at.min(dead_at)));
+        self.put(Message::Ping(Vec::new().into())).await
+    }
+
+    async fn send(&mut self, text: String) -> Result<(), Trouble> {
+        let _ = self.budget.take(Instant::now());
+        self.put(Message::Text(text.into())).await
+    }
+
+    async fn put(&mut self, message: Message) -> Result<(), Trouble> {
+        self.spoke = Instant::now();
+        match timeout(SEND_WITHIN, self.socket.send(message)).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(Trouble::from_websocket(&error, &self.host)),
+            Err(_) => Err(Trouble::Silent),
+        }
+    }
+
+    /// The next message; `None` for a sign of life, or something that is no message.
+    async fn receive(&mut self) -> Result<Option<ServerMessage>, Trouble> {
+        let Some(message) = self.socket.next().await else { return Err(Trouble::Closed(String::new())) };
+        let message = message.map_err(|error| Trouble::from_websocket(&error, &self.host))?;
+        self.dead_at = None;
+        match message {
+            Message::Text(text) => {
+                let message = ServerMessage::parse(&text);
+                if let Err(error) = &message {
+                    debug!(%error, "a message of the server could not be read");
+                }
+                Ok(message.ok())
+            }
+            Message::Close(frame) => Err(Trouble::Closed(frame.as_ref().map(reason).unwrap_or_default())),
+            Message::Ping(_) | Message::Pong(_) | Message::Binary(_) | Message::Frame(_) => {
+                trace!("sign of life");
+                Ok(None)
+            }
+        }
+    }
+
+    /// Says that we close, and waits for the server to have heard it.
+    async fn close(&mut self) {
+        if self.socket.close(None).await.is_ok() {
+            while let Some(Ok(_)) = self.socket.next().await {}
+        }
+    }
+}
+
+/// What a server said on closing, for reading.
+fn reason(frame: &CloseFrame) -> String {
+    let said: String = frame.reason.chars().filter(|c| !c.is_control()).take(100).collect();
+    if said.is_empty() { said } else { format!(": {said}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_attempt_comes_at_once_and_waits_grow_to_eight_seconds() {
+        let waits: Vec<_> = (0..9).map(|n| wait(n).as_millis()).collect();
+        assert_eq!(waits, [0, 250, 500, 1000, 2000, 4000, 8000, 8000, 8000]);
+        assert_eq!(wait(u32::MAX), LONGEST_WAIT);
+    }
+}

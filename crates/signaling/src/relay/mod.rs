@@ -1,0 +1,91 @@
+//! The rules of a signaling server, without sockets, threads or a clock.
+
+mod budget;
+mod core;
+mod reading;
+mod room;
+mod seating;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use budget::Budget;
+pub use core::Relay;
+
+use crate::message::IceServer;
+use std::sync::Arc;
+
+/// A connection, named by the caller; a name is never used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ConnectionId(pub u64);
+
+/// What a connection did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Input<'a> {
+    /// It is there. Comes first; a connection that is not known is ignored.
+    Connected,
+    /// It sent a text message.
+    Text(&'a str),
+    /// It sent something else that shows that it lives: a ping or pong.
+    Alive,
+    /// It sent something that is no text.
+    NotText,
+    /// It said good-bye: its seat is free at once.
+    Closed,
+    /// It broke off: its seat is kept for a while.
+    Lost,
+}
+
+/// What the caller is to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Send a text message. A connection that cannot take it is to be closed, and reported as [`Input::Lost`].
+    Send {
+        /// To whom.
+        to: ConnectionId,
+        /// What.
+        text: Arc<str>,
+    },
+    /// Ask for a sign of life.
+    Ping {
+        /// Whom.
+        to: ConnectionId,
+    },
+    /// End a connection, after what was to be sent to it. The relay has forgotten it.
+    Close {
+        /// Which.
+        connection: ConnectionId,
+        /// Why.
+        why: CloseReason,
+    },
+}
+
+/// Why the relay ends a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CloseReason {
+    /// No sign of life for 30 s.
+    #[error("no sign of life")]
+    Silent,
+    /// Its seat was resumed over another connection.
+    #[error("resumed over another connection")]
+    TakenOver,
+    /// It went on sending far more than it may.
+    #[error("too many messages")]
+    Flooding,
+}
+
+/// What a relay allows.
+#[derive(Clone, Debug)]
+pub struct RelayConfig {
+    /// Rooms at a time.
+    pub max_rooms: usize,
+    /// Seats in a room, 2 or more.
+    pub room_size: usize,
+    /// STUN and TURN servers told to everybody who takes a seat.
+    pub ice_servers: Vec<IceServer>,
+}
+
+impl Default for RelayConfig {
+    fn default() -> Self {
+        Self { max_rooms: 10_000, room_size: 2, ice_servers: Vec::new() }
+    }
+}

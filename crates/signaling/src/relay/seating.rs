@@ -1,0 +1,174 @@
+//! Taking seats, taking them over again, and giving them up.
+
+use super::core::{Place, Relay};
+use super::room::{Outbox, Seat, SeatState, text};
+use super::{CloseReason, ConnectionId, Output};
+use crate::message::{self, ErrorCode, LeaveReason, ResumeToken, ServerMessage};
+use crate::pake::Share;
+use rand::RngExt;
+use std::time::Instant;
+use subtle::ConstantTimeEq;
+use visavis_media::{PeerId, RoomId};
+
+impl Relay {
+    pub(super) fn open(&mut self, now: Instant, id: ConnectionId, room: RoomId) {
+        if !self.may_enter(now, id) {
+            return;
+        }
+        if let Some(old) = self.rooms.get(&room) {
+            if old.is_attended() {
+                return self.error(
+                    id,
+                    ErrorCode::RoomTaken,
+                    "somebody waits under this code already; draw another one",
+                );
+            }
+            // Only broken connections are left in it: whoever opens it now shall not be kept waiting for them.
+            self.remove_room(&room);
+        }
+        if self.rooms.len() >= self.config.max_rooms {
+            return self.error(id, ErrorCode::ServerFull, "this server has no room left; try again later");
+        }
+        self.sit_down(id, room, None, ServerMessage::Opened);
+    }
+
+    pub(super) fn join(&mut self, now: Instant, id: ConnectionId, room_id: &RoomId, share: &Share) {
+        if !self.may_enter(now, id) {
+            return;
+        }
+        let Some(room) = self.rooms.get(room_id) else {
+            return self.error(id, ErrorCode::NobodyHere, "nobody waits under this code");
+        };
+        if room.seats.len() >= self.config.room_size.max(2) {
+            return self.error(id, ErrorCode::RoomFull, "this room is full");
+        }
+        let peer_id = self.sit_down(id, room_id.clone(), Some(share.clone()), ServerMessage::Joined);
+        self.tell_others(
+            now,
+            room_id,
+            &peer_id,
+            &ServerMessage::PeerJoined { peer_id: peer_id.clone(), pake: Some(share.clone()) },
+        );
+    }
+
+    pub(super) fn resume(&mut self, now: Instant, id: ConnectionId, room_id: RoomId, token: &str, received: u64) {
+        if !self.may_enter(now, id) {
+            return;
+        }
+        let Some(room) = self.rooms.get_mut(&room_id) else { return self.seat_gone(id) };
+        let same = |seat: &Seat| bool::from(seat.token.as_bytes().ct_eq(token.as_bytes()));
+        let Some(at) = room.seats.iter().position(same) else { return self.seat_gone(id) };
+        let peers = room.others(&room.seats[at].peer);
+        let seat = &mut room.seats[at];
+        let before = std::mem::replace(&mut seat.state, SeatState::Connected(id));
+        let place = Place { room: room_id, peer: seat.peer.clone() };
+        let (again, missed) = seat.outbox.after(received);
+        let resumed = ServerMessage::Resumed(message::Seat {
+            peer_id: seat.peer.clone(),
+            resume: ResumeToken::new(&seat.token),
+            peers,
+            ice_servers: self.config.ice_servers.clone(),
+            received: seat.received,
+            missed,
+        });
+        if let SeatState::Connected(old) = before {
+            // The old connection may seem alive for minutes yet; who holds the token says that it is not.
+            self.connections.remove(&old);
+            self.outputs.push_back(Output::Close { connection: old, why: CloseReason::TakenOver });
+        }
+        if let Some(connection) = self.connections.get_mut(&id) {
+            connection.place = Some(place);
+        }
+        self.send(id, text(&resumed));
+        again.into_iter().for_each(|text| self.send(id, text));
+    }
+
+    fn seat_gone(&mut self, id: ConnectionId) {
+        self.error(id, ErrorCode::SeatGone, "this seat is no longer kept; open or join anew");
+    }
+
+    pub(super) fn dismiss(&mut self, now: Instant, id: ConnectionId, peer: &str) {
+        let Some(place) = self.place(id) else {
+            return self.error(id, ErrorCode::NotInRoom, "you are in no room");
+        };
+        let Some(room) = self.rooms.get_mut(&place.room) else { return };
+        if room.seats.first().is_none_or(|opener| opener.peer != place.peer) {
+            return self.error(id, ErrorCode::NotOpener, "only who opened the room may dismiss somebody");
+        }
+        match room.seat(peer).filter(|seat| seat.peer != place.peer).map(|seat| (seat.peer.clone(), seat.state)) {
+            None => self.error(id, ErrorCode::NoSuchPeer, "nobody of this name is in the room"),
+            Some((peer, state)) => {
+                if let SeatState::Connected(theirs) = state {
+                    if let Some(connection) = self.connections.get_mut(&theirs) {
+                        connection.place = None;
+                    }
+                    self.error(theirs, ErrorCode::Dismissed, "the other side closed the room to you");
+                }
+                self.leave(now, &Place { room: place.room, peer }, LeaveReason::Dismissed);
+            }
+        }
+    }
+
+    /// Whether this connection may try a room now; says why not.
+    fn may_enter(&mut self, now: Instant, id: ConnectionId) -> bool {
+        let Some(connection) = self.connections.get_mut(&id) else { return false };
+        if connection.place.is_some() {
+            self.error(id, ErrorCode::AlreadyInRoom, "you are in a room; leave it first");
+            return false;
+        }
+        let enough = connection.entries.take(now);
+        if !enough {
+            self.error(id, ErrorCode::TooFast, "too many rooms tried; wait a second");
+        }
+        enough
+    }
+
+    /// Gives a connection a new seat, and tells it.
+    fn sit_down(
+        &mut self,
+        id: ConnectionId,
+        room_id: RoomId,
+        share: Option<Share>,
+        reply: fn(message::Seat) -> ServerMessage,
+    ) -> PeerId {
+        let peer = PeerId::new(format!("{:016x}", self.random.random::<u64>()));
+        let token = format!("{:032x}", self.random.random::<u128>());
+        let room = self.rooms.entry(room_id.clone()).or_default();
+        let reply = reply(message::Seat {
+            peer_id: peer.clone(),
+            resume: ResumeToken::new(&token),
+            peers: room.others(&peer),
+            ice_servers: self.config.ice_servers.clone(),
+            received: 0,
+            missed: 0,
+        });
+        let (state, outbox) = (SeatState::Connected(id), Outbox::default());
+        room.seats.push(Seat { peer: peer.clone(), token, share, state, received: 0, outbox });
+        if let Some(connection) = self.connections.get_mut(&id) {
+            connection.place = Some(Place { room: room_id, peer: peer.clone() });
+        }
+        self.send(id, text(&reply));
+        peer
+    }
+
+    /// Frees a seat and tells the others; the room goes with its last seat.
+    pub(super) fn leave(&mut self, now: Instant, place: &Place, reason: LeaveReason) {
+        let Some(room) = self.rooms.get_mut(&place.room) else { return };
+        if let Some(at) = room.seats.iter().position(|seat| seat.peer == place.peer) {
+            self.kept -= room.seats.remove(at).outbox.bytes();
+        }
+        if room.seats.is_empty() {
+            self.rooms.remove(&place.room);
+        } else {
+            let left = ServerMessage::PeerLeft { peer_id: place.peer.clone(), reason };
+            self.tell_others(now, &place.room, &place.peer, &left);
+        }
+    }
+
+    /// Removes a room in which nobody is connected.
+    fn remove_room(&mut self, room: &RoomId) {
+        if let Some(room) = self.rooms.remove(room) {
+            self.kept -= room.seats.iter().map(|seat| seat.outbox.bytes()).sum::<usize>();
+        }
+    }
+}

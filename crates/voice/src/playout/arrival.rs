@@ -1,0 +1,211 @@
+//! When packets come: sequence numbers and timestamps without their wrap, and how long sound should be held back.
+//!
+//! Times are counted in samples (1/48 000 s). A packet's *transit* is its arrival minus its timestamp: it means nothing
+//! by itself, but differences between packets are differences of delay in the network.
+
+use std::collections::VecDeque;
+use visavis_media::SAMPLE_RATE;
+
+/// Samples per millisecond.
+pub(super) const MS: i64 = SAMPLE_RATE as i64 / 1000;
+/// How far back delays are remembered: long enough to see a rare spike again, short enough to follow clock drift.
+const WINDOW: i64 = 10_000 * MS;
+/// Packets remembered at most; 10 s of 20 ms packets are 500.
+const WINDOW_PACKETS: usize = 1000;
+/// Share of packets that should be in time.
+const QUANTILE: f64 = 0.96;
+/// Packets later than this came after a stall. Nobody would wait that long for each word, so it teaches nothing, nor do
+/// those that stood in the same queue behind it, until one is prompt again.
+const HOPELESS: i64 = 400 * MS;
+const PROMPT: i64 = 20 * MS;
+/// A jump in sequence numbers or delay larger than this is no network: the sender began anew, or somebody forges.
+const MAX_MISORDER: i64 = 3000;
+const MAX_DELAY: i64 = 5000 * MS;
+/// When even the best packet of this span was later than the best of the window by this much, the path has changed.
+const REBASE_SPAN: i64 = 2000 * MS;
+const REBASE_BY: i64 = 100 * MS;
+
+/// Where a packet belongs, in numbers that do not wrap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    pub seq: i64,
+    pub ts: i64,
+}
+
+/// What to do with a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Belongs(Place),
+    /// It continues nothing: not used, but remembered in case the next one follows it.
+    Suspect,
+    /// The second in a row of a new numbering: everything before is of another stream.
+    NewStream(Place),
+}
+
+/// A packet of the last ten seconds.
+#[derive(Clone, Copy, Debug)]
+struct Arrival {
+    at: i64,
+    transit: i64,
+    /// Whether it counts as jitter, and not as part of a stall.
+    teaches: bool,
+}
+
+/// Follows numbering and delay of one stream.
+#[derive(Debug, Default)]
+pub(super) struct Arrivals {
+    highest: Option<Place>,
+    suspect: Option<u16>,
+    recent: VecDeque<Arrival>,
+    stalled: bool,
+    scratch: Vec<i64>,
+    spread: i64,
+    fastest: i64,
+}
+
+impl Arrivals {
+    /// Places a packet and learns from its arrival.
+    pub fn on_packet(&mut self, seq: u16, rtp: u32, arrival: i64) -> Verdict {
+        let Some(highest) = self.highest else {
+            return Verdict::Belongs(self.begin(seq, rtp, arrival));
+        };
+        let place = Place {
+            seq: highest.seq + i64::from(seq.wrapping_sub(highest.seq as u16) as i16),
+            ts: highest.ts + i64::from(rtp.wrapping_sub(highest.ts as u32) as i32),
+        };
+        let late_by = arrival - place.ts - self.fastest;
+        if (place.seq - highest.seq).abs() > MAX_MISORDER || late_by > MAX_DELAY {
+            if self.suspect.replace(seq) == Some(seq.wrapping_sub(1)) {
+                self.recent.clear();
+                return Verdict::NewStream(self.begin(seq, rtp, arrival));
+            }
+            return Verdict::Suspect;
+        }
+        self.suspect = None;
+        if place.seq > highest.seq {
+            self.highest = Some(place);
+        }
+        self.learn(arrival, arrival - place.ts);
+        Verdict::Belongs(place)
+    }
+
+    /// Transit of the fastest packet of late.
+    pub fn fastest(&self) -> i64 {
+        self.fastest
+    }
+
+    /// How much slower than the fastest most packets are at worst.
+    pub fn spread(&self) -> i64 {
+        self.spread
+    }
+
+    /// Packets that the two figures come from.
+    pub fn experience(&self) -> usize {
+        self.recent.len()
+    }
+
+    fn begin(&mut self, seq: u16, rtp: u32, arrival: i64) -> Place {
+        let place = Place { seq: i64::from(seq), ts: i64::from(rtp) };
+        self.highest = Some(place);
+        self.suspect = None;
+        self.learn(arrival, arrival - place.ts);
+        place
+    }
+
+    fn learn(&mut self, arrival: i64, transit: i64) {
+        let late_by = transit - self.fastest;
+        self.stalled = late_by > HOPELESS || self.stalled && late_by > PROMPT;
+        // The very first packet has nothing to be compared with.
+        let teaches = !self.stalled || self.recent.is_empty();
+        self.recent.push_back(Arrival { at: arrival, transit, teaches });
+        while self.recent.len() > WINDOW_PACKETS || self.recent.front().is_some_and(|a| a.at < arrival - WINDOW) {
+            self.recent.pop_front();
+        }
+        let best = |since: i64| self.recent.iter().filter(|a| a.at >= since).map(|a| a.transit).min();
+        let (overall, lately) = (best(i64::MIN).unwrap_or(transit), best(arrival - REBASE_SPAN).unwrap_or(transit));
+        // A burst after a stall looks like a longer path, but arrives within a moment.
+        let since = self.recent.iter().map(|a| a.at).find(|&at| at >= arrival - REBASE_SPAN);
+        let steady = since.is_some_and(|since| arrival - since > REBASE_SPAN * 3 / 4);
+        self.fastest = overall;
+        if lately > overall + REBASE_BY && steady {
+            self.recent.retain(|a| a.at >= arrival - REBASE_SPAN);
+            self.recent.iter_mut().for_each(|a| a.teaches = true);
+            self.fastest = lately;
+        }
+        self.scratch.clear();
+        self.scratch.extend(self.recent.iter().filter(|a| a.teaches).map(|a| a.transit));
+        let nth = (self.scratch.len().saturating_sub(1) as f64 * QUANTILE).round() as usize;
+        if nth < self.scratch.len() {
+            let (_, slow, _) = self.scratch.select_nth_unstable(nth);
+            self.spread = (*slow - self.fastest).max(0);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_go_on_across_their_wrap() {
+        let mut arrivals = Arrivals::default();
+        let mut last = None;
+        for n in 0..200_000u32 {
+            let seq = 65_500u16.wrapping_add(n as u16);
+            let rtp = (u32::MAX - 10_000).wrapping_add(n.wrapping_mul(960));
+            let Verdict::Belongs(place) = arrivals.on_packet(seq, rtp, i64::from(n) * 960) else {
+                panic!("packet {n}")
+            };
+            if let Some(Place { seq, ts }) = last.replace(place) {
+                assert_eq!((place.seq, place.ts), (seq + 1, ts + 960));
+            }
+        }
+        assert_eq!((arrivals.spread(), arrivals.experience()), (0, 501));
+    }
+
+    #[test]
+    fn one_stray_packet_is_passed_over_and_two_in_a_row_begin_anew() {
+        let mut arrivals = Arrivals::default();
+        for n in 0..10u16 {
+            arrivals.on_packet(n, u32::from(n) * 960, i64::from(n) * 960);
+        }
+        assert_eq!(arrivals.on_packet(30_000, 5, 9600), Verdict::Suspect);
+        assert!(matches!(arrivals.on_packet(10, 9600, 9600), Verdict::Belongs(Place { seq: 10, .. })));
+        assert_eq!(arrivals.on_packet(30_000, 5, 10_560), Verdict::Suspect);
+        assert!(matches!(arrivals.on_packet(30_001, 965, 11_520), Verdict::NewStream(Place { seq: 30_001, ts: 965 })));
+        assert!(matches!(arrivals.on_packet(30_002, 1925, 12_480), Verdict::Belongs(_)));
+    }
+
+    #[test]
+    fn the_spread_leaves_out_the_slowest_four_in_a_hundred() {
+        let mut arrivals = Arrivals::default();
+        for n in 0..500i64 {
+            let delay = if n % 50 == 7 { 300 } else { n % 10 } * MS;
+            arrivals.on_packet(n as u16, (n * 960) as u32, n * 960 + delay);
+        }
+        assert!((8 * MS..=10 * MS).contains(&arrivals.spread()), "{} ms", arrivals.spread() / MS);
+    }
+
+    #[test]
+    fn a_stall_teaches_nothing_about_jitter() {
+        let mut arrivals = Arrivals::default();
+        for n in 0..400i64 {
+            let delay = if (200..300).contains(&n) { (300 - n) * 20 } else { 10 } * MS;
+            arrivals.on_packet(n as u16, (n * 960) as u32, n * 960 + delay);
+        }
+        assert!(arrivals.spread() < MS, "{} ms", arrivals.spread() / MS);
+    }
+
+    #[test]
+    fn a_path_that_became_longer_is_the_new_normal_after_two_seconds() {
+        let mut arrivals = Arrivals::default();
+        for n in 0..400i64 {
+            let delay = if n < 250 { 20 } else { 320 } * MS;
+            arrivals.on_packet(n as u16, (n * 960) as u32, n * 960 + delay);
+            if n == 320 {
+                assert!(arrivals.spread() >= 300 * MS);
+            }
+        }
+        assert_eq!((arrivals.fastest(), arrivals.spread()), (320 * MS, 0));
+    }
+}

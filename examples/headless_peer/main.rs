@@ -1,0 +1,270 @@
+//! A whole peer without a window, for scripts: joins a room, sends what it is told to, reports what it received.
+//!
+//! ```text
+//! cargo run --release --example headless_peer -- --server ws://127.0.0.1:8080 --room abandon-abandon-abandon-absurd \
+//!     --camera pattern --microphone speech --seconds 10
+//! ```
+//! Events are lines of JSON on standard output. Exit codes: 0 done, 2 bad options, 3 the call never connected,
+//! 4 no signaling server could be reached.
+
+mod options;
+mod report;
+
+use clap::Parser;
+use options::Cli;
+use report::Report;
+use std::io::{BufRead, Write};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::time::{Duration, Instant};
+use visavis_call::{Command, EndReason, Endpoint, Event, Path};
+use visavis_capture::{CameraState, DeviceState, wall_clock};
+use visavis_signaling::Invitation;
+
+/// With `--wait`, devices and server have this long before `ready` is said all the same.
+const READY_PATIENCE: Duration = Duration::from_secs(5);
+
+enum Signal {
+    /// The endpoint has something new.
+    Wake,
+    Line(String),
+    EndOfInput,
+}
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) if !error.use_stderr() => {
+            print!("{error}");
+            return ExitCode::SUCCESS;
+        }
+        Err(error) => return bad(error.to_string().lines().next().unwrap_or("bad options")),
+    };
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+        .init();
+    if let Some(dump) = &cli.dump_pattern {
+        return match options::dump_pattern(dump) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => bad(&error),
+        };
+    }
+    match run(&cli) {
+        Ok(code) => code,
+        Err(error) => bad(&error),
+    }
+}
+
+fn bad(why: &str) -> ExitCode {
+    eprintln!("{why}");
+    ExitCode::from(2)
+}
+
+fn say(event: &serde_json::Value) {
+    let mut out = std::io::stdout().lock();
+    let _ = writeln!(out, "{event}").and_then(|()| out.flush());
+}
+
+/// Lines of standard input and SIGINT, as signals.
+fn watch_input(out: &SyncSender<Signal>, from_stdin: bool) -> Result<(), String> {
+    let interrupted = out.clone();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| e.to_string())?;
+    let spawn = |name: &str, work: Box<dyn FnOnce() + Send>| {
+        std::thread::Builder::new().name(name.into()).spawn(work).map_err(|e| e.to_string())
+    };
+    spawn(
+        "signals",
+        Box::new(move || {
+            runtime.block_on(async {
+                let _ = tokio::signal::ctrl_c().await;
+            });
+            let _ = interrupted.send(Signal::EndOfInput);
+        }),
+    )?;
+    if from_stdin {
+        let lines = out.clone();
+        spawn(
+            "stdin",
+            Box::new(move || {
+                for line in std::io::stdin().lock().lines().map_while(Result::ok) {
+                    if lines.send(Signal::Line(line)).is_err() {
+                        return;
+                    }
+                }
+                let _ = lines.send(Signal::EndOfInput);
+            }),
+        )?;
+    }
+    Ok(())
+}
+
+struct Peer {
+    cli: Cli,
+    endpoint: Endpoint,
+    report: Report,
+    connected: Option<Instant>,
+    ended: Option<EndReason>,
+    server_up: bool,
+    stopping: bool,
+}
+
+fn run(cli: &Cli) -> Result<ExitCode, String> {
+    let (out, signals) = sync_channel(256);
+    watch_input(&out, cli.wait)?;
+    let report = Report::new();
+    let mut options = cli.endpoint_options()?;
+    options.on_picture = Some(report.tap());
+    let endpoint = Endpoint::start(options, move || {
+        let _ = out.try_send(Signal::Wake);
+    })
+    .map_err(|e| e.to_string())?;
+    let mut peer = Peer {
+        cli: cli.clone(),
+        endpoint,
+        report,
+        connected: None,
+        ended: None,
+        server_up: cli.server.is_none(),
+        stopping: false,
+    };
+    if cli.wait {
+        peer.wait_until_ready(&signals);
+    } else {
+        peer.join();
+    }
+    peer.serve(&signals);
+    peer.finish()
+}
+
+impl Peer {
+    fn wait_until_ready(&mut self, signals: &Receiver<Signal>) {
+        self.endpoint.send(Command::Prepare(Invitation { code: self.cli.room.clone(), server: None }));
+        let limit = Instant::now() + READY_PATIENCE;
+        while !(self.server_up && self.devices_settled()) && Instant::now() < limit {
+            let signal = signals.recv_timeout(Duration::from_millis(100));
+            if let Ok(Signal::EndOfInput) = signal {
+                self.stopping = true;
+                return;
+            }
+            self.take_events();
+        }
+        println!("ready");
+        let _ = std::io::stdout().flush();
+    }
+
+    fn devices_settled(&self) -> bool {
+        let state = self.endpoint.state();
+        let camera = !matches!(state.camera, CameraState::Opening)
+            && (self.cli.camera == visavis_capture::CameraSpec::None || state.camera != CameraState::Off);
+        camera && !matches!(state.microphone, DeviceState::Opening)
+    }
+
+    fn join(&mut self) {
+        self.report.mark_join();
+        let code = self.cli.room.clone();
+        self.endpoint.send(if self.cli.open { Command::Start(Some(code)) } else { Command::Meet(code) });
+    }
+
+    fn serve(&mut self, signals: &Receiver<Signal>) {
+        while !self.stopping && self.ended.is_none() {
+            let limit = match (self.connected, self.cli.seconds) {
+                (Some(at), Some(seconds)) => at + Duration::from_secs_f64(seconds),
+                _ => Instant::now() + Duration::from_secs(3600),
+            };
+            match signals.recv_timeout(limit.saturating_duration_since(Instant::now())) {
+                Ok(Signal::Wake) => self.take_events(),
+                Ok(Signal::Line(line)) => self.obey(line.trim()),
+                Ok(Signal::EndOfInput) | Err(RecvTimeoutError::Disconnected) => self.stopping = true,
+                Err(RecvTimeoutError::Timeout) => {
+                    self.stopping = self.connected.is_some() && self.cli.seconds.is_some();
+                }
+            }
+        }
+    }
+
+    fn obey(&mut self, line: &str) {
+        match line.split_once(' ').map_or((line, ""), |(word, rest)| (word, rest.trim())) {
+            ("join", "") => self.join(),
+            ("mute", "on") => self.endpoint.send(Command::SetMuted(true)),
+            ("mute", "off") => self.endpoint.send(Command::SetMuted(false)),
+            ("video", "on") => self.endpoint.send(Command::SetVideo(true)),
+            ("video", "off") => self.endpoint.send(Command::SetVideo(false)),
+            ("chat", text) if !text.is_empty() => self.endpoint.send(Command::Chat(text.into())),
+            ("stop", "") => self.stopping = true,
+            ("", _) => {}
+            _ => eprintln!("`{line}` is not understood: join, mute on|off, video on|off, chat TEXT, stop"),
+        }
+    }
+
+    fn take_events(&mut self) {
+        for timed in self.endpoint.events() {
+            let t = wall_clock().unix_ms(timed.at);
+            self.report.note(&timed.event, t);
+            match &timed.event {
+                Event::Connected { .. } => self.connected = Some(timed.at),
+                Event::ServerConnected(_) => self.server_up = true,
+                Event::Ended(reason) => self.ended = Some(reason.clone()),
+                _ => {}
+            }
+            say(&as_json(&timed.event, t));
+        }
+        self.report.add_statistics(self.endpoint.statistics());
+    }
+
+    fn finish(mut self) -> Result<ExitCode, String> {
+        self.take_events();
+        if self.ended.is_none() {
+            self.endpoint.send(Command::HangUp);
+            // Dropping the endpoint waits until goodbye is said and every thread is joined.
+            let limit = Instant::now() + Duration::from_secs(1);
+            while self.connected.is_some() && self.ended.is_none() && Instant::now() < limit {
+                std::thread::park_timeout(Duration::from_millis(10));
+                self.take_events();
+            }
+        }
+        let report = self.report.json();
+        drop(self.endpoint);
+        match &self.cli.report {
+            Some(path) => std::fs::write(path, format!("{report}\n"))
+                .map_err(|e| format!("the report could not be written to {}: {e}", path.display()))?,
+            None => println!("{report}"),
+        }
+        Ok(match (&self.connected, &self.ended) {
+            (Some(_), _) => ExitCode::SUCCESS,
+            (None, Some(EndReason::SignalingUnreachable(_))) => ExitCode::from(4),
+            (None, _) => ExitCode::from(3),
+        })
+    }
+}
+
+fn as_json(event: &Event, t: f64) -> serde_json::Value {
+    let mut value = match event {
+        Event::ServerConnected(host) => serde_json::json!({"event":"server-connected","host":host}),
+        Event::Joined { opened, code: _ } => serde_json::json!({"event":"joined","opened":opened}),
+        Event::PeerJoined => serde_json::json!({"event":"peer-joined"}),
+        Event::IceConnected => serde_json::json!({"event":"ice-connected"}),
+        Event::Connected { verification, path } => {
+            let path = match path {
+                Path::Direct => "direct",
+                Path::Relayed => "relayed",
+            };
+            serde_json::json!({"event":"connected","verification":verification,"path":path})
+        }
+        Event::FirstFrame => serde_json::json!({"event":"first-frame"}),
+        Event::PeerMuted(muted) => serde_json::json!({"event":"peer-muted","muted":muted}),
+        Event::PeerVideo(on) => serde_json::json!({"event":"peer-video","on":on}),
+        Event::Chat(text) => serde_json::json!({"event":"chat","text":text}),
+        Event::Pong(id) => serde_json::json!({"event":"pong","id":id}),
+        Event::Reconnecting => serde_json::json!({"event":"reconnecting"}),
+        Event::Reconnected => serde_json::json!({"event":"reconnected"}),
+        Event::Ended(EndReason::PeerHungUp | EndReason::PeerLeft) => serde_json::json!({"event":"peer-left"}),
+        Event::Ended(reason) => serde_json::json!({"event":"ended","reason":reason.to_string()}),
+    };
+    value["t"] = t.into();
+    value
+}
+
+/// Kept here so that both files agree on what is shared.
+type Shared<T> = Arc<std::sync::Mutex<T>>;

@@ -1,0 +1,275 @@
+//! Two whole peers in one process: synthetic devices, real sockets on loopback, a signaling server of their own.
+//!
+//! ```text
+//! cargo run --release --example loopback_call -- --seconds 10 --size 1280x720 --fps 30
+//! ```
+//! Prints a summary, with `--json` one line. Exits with 0 only when both directions carried picture, sound and a
+//! message.
+
+mod measure;
+mod process;
+
+use anyhow::{Context, bail};
+use clap::Parser;
+use measure::{Ear, Eye, percentile};
+use serde_json::{Value, json};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::time::{Duration, Instant};
+use visavis_call::{Command, EndReason, Endpoint, Event, LocalNetwork, Options, StatsSnapshot};
+use visavis_capture::{CameraSpec, Content, MicrophoneSpec, SpeakerSpec};
+use visavis_media::Size;
+use visavis_server::ServerConfig;
+use visavis_signaling::RoomCode;
+
+/// Two peers on one machine find each other within this time, or something is broken.
+const SETUP: Duration = Duration::from_secs(15);
+/// Pings over the control channel, evenly over the run.
+const PINGS: u32 = 20;
+
+#[derive(Parser)]
+#[command(name = "loopback_call", version)]
+struct Cli {
+    /// How long the call lasts.
+    #[arg(long, default_value_t = 10.0)]
+    seconds: f64,
+    /// Size of both pictures.
+    #[arg(long, default_value = "1280x720")]
+    size: Size,
+    /// Frames per second of both pictures.
+    #[arg(long, default_value_t = 30.0)]
+    fps: f32,
+    /// One line of JSON instead of a summary.
+    #[arg(long)]
+    json: bool,
+    /// Compare every N-th picture with its original (0: none).
+    #[arg(long, default_value_t = 15)]
+    psnr_every: u64,
+}
+
+struct Side {
+    endpoint: Endpoint,
+    wake: Receiver<()>,
+    eye: Eye,
+    ear: Ear,
+    connected: Option<Instant>,
+    first_frame: Option<Instant>,
+    pings: Vec<Option<Instant>>,
+    round_trips: Vec<f64>,
+    stats: Vec<StatsSnapshot>,
+    ended: Option<EndReason>,
+}
+
+impl Side {
+    fn start(url: &str, cli: &Cli) -> anyhow::Result<Self> {
+        let (eye, ear) = (Eye::new(cli.size, cli.psnr_every), Ear::new());
+        let (out, wake) = sync_channel(1);
+        let options = Options {
+            servers: vec![url.to_owned()],
+            ice_servers: Vec::new(),
+            bind: vec![([127, 0, 0, 1], 0).into()],
+            local_network: LocalNetwork::Off,
+            camera: CameraSpec::Pattern(Content::Cam),
+            microphone: MicrophoneSpec::Tone,
+            speaker: SpeakerSpec::None,
+            size: cli.size,
+            fps: cli.fps,
+            dtx: false,
+            on_picture: Some(eye.tap()),
+            on_sound: Some(ear.tap()),
+            ..Options::default()
+        };
+        let endpoint = Endpoint::start(options, move || {
+            let _ = out.try_send(());
+        })?;
+        Ok(Self {
+            endpoint,
+            wake,
+            eye,
+            ear,
+            connected: None,
+            first_frame: None,
+            pings: Vec::new(),
+            round_trips: Vec::new(),
+            stats: Vec::new(),
+            ended: None,
+        })
+    }
+
+    /// Takes what happened; `true` where one of the events is of this kind.
+    fn take_events(&mut self, wanted: impl Fn(&Event) -> bool) -> bool {
+        let mut found = false;
+        for timed in self.endpoint.events() {
+            found |= wanted(&timed.event);
+            match timed.event {
+                Event::Connected { .. } => self.connected = Some(timed.at),
+                Event::FirstFrame => self.first_frame = Some(timed.at),
+                Event::Pong(id) => {
+                    if let Some(sent) = self.pings.get_mut(id as usize).and_then(Option::take) {
+                        self.round_trips.push((timed.at - sent).as_secs_f64() * 1000.0);
+                    }
+                }
+                Event::Ended(reason) => self.ended = Some(reason),
+                _ => {}
+            }
+        }
+        self.stats.extend(self.endpoint.statistics());
+        found
+    }
+
+    fn wait_for(&mut self, what: &str, wanted: impl Fn(&Event) -> bool) -> anyhow::Result<()> {
+        let limit = Instant::now() + SETUP;
+        while !self.take_events(&wanted) {
+            if let Some(reason) = &self.ended {
+                bail!("the call ended before it {what}: {reason}");
+            }
+            let left = limit.saturating_duration_since(Instant::now());
+            if left.is_zero() || self.wake.recv_timeout(left) == Err(RecvTimeoutError::Disconnected) {
+                bail!("no side {what} within {SETUP:?}");
+            }
+        }
+        Ok(())
+    }
+
+    fn ping(&mut self) {
+        let id = self.pings.len() as u64;
+        self.pings.push(Some(Instant::now()));
+        self.endpoint.send(Command::Ping(id));
+    }
+}
+
+/// A signaling server on a free port of this machine.
+fn serve(runtime: &tokio::runtime::Runtime) -> anyhow::Result<String> {
+    let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0"))?;
+    let url = format!("ws://{}", listener.local_addr()?);
+    runtime.spawn(visavis_server::run(listener, ServerConfig::default(), std::future::pending()));
+    Ok(url)
+}
+
+fn main() -> anyhow::Result<()> {
+    let cli = Cli::parse();
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+        .init();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let url = serve(&runtime)?;
+    let code = RoomCode::random();
+
+    let mut a = Side::start(&url, &cli)?;
+    let mut b = Side::start(&url, &cli)?;
+    for side in [&mut a, &mut b] {
+        side.wait_for("reached the server", |e| matches!(e, Event::ServerConnected(_)))?;
+        // As an app does while the code is being typed.
+        let invitation = visavis_signaling::Invitation { code: code.clone(), server: None };
+        side.endpoint.send(Command::Prepare(invitation));
+    }
+    a.endpoint.send(Command::Start(Some(code.clone())));
+    a.wait_for("opened the room", |e| matches!(e, Event::Joined { .. }))?;
+
+    let joined = Instant::now();
+    b.endpoint.send(Command::Meet(code));
+    b.wait_for("connected", |e| matches!(e, Event::Connected { .. }))?;
+    if b.first_frame.is_none() {
+        b.wait_for("showed a picture", |e| matches!(e, Event::FirstFrame))?;
+    }
+    if a.connected.is_none() {
+        a.wait_for("connected", |e| matches!(e, Event::Connected { .. }))?;
+    }
+
+    let (begun, cpu) = (Instant::now(), process::cpu_seconds().context("process times")?);
+    a.eye.begin();
+    b.eye.begin();
+    let step = Duration::from_secs_f64(cli.seconds / f64::from(PINGS));
+    for i in 1..=PINGS {
+        a.ping();
+        b.ping();
+        let next = begun + step * i;
+        while Instant::now() < next && a.ended.is_none() && b.ended.is_none() {
+            let _ = a.wake.recv_timeout(next.saturating_duration_since(Instant::now()).min(Duration::from_millis(50)));
+            a.take_events(|_| false);
+            b.take_events(|_| false);
+        }
+    }
+    let elapsed = begun.elapsed().as_secs_f64();
+    let used = process::cpu_seconds().context("process times")? - cpu;
+    let rss_mb = process::peak_rss_mb().context("process memory")?;
+    for side in [&a, &b] {
+        if let Some(reason) = &side.ended {
+            bail!("the call ended early: {reason}");
+        }
+    }
+
+    let counted_apart = (a.eye.comparing() + b.eye.comparing()) / elapsed;
+    let pattern = process::pattern_cost(cli.size) * 2.0 * f64::from(cli.fps);
+    let round_trips: Vec<f64> = a.round_trips.iter().chain(&b.round_trips).copied().collect();
+    let (to_b, to_a) = (direction(&a, &b, elapsed), direction(&b, &a, elapsed));
+    let since = |at: Option<Instant>| at.map(|at| (at - joined).as_secs_f64() * 1000.0);
+    let result = json!({
+        "join_to_connected_ms": since(b.connected),
+        "join_to_first_frame_ms": since(b.first_frame),
+        "a_to_b": to_b,
+        "b_to_a": to_a,
+        "data": {"round_trip_ms": percentile(&round_trips, 0.5)},
+        "cpu_s_per_s": used / elapsed - counted_apart - pattern,
+        "cpu_counted_apart": {"psnr_s_per_s": counted_apart, "pattern_s_per_s": pattern},
+        "rss_mb": rss_mb,
+    });
+    if cli.json { println!("{result}") } else { print_summary(&result) }
+
+    let carried = |d: &Value| d["video"]["frames_decoded"].as_u64() > Some(0) && d["audio"]["bursts"].as_u64() > Some(0);
+    if !carried(&result["a_to_b"]) || !carried(&result["b_to_a"]) || round_trips.is_empty() {
+        bail!("not everything came through: {result}");
+    }
+    Ok(())
+}
+
+fn direction(from: &Side, to: &Side, seconds: f64) -> Value {
+    let (sent, received) = (from.stats.last(), to.stats.last());
+    let audio = received.map(|s| &s.inbound_audio);
+    let concealed = audio.map(|a| 100.0 * a.concealed_samples as f64 / a.total_samples_received.max(1) as f64);
+    json!({
+        "video": to.eye.result(seconds, sent.map_or(0, |s| s.outbound_video.frames_encoded)),
+        "audio": {
+            "delay_ms": {"p50": percentile(&to.ear.delays(), 0.5), "p95": percentile(&to.ear.delays(), 0.95)},
+            "bursts": to.ear.delays().len(),
+            "concealed_pct": concealed,
+        },
+    })
+}
+
+fn print_summary(result: &Value) {
+    let number = |v: &Value| v.as_f64().map_or("-".to_owned(), |n| format!("{n:.1}"));
+    println!(
+        "join to connected {} ms, to first picture {} ms",
+        number(&result["join_to_connected_ms"]),
+        number(&result["join_to_first_frame_ms"])
+    );
+    for (name, d) in [("A to B", &result["a_to_b"]), ("B to A", &result["b_to_a"])] {
+        let (v, a) = (&d["video"], &d["audio"]);
+        println!(
+            "{name}: {}x{} at {} fps, latency p50 {} p95 {} max {} ms, PSNR mean {} min {} dB",
+            v["width"],
+            v["height"],
+            number(&v["fps"]),
+            number(&v["latency_ms"]["p50"]),
+            number(&v["latency_ms"]["p95"]),
+            number(&v["latency_ms"]["max"]),
+            number(&v["psnr_db"]["mean"]),
+            number(&v["psnr_db"]["min"])
+        );
+        println!(
+            "        {} pictures sent, {} shown; sound delay p50 {} p95 {} ms, {} % concealed",
+            v["frames_sent"],
+            v["frames_decoded"],
+            number(&a["delay_ms"]["p50"]),
+            number(&a["delay_ms"]["p95"]),
+            a["concealed_pct"].as_f64().map_or("-".into(), |n| format!("{n:.2}"))
+        );
+    }
+    println!(
+        "message round trip {} ms; both peers: {:.2} cores, {} MB",
+        number(&result["data"]["round_trip_ms"]),
+        result["cpu_s_per_s"].as_f64().unwrap_or_default(),
+        number(&result["rss_mb"])
+    );
+}
