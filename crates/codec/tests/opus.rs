@@ -11,6 +11,8 @@ use visavis_codec::opus::{
 use visavis_media::BitsPerSecond;
 
 type Frame = [f32; SAMPLES_20_MS];
+/// What to do about a lost packet, given the next one.
+type Repair<'a> = &'a mut dyn FnMut(&mut OpusDecoder, &[u8], &mut Vec<f32>);
 
 /// Something like a voice: a gliding pitch with formants, in syllables.
 fn speech(frames: usize) -> Vec<Frame> {
@@ -104,7 +106,7 @@ fn redundancy_brings_a_lost_packet_back_better_than_concealment() {
     let said = speech(300);
     let mut encoder = encoder(OpusSettings { expected_loss_pct: 20, ..Default::default() });
     let packets: Vec<_> = said.iter().map(|frame| encoder.encode(frame).expect("encodes")).collect();
-    let hear = |repair: &mut dyn FnMut(&mut OpusDecoder, &[u8], &mut Vec<f32>)| {
+    let hear = |repair: Repair<'_>| {
         let (mut decoder, mut heard) = (decoder(), Vec::new());
         for (i, packet) in packets.iter().enumerate() {
             if i % 6 == 5 && i + 1 < packets.len() {

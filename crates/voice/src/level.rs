@@ -37,7 +37,7 @@ impl Meter {
         let loudest = finite().fold(0.0, |peak: f32, s| peak.max(s.abs())).min(1.0);
         let square = finite().map(|s| s.clamp(-1.0, 1.0).powi(2)).sum::<f32>() / samples.len() as f32;
         self.peak = (self.peak * decay).max(loudest);
-        // Power decays twice as fast as amplitude; it follows what comes within about 50 ms.
+        // It follows what comes within about 50 ms.
         let follow = 1.0 - (-seconds / 0.05).exp();
         self.square += (square - self.square) * follow;
     }

@@ -142,7 +142,7 @@ impl Call {
     fn mouth_to_ear(&self, from: Duration) -> Vec<f64> {
         let late = |(now, played): &(Duration, Played)| {
             let said = played.first_sample?.since(RtpTicks(self.first_rtp)) as f64 / 48_000.0;
-            (*now >= from).then(|| (now.as_secs_f64() - said) * 1000.0)
+            (*now >= from).then_some((now.as_secs_f64() - said) * 1000.0)
         };
         self.played.iter().filter_map(late).collect()
     }

@@ -2,12 +2,14 @@
 //!
 //! Built from the crate's grouping, filter and detector, with what its own combination lacks: the detector is fed
 //! the slope times min(number of deltas, 60), as the draft's threshold of 12.5 ms presumes; a start that doubles
-//! until the first sign of a queue; a cap on the acknowledged rate; and a loss half that looks at a second of
-//! packets, not at a batch of ten, and leaves loss below a tenth alone.
+//! until the first sign of a queue; a cap on the acknowledged rate, measured by the receiver's clock; a loss half that
+//! looks at a second of packets, not at a batch of ten, and leaves loss below a tenth alone; and an eye on the queue
+//! itself: a slope says that a queue grows or shrinks, not that one stands, so the least delay of the last half minute
+//! is remembered, and what is above it by [`STANDING`] is drained.
 
 use super::SharedTarget;
-use rtc::interceptor::{BandwidthEstimator, EstimatorStats, OveruseDetector, PacketReport, RateCalculator};
-use rtc::interceptor::{SlopeEstimator, Usage};
+use super::delay::{AcknowledgedRate, StandingQueue};
+use rtc::interceptor::{BandwidthEstimator, EstimatorStats, OveruseDetector, PacketReport, SlopeEstimator, Usage};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 use visavis_media::BitsPerSecond;
@@ -18,6 +20,10 @@ const MAX_DELTAS: u32 = 60;
 const INTERVAL: Duration = Duration::from_millis(200);
 /// What is kept of the acknowledged rate when a queue builds up.
 const BACK_OFF: f64 = 0.85;
+/// A queue that stands longer than this is sent below the path's rate until it is gone…
+const STANDING: Duration = Duration::from_millis(70);
+/// …at this share of it.
+const DRAIN: f64 = 0.75;
 /// Growth per second once the path's rate is roughly known.
 const GROWTH_PER_S: f64 = 1.08;
 /// Growth per interval until the first sign of congestion.
@@ -35,7 +41,8 @@ pub(crate) struct Estimator {
     slope: SlopeEstimator,
     deltas: u32,
     detector: OveruseDetector,
-    acknowledged: RateCalculator,
+    acknowledged: AcknowledgedRate,
+    queue: StandingQueue,
     losses: VecDeque<(Instant, usize, usize)>,
     target: f64,
     min: f64,
@@ -56,7 +63,8 @@ impl Estimator {
             slope: SlopeEstimator::new(),
             deltas: 0,
             detector: OveruseDetector::new(),
-            acknowledged: RateCalculator::default(),
+            acknowledged: AcknowledgedRate::default(),
+            queue: StandingQueue::default(),
             losses: VecDeque::new(),
             target,
             min,
@@ -79,9 +87,16 @@ impl Estimator {
 
     fn update(&mut self, now: Instant, usage: Usage, loss: Option<f64>) {
         let due = self.last_change.is_none_or(|last| now.saturating_duration_since(last) >= INTERVAL);
-        let acknowledged = self.acknowledged.rate_bits_per_second(now);
+        let acknowledged = self.acknowledged.bits_per_second();
         let before = self.target;
-        if matches!(usage, Usage::Over) {
+        let standing = self.queue.length() > STANDING;
+        if standing && due {
+            self.starting = false;
+            if let Some(rate) = acknowledged {
+                self.ceiling = Some((rate, now));
+                self.target = self.target.min(rate * DRAIN);
+            }
+        } else if matches!(usage, Usage::Over) {
             self.starting = false;
             if let Some(rate) = acknowledged.filter(|_| due) {
                 self.ceiling = Some((rate, now));
@@ -91,7 +106,7 @@ impl Estimator {
             self.starting = false;
             self.target *= 1.0 - 0.5 * loss;
             self.losses.clear();
-        } else if due && matches!(usage, Usage::Normal) {
+        } else if due && !standing && matches!(usage, Usage::Normal) {
             self.grow(now, acknowledged);
         }
         self.target = self.target.clamp(self.min, self.max);
@@ -126,10 +141,12 @@ impl BandwidthEstimator for Estimator {
         if reports.is_empty() {
             return;
         }
+        self.queue.begin_batch();
         let mut usage = self.detector.usage();
         for report in reports {
-            if report.arrived {
-                self.acknowledged.add(now, report.size);
+            if let Some(arrival) = report.arrival {
+                self.acknowledged.add(arrival, report.size);
+                self.queue.add(now, report.departure, arrival);
             }
             if let Some(trend) = self.slope.accumulate(report) {
                 self.deltas = (self.deltas + 1).min(MAX_DELTAS);
@@ -160,18 +177,18 @@ mod tests {
         now: Instant,
         clock: f64,
         id: u64,
+        under_way: VecDeque<PacketReport>,
     }
 
     impl Link {
-        /// Sends for 50 ms at the estimator's target through a queue served at `rate`, then reports.
+        /// Sends for 50 ms at the estimator's target through a queue served at `rate`; reports what has arrived.
         fn step(&mut self, estimator: &mut Estimator) {
             let packets = (estimator.target_bitrate() * 0.05 / 9600.0).ceil().max(1.0) as u64;
-            let mut reports = Vec::new();
             for i in 0..packets {
                 let sent = self.clock + 0.05 * i as f64 / packets as f64;
-                let free = (self.queue_s).max(sent);
+                let free = self.queue_s.max(sent);
                 self.queue_s = free + 9600.0 / self.rate;
-                reports.push(PacketReport {
+                self.under_way.push_back(PacketReport {
                     ssrc: 1,
                     id: self.id,
                     rtp_sequence_number: self.id as u16,
@@ -186,7 +203,10 @@ mod tests {
                 self.id += 1;
             }
             self.clock += 0.05;
-            estimator.on_reports(self.now + Duration::from_secs_f64(self.clock + 0.04), &reports);
+            let arrived = Duration::from_secs_f64(self.clock);
+            let count = self.under_way.iter().take_while(|r| r.arrival.is_some_and(|at| at <= arrived)).count();
+            let reports: Vec<_> = self.under_way.drain(..count).collect();
+            estimator.on_reports(self.now + arrived + Duration::from_millis(20), &reports);
         }
 
         fn delay(&self) -> f64 {
@@ -198,7 +218,7 @@ mod tests {
         let target = SharedTarget::new(BitsPerSecond::kilo(1000));
         let mut estimator =
             Estimator::new(BitsPerSecond::kilo(1000), BitsPerSecond::kilo(50), BitsPerSecond::kilo(4000), target);
-        let mut link = Link { rate, queue_s: 0.0, now: Instant::now(), clock: 0.0, id: 0 };
+        let mut link = Link { rate, queue_s: 0.0, now: Instant::now(), clock: 0.0, id: 0, under_way: VecDeque::new() };
         let mut worst: f64 = 0.0;
         while link.clock < seconds {
             link.step(&mut estimator);

@@ -1,5 +1,6 @@
 //! How fast to send: from feedback about packets to a target, from the target to what the encoder makes.
 
+mod delay;
 mod estimator;
 mod ladder;
 mod pacer;

@@ -163,8 +163,14 @@ impl Session {
             }
             ErrorCode::RoomFull if joining.chosen.is_none() => self.end(now, EndReason::RoomFull),
             ErrorCode::Dismissed if chosen => self.end(now, EndReason::Dismissed),
+            ErrorCode::AlreadyInRoom if !chosen && self.links.leftover(link) => {
+                self.output(Output::Send(link, ClientMessage::LeaveRoom));
+                self.joining_link(now, link);
+            }
             ErrorCode::Version => self.end(now, EndReason::Version),
             ErrorCode::SeatGone if chosen => self.end(now, EndReason::PeerLeft),
+            // About something that we said before we asked.
+            ErrorCode::NotInRoom | ErrorCode::NoSuchPeer | ErrorCode::NotOpener => {}
             _ if !chosen => {
                 self.links.seat(link, Seat::Refused);
                 self.links.trouble(link, message);

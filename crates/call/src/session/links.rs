@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 use visavis_media::PeerId;
 use visavis_signaling::IceServer;
 
+/// A server that keeps saying we are elsewhere is not asked for ever.
+const MAX_LEFTOVERS: u32 = 3;
+
 /// One connection to one signaling server; numbers are never used twice.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(crate) struct LinkId(pub u32);
@@ -69,6 +72,8 @@ pub(crate) struct Link {
     pub seat: Seat,
     /// STUN and TURN servers that this server hands out.
     pub ice: Vec<IceServer>,
+    /// How often a seat of an earlier call had to be given up first.
+    leftovers: u32,
 }
 
 /// All links.
@@ -77,7 +82,7 @@ pub(crate) struct Links(BTreeMap<LinkId, Link>);
 
 impl Links {
     pub(crate) fn add(&mut self, id: LinkId, info: LinkInfo) {
-        self.0.insert(id, Link { info, up: false, trouble: None, seat: Seat::Standing, ice: Vec::new() });
+        self.0.insert(id, Link { info, up: false, trouble: None, seat: Seat::Standing, ice: Vec::new(), leftovers: 0 });
     }
 
     pub(crate) fn remove(&mut self, id: LinkId) {
@@ -111,6 +116,14 @@ impl Links {
 
     pub(crate) fn ice_servers(&self, id: LinkId) -> Vec<IceServer> {
         self.0.get(&id).map(|l| l.ice.clone()).unwrap_or_default()
+    }
+
+    /// The server still counts us into an earlier room. Whether leaving it and asking again is worth a try.
+    pub(crate) fn leftover(&mut self, id: LinkId) -> bool {
+        let Some(link) = self.0.get_mut(&id) else { return false };
+        link.leftovers += 1;
+        link.seat = Seat::Standing;
+        link.leftovers <= MAX_LEFTOVERS
     }
 
     pub(crate) fn known(&self, id: LinkId) -> bool {

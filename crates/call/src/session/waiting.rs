@@ -181,6 +181,10 @@ impl Session {
                 self.links.seat(link, Seat::Standing);
                 self.waiting_link(now, link);
             }
+            ErrorCode::AlreadyInRoom if self.links.leftover(link) => {
+                self.output(Output::Send(link, ClientMessage::LeaveRoom));
+                self.waiting_link(now, link);
+            }
             ErrorCode::Version => self.end(now, EndReason::Version),
             ErrorCode::ServerFull | ErrorCode::TooFast => {
                 self.links.seat(link, Seat::Refused);

@@ -35,6 +35,8 @@ pub(super) struct World {
     pub people: Vec<Person>,
     secrets: BTreeMap<String, PakeSecret>,
     next_connection: u64,
+    /// Control messages on their way to somebody whose channel is not open yet.
+    on_the_way: Vec<(usize, String)>,
 }
 
 pub(super) const LINK: LinkId = LinkId(1);
@@ -52,6 +54,7 @@ impl World {
             people: Vec::new(),
             secrets: BTreeMap::new(),
             next_connection: 0,
+            on_the_way: Vec::new(),
         };
         for _ in 0..count {
             world.add_person();
@@ -224,17 +227,26 @@ impl World {
         for event in events {
             self.people[i].session.handle(self.now, Input::Peer(key, event));
         }
+        for (from, text) in std::mem::take(&mut self.on_the_way) {
+            self.deliver_control(from, &text);
+        }
     }
 
-    /// The two who are connected to each other hear each other; with more people, the one with the fitting print.
+    /// Who is connected to somebody with this fingerprint hears it; what comes too early waits, as SCTP has it.
     fn deliver_control(&mut self, from: usize, text: &str) {
         let print = vec![self.people[from].fingerprint; 32];
         let now = self.now;
+        let mut heard = false;
         for person in &mut self.people {
-            let key = person.peers.iter().find(|(_, p)| p.remote.as_ref() == Some(&print)).map(|(k, _)| *k);
+            let connected = |p: &FakePeer| p.connected && p.remote.as_ref() == Some(&print);
+            let key = person.peers.iter().find(|(_, p)| connected(p)).map(|(k, _)| *k);
             if let Some(key) = key {
+                heard = true;
                 person.session.handle(now, Input::Peer(key, PeerEvent::Control(text.to_owned())));
             }
+        }
+        if !heard {
+            self.on_the_way.push((from, text.to_owned()));
         }
     }
 
