@@ -46,7 +46,13 @@ impl Report {
                     let last = wall_clock().unix_ms(picture.last_packet);
                     let size = picture.picture.size();
                     let row = json!([
-                        capture, tenth(submitted), null, tenth(last), size.width(), size.height(), picture.count
+                        capture,
+                        tenth(submitted),
+                        null,
+                        tenth(last),
+                        size.width(),
+                        size.height(),
+                        picture.count
                     ]);
                     frames.rows.push(row);
                 }

@@ -214,9 +214,14 @@ fn main() -> anyhow::Result<()> {
         "cpu_counted_apart": {"psnr_s_per_s": counted_apart, "pattern_s_per_s": pattern},
         "rss_mb": rss_mb,
     });
-    if cli.json { println!("{result}") } else { print_summary(&result) }
+    if cli.json {
+        println!("{result}")
+    } else {
+        print_summary(&result)
+    }
 
-    let carried = |d: &Value| d["video"]["frames_decoded"].as_u64() > Some(0) && d["audio"]["bursts"].as_u64() > Some(0);
+    let carried =
+        |d: &Value| d["video"]["frames_decoded"].as_u64() > Some(0) && d["audio"]["bursts"].as_u64() > Some(0);
     if !carried(&result["a_to_b"]) || !carried(&result["b_to_a"]) || round_trips.is_empty() {
         bail!("not everything came through: {result}");
     }

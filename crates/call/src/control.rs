@@ -68,7 +68,8 @@ mod tests {
 
     #[test]
     fn names_lose_control_characters_and_length() {
-        let hello = ControlMessage::Hello { name: format!("A\u{202e}nn\n{}", "x".repeat(200)), muted: true, video_on: false };
+        let hello =
+            ControlMessage::Hello { name: format!("A\u{202e}nn\n{}", "x".repeat(200)), muted: true, video_on: false };
         let Some(ControlMessage::Hello { name, muted, video_on }) = ControlMessage::read(&hello.write()) else {
             panic!("a hello")
         };

@@ -36,6 +36,4 @@ pub use api::{
 };
 pub use endpoint::{Endpoint, StartError, TimedEvent};
 pub use options::{DEFAULT_STUN, IceServer, LocalNetwork, Options, PictureTap, ReceivedPicture, SoundTap};
-pub use stats::{
-    CandidatePair, InboundAudio, InboundVideo, OutboundAudio, OutboundVideo, StatsSnapshot,
-};
+pub use stats::{CandidatePair, InboundAudio, InboundVideo, OutboundAudio, OutboundVideo, StatsSnapshot};

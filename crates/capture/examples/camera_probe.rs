@@ -1,31 +1,35 @@
 //! Tries a camera and prints what it finds, one line each, for people and for scripts.
 //!
-//! `camera_probe list` · `camera_probe run SPEC WxH FPS SECONDS [bars]`
+//! `camera_probe list` · `camera_probe run SPEC WxH FPS SECONDS [LAYOUT] [bars]` · `camera_probe spoil NUMBER`
+//!
+//! LAYOUT is one of `nv12 yuyv rgb bgr mjpeg gray`. `spoil` (Linux) leaves an odd frame interval on /dev/videoNUMBER,
+//! as another program might, which nokhwa alone cannot open then.
 //!
 //! `run` prints `state …` for each change, once a second `frames …`, and at the end `colours …`: the mean Y, Cb, Cr of
-//! eight equal columns of the last picture's upper middle. With `bars` it compares these with the eight colour bars
+//! eight equal columns in the lower half of the last picture. With `bars` it compares these with the eight colour bars
 //! of a test-pattern generator and prints `bars ok` or `bars wrong`.
 
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
+use visavis_capture::format::PixelKind;
 use visavis_capture::{Camera, CameraSpec, CameraState, CameraWish, DeviceError, list_devices};
 use visavis_media::{I420, VideoFrame};
 
-const USAGE: &str = "camera_probe list | camera_probe run SPEC WxH FPS SECONDS [bars]";
+const USAGE: &str = "camera_probe list | run SPEC WxH FPS SECONDS [LAYOUT] [bars] | spoil NUMBER";
 
-/// White, yellow, cyan, green, magenta, red, blue, black at full strength, limited-range BT.601.
+/// White, yellow, cyan, green, magenta, red, blue, black at 75 %, limited-range BT.601.
 const BARS: [[u8; 3]; 8] = [
-    [235, 128, 128],
-    [210, 16, 146],
-    [170, 166, 16],
-    [145, 54, 34],
-    [106, 202, 222],
-    [81, 90, 240],
-    [41, 240, 110],
+    [180, 128, 128],
+    [162, 44, 142],
+    [131, 156, 44],
+    [112, 72, 58],
+    [84, 184, 198],
+    [65, 100, 212],
+    [35, 212, 114],
     [16, 128, 128],
 ];
-/// BT.601 or BT.709, 75 or 100 %: the same bar still differs less than this from itself and more from any other.
-const TOLERANCE: u8 = 45;
+/// Rounding of several conversions; swapped or shifted colours are off by much more.
+const TOLERANCE: u8 = 10;
 
 enum News {
     State(CameraState),
@@ -42,7 +46,9 @@ fn main() {
             }
             Ok(())
         }
-        ["run", spec, size, fps, seconds, rest @ ..] => run(spec, size, fps, seconds, rest.contains(&"bars")),
+        ["run", spec, size, fps, seconds, rest @ ..] => run(spec, size, fps, seconds, rest),
+        #[cfg(target_os = "linux")]
+        ["spoil", number] => spoil(number),
         _ => Err(USAGE.to_owned()),
     };
     if let Err(error) = done {
@@ -51,7 +57,7 @@ fn main() {
     }
 }
 
-fn run(spec: &str, size: &str, fps: &str, seconds: &str, bars: bool) -> Result<(), String> {
+fn run(spec: &str, size: &str, fps: &str, seconds: &str, rest: &[&str]) -> Result<(), String> {
     let spec: CameraSpec = spec.parse().map_err(|error: visavis_capture::SpecError| error.to_string())?;
     let wish = CameraWish { size: size.parse()?, fps: number(fps)? };
     let end = Instant::now() + Duration::from_secs_f32(number(seconds)?.clamp(0.0, 3600.0));
@@ -59,9 +65,10 @@ fn run(spec: &str, size: &str, fps: &str, seconds: &str, bars: bool) -> Result<(
     let (tell, news) = sync_channel(4);
     let tell_state = tell.clone();
     let started = Instant::now();
-    let camera = Camera::open(
+    let camera = Camera::open_in(
         &spec,
         wish,
+        rest.iter().find_map(|word| layout(word)),
         move |frame| drop(tell.try_send(News::Frame(frame))),
         move |state| drop(tell_state.send(News::State(state))),
     );
@@ -93,13 +100,36 @@ fn run(spec: &str, size: &str, fps: &str, seconds: &str, bars: bool) -> Result<(
     drop(camera);
     println!("closed in {} ms, {frames} frames", closing.elapsed().as_millis());
     if let Some(picture) = last {
-        report(&picture, bars);
+        report(&picture, rest.contains(&"bars"));
     }
     Ok(())
 }
 
 fn number(text: &str) -> Result<f32, String> {
     text.parse().map_err(|_| format!("`{text}` is no number"))
+}
+
+fn layout(word: &str) -> Option<PixelKind> {
+    Some(match word {
+        "nv12" => PixelKind::Nv12,
+        "yuyv" => PixelKind::Yuyv,
+        "rgb" => PixelKind::Rgb,
+        "bgr" => PixelKind::Bgr,
+        "mjpeg" => PixelKind::Mjpeg,
+        "gray" => PixelKind::Gray,
+        _ => return None,
+    })
+}
+
+#[cfg(target_os = "linux")]
+fn spoil(number: &str) -> Result<(), String> {
+    use v4l::video::{Capture, capture::Parameters};
+    let number = number.parse().map_err(|_| format!("`{number}` is no number"))?;
+    let device = v4l::Device::new(number).map_err(|error| error.to_string())?;
+    let interval = v4l::Fraction::new(2, 25);
+    let left = device.set_params(&Parameters::new(interval)).map_err(|error| error.to_string())?.interval;
+    println!("interval {}/{} s", left.numerator, left.denominator);
+    Ok(())
 }
 
 /// A word for each error, for scripts.
@@ -127,12 +157,15 @@ fn report(picture: &I420, bars: bool) {
     }
 }
 
-/// Mean Y, Cb, Cr of the middle of each eighth of the picture, from 25 to 50 % of its height.
+/// Mean Y, Cb, Cr of the middle of each eighth of the picture, from 60 to 85 % of its height: generators write text
+/// into the upper half.
 fn columns(picture: &I420) -> [[u8; 3]; 8] {
     let (width, height) = (picture.size().width() as usize, picture.size().height() as usize);
     let mean = |plane: &[u8], width: usize, height: usize, column: usize| {
-        let across = (4 * column + 1) * width / 32..((4 * column + 3) * width / 32).max((4 * column + 1) * width / 32 + 1);
-        let rows = (height / 4..(height / 2).max(height / 4 + 1)).map(|row| &plane[row * width..][across.clone()]);
+        let across =
+            (4 * column + 1) * width / 32..((4 * column + 3) * width / 32).max((4 * column + 1) * width / 32 + 1);
+        let rows = (height * 3 / 5..(height * 17 / 20).max(height * 3 / 5 + 1))
+            .map(|row| &plane[row * width..][across.clone()]);
         let (sum, n) = rows.flatten().fold((0u64, 0u64), |(sum, n), value| (sum + u64::from(*value), n + 1));
         (sum / n.max(1)) as u8
     };

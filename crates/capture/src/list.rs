@@ -38,7 +38,7 @@ pub fn list_devices() -> DeviceLists {
 
 /// The place of the device that `wanted` means: an id, else a name, else a part of just one name, case ignored.
 pub(crate) fn pick<'a>(
-    devices: impl Iterator<Item = &'a DeviceInfo> + Clone,
+    devices: &(impl Iterator<Item = &'a DeviceInfo> + Clone),
     wanted: &str,
 ) -> Result<usize, DeviceError> {
     let exact = |same: &dyn Fn(&DeviceInfo) -> bool| devices.clone().position(same);
@@ -71,14 +71,14 @@ mod tests {
     fn ids_names_and_unique_parts_find_a_device() {
         let all = devices();
         for (wanted, at) in [("a:2", 1), ("HD Webcam", 0), ("head", 2), ("PRO", 1), ("a:3", 2)] {
-            assert_eq!(pick(all.iter(), wanted), Ok(at), "{wanted}");
+            assert_eq!(pick(&all.iter(), wanted), Ok(at), "{wanted}");
         }
     }
 
     #[test]
     fn what_fits_none_or_several_is_refused() {
         let all = devices();
-        assert_eq!(pick(all.iter(), "usb"), Err(DeviceError::NotFound { wanted: "usb".to_owned() }));
-        assert!(matches!(pick(all.iter(), "webcam"), Err(DeviceError::Other(why)) if why.contains("Pro")));
+        assert_eq!(pick(&all.iter(), "usb"), Err(DeviceError::NotFound { wanted: "usb".to_owned() }));
+        assert!(matches!(pick(&all.iter(), "webcam"), Err(DeviceError::Other(why)) if why.contains("Pro")));
     }
 }

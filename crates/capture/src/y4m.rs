@@ -182,7 +182,8 @@ mod tests {
 
     #[test]
     fn pictures_come_in_order_and_begin_anew_after_the_last() {
-        let mut reader = open(file("YUV4MPEG2 W2 H2 F30000:1001 Ip A1:1 C420jpeg XYSCSS=420JPEG", &[1, 2, 3])).expect("ok");
+        let mut reader =
+            open(file("YUV4MPEG2 W2 H2 F30000:1001 Ip A1:1 C420jpeg XYSCSS=420JPEG", &[1, 2, 3])).expect("ok");
         assert!((reader.fps() - 29.97).abs() < 0.01);
         assert_eq!(levels(&mut reader, 7), [1, 2, 3, 1, 2, 3, 1]);
     }

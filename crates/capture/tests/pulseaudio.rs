@@ -135,6 +135,7 @@ fn real_sound_devices_carry_a_tone_both_ways() {
     for (spec, sink) in [("default", "speaker"), ("Surround", "slow")] {
         stage(sink, || a_tone_to_the_speaker_is_heard(&server, spec, sink));
     }
+    stage("list often", listing_often_costs_no_threads);
     stage("not found", a_device_that_is_not_there_is_not_found);
     stage("server dies", || a_server_that_dies_is_noticed(&mut server));
 }
@@ -155,7 +156,15 @@ fn the_list_has_the_devices_and_their_defaults() {
 
 fn a_tone_into_the_microphone_is_read(server: &Server) {
     let mut player = server.tool("pacat");
-    player.args(["--playback", "-d", "micfeed", "--format=float32le", "--rate=48000", "--channels=1", "--latency-msec=100"]);
+    player.args([
+        "--playback",
+        "-d",
+        "micfeed",
+        "--format=float32le",
+        "--rate=48000",
+        "--channels=1",
+        "--latency-msec=100",
+    ]);
     let mut player = Running(player.stdin(Stdio::piped()).stderr(Stdio::null()).spawn().expect("pacat"));
     let mut feed = player.0.stdin.take().expect("a pipe");
     let tone: Vec<u8> = sine(700.0, 0, 10 * SAMPLE_RATE as usize).flat_map(f32::to_le_bytes).collect();
@@ -227,6 +236,13 @@ fn a_tone_to_the_speaker_is_heard(server: &Server, spec: &str, sink: &str) {
     // The middle second: the ends may be cut off by the recorder.
     let middle = &sound[onset + 9600..onset + 9600 + SAMPLE_RATE as usize];
     assert_tone(middle, 600.0);
+}
+
+fn listing_often_costs_no_threads() {
+    let threads = || std::fs::read_dir("/proc/self/task").expect("Linux").count();
+    let before = threads();
+    (0..50).for_each(|_| assert!(!list_devices().speakers.is_empty()));
+    assert!(threads() <= before + 1, "{} threads, {before} before", threads());
 }
 
 fn a_device_that_is_not_there_is_not_found() {

@@ -29,7 +29,7 @@ impl Size {
     /// # Errors
     /// [`SizeError`] where a side is odd, zero or above [`Size::MAX_SIDE`].
     pub fn new(width: u32, height: u32) -> Result<Self, SizeError> {
-        let fine = |side: u32| side >= 2 && side <= Self::MAX_SIDE && side.is_multiple_of(2);
+        let fine = |side: u32| (2..=Self::MAX_SIDE).contains(&side) && side.is_multiple_of(2);
         if fine(width) && fine(height) { Ok(Self { width, height }) } else { Err(SizeError { width, height }) }
     }
 
@@ -105,7 +105,11 @@ impl I420 {
     /// [`PictureError`] where `data` is not [`Size::i420_len`] bytes long.
     pub fn new(size: Size, data: Vec<u8>) -> Result<Self, PictureError> {
         let (expected, got) = (size.i420_len(), data.len());
-        if expected == got { Ok(Self { size, data: Arc::new(data) }) } else { Err(PictureError { size, expected, got }) }
+        if expected == got {
+            Ok(Self { size, data: Arc::new(data) })
+        } else {
+            Err(PictureError { size, expected, got })
+        }
     }
 
     /// A picture of one colour, given as Y, Cb, Cr.

@@ -195,8 +195,9 @@ mod tests {
     #[test]
     fn a_waiting_reader_gets_a_value_from_another_thread() {
         let (w, r) = newest_wins();
-        let t = std::thread::spawn(move || w.put(5));
-        assert_eq!(r.take_for(Duration::from_secs(60)), Taken::Value(5));
-        t.join().expect("writer");
+        std::thread::scope(|scope| {
+            scope.spawn(move || w.put(5));
+            assert_eq!(r.take_for(Duration::from_secs(60)), Taken::Value(5));
+        });
     }
 }

@@ -14,9 +14,9 @@ const THRESHOLD: u8 = 128;
 pub const WRAP_MS: u64 = 1 << 24;
 
 fn crc8(ms: u32) -> u8 {
-    ms.to_be_bytes()[1..].iter().fold(0xFF, |crc, byte| {
-        (0..8).fold(crc ^ byte, |c, _| if c & 0x80 != 0 { (c << 1) ^ 0x07 } else { c << 1 })
-    })
+    ms.to_be_bytes()[1..]
+        .iter()
+        .fold(0xFF, |crc, byte| (0..8).fold(crc ^ byte, |c, _| if c & 0x80 != 0 { (c << 1) ^ 0x07 } else { c << 1 }))
 }
 
 /// Rows that the strip covers in a picture of this size: width/32, at least two.
@@ -32,9 +32,9 @@ pub fn write(data: &mut [u8], size: Size, unix_ms: u64) {
     let (w, rows) = (size.width() as usize, height(size));
     let ms = (unix_ms % WRAP_MS) as u32;
     let word = (ms << 8) | u32::from(crc8(ms));
-    for x in 0..w {
+    for (x, pixel) in data[..w].iter_mut().enumerate() {
         let block = x * BLOCKS / w;
-        data[x] = if word >> (31 - block) & 1 == 1 { WHITE } else { BLACK };
+        *pixel = if word >> (31 - block) & 1 == 1 { WHITE } else { BLACK };
     }
     for row in 1..rows {
         data.copy_within(0..w, row * w);

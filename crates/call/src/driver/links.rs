@@ -95,12 +95,8 @@ impl LinkTable {
     /// Other servers from now on: the links that go, and those that come.
     pub(super) fn set_configured(&mut self, servers: &[String]) -> (Vec<LinkId>, Vec<(LinkId, LinkInfo)>) {
         self.servers = servers.to_vec();
-        let gone: Vec<_> = self
-            .links
-            .iter()
-            .filter(|(_, l)| l.permanent && !servers.contains(&l.url))
-            .map(|(id, _)| *id)
-            .collect();
+        let gone: Vec<_> =
+            self.links.iter().filter(|(_, l)| l.permanent && !servers.contains(&l.url)).map(|(id, _)| *id).collect();
         for id in &gone {
             self.close(*id);
         }

@@ -162,11 +162,7 @@ impl Peers {
 
     pub(super) fn command(&mut self, key: PeerKey, command: PeerCommand) {
         match self.slots.get_mut(&key) {
-            Some(Slot::Ready(peer)) => {
-                if !peer.command(command) {
-                    tracing::debug!("a peer connection takes no more commands");
-                }
-            }
+            Some(Slot::Ready(peer)) => peer.command(command),
             Some(Slot::Building(waiting)) => waiting.push(command),
             None => {}
         }

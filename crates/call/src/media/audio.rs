@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
 use visavis_capture::{Microphone, Speaker, Worker, chime};
-use visavis_codec::opus::{OpusDecoder, OpusEncoder, OpusSettings, SAMPLES_20_MS, is_dtx};
+use visavis_codec::opus::{OpusDecoder, OpusEncoder, OpusError, OpusSettings, SAMPLES_20_MS, is_dtx};
 use visavis_media::{AudioFrame, EncodedAudio, FRAME_DURATION, FRAME_SAMPLES, RtpTicks};
 use visavis_voice::level::Meter;
 use visavis_voice::playout::{PlayoutBuffer, PlayoutSettings};
@@ -38,8 +38,22 @@ pub(crate) struct AudioCall {
     /// To the network.
     pub out: mpsc::Sender<EncodedAudio>,
     pub counters: Counters,
+    pub codec: SpeechCodec,
     pub dtx: bool,
     pub tap: Option<SoundTap>,
+}
+
+/// Encoder and decoder of one call. Making them takes longer than a tick, so it is not done on the sound thread.
+pub(crate) struct SpeechCodec {
+    encoder: OpusEncoder,
+    decoder: OpusDecoder,
+}
+
+impl SpeechCodec {
+    pub(crate) fn new(dtx: bool) -> Result<Self, OpusError> {
+        let encoder = OpusEncoder::new(OpusSettings { dtx, ..OpusSettings::default() })?;
+        Ok(Self { encoder, decoder: OpusDecoder::new()? })
+    }
 }
 
 /// What the sound thread is told.
@@ -148,7 +162,7 @@ impl Thread {
                     call.mute();
                 }
             }
-            AudioCommand::Attach(call) => self.call = Call::new(*call),
+            AudioCommand::Attach(call) => self.call = Some(Call::new(*call)),
             AudioCommand::Detach => self.call = None,
             AudioCommand::Chime => self.chime = chime(),
             AudioCommand::ExpectedLoss(percent) => {
@@ -180,7 +194,7 @@ impl Thread {
                     None => [0.0; FRAME_SAMPLES],
                 };
                 mix(&mut self.chime, &mut samples);
-                if let Some(tap) = self.call.as_ref().and_then(|c| c.link.tap.as_ref()) {
+                if let Some(tap) = self.call.as_ref().and_then(|c| c.tap.as_ref()) {
                     tap(&AudioFrame { samples, at: now + speaker.delay() });
                 }
                 speaker.write(&samples);
@@ -229,25 +243,27 @@ struct Call {
     /// 20 ms being gathered, and the capture moment of its first sample.
     gathered: Vec<f32>,
     gathered_at: Option<Instant>,
-    link: AudioCall,
+    packets: Receiver<AudioPacket>,
+    out: mpsc::Sender<EncodedAudio>,
+    counters: Counters,
+    dtx: bool,
+    tap: Option<SoundTap>,
 }
 
 impl Call {
-    fn new(link: AudioCall) -> Option<Self> {
-        let settings = OpusSettings { dtx: link.dtx, ..OpusSettings::default() };
-        match (OpusEncoder::new(settings), OpusDecoder::new()) {
-            (Ok(encoder), Ok(decoder)) => Some(Self {
-                encoder,
-                playout: PlayoutBuffer::new(PlayoutSettings::default()),
-                decoder: OpusSpeech(decoder),
-                gathered: Vec::with_capacity(SAMPLES_20_MS),
-                gathered_at: None,
-                link,
-            }),
-            (Err(error), _) | (_, Err(error)) => {
-                tracing::error!(%error, "no Opus codec could be made; the call goes on without sound");
-                None
-            }
+    fn new(call: AudioCall) -> Self {
+        let AudioCall { codec: SpeechCodec { encoder, decoder }, packets, out, counters, dtx, tap } = call;
+        Self {
+            encoder,
+            playout: PlayoutBuffer::new(PlayoutSettings::default()),
+            decoder: OpusSpeech(decoder),
+            gathered: Vec::with_capacity(SAMPLES_20_MS),
+            gathered_at: None,
+            packets,
+            out,
+            counters,
+            dtx,
+            tap,
         }
     }
 
@@ -273,10 +289,10 @@ impl Call {
         samples.copy_from_slice(&self.gathered[..SAMPLES_20_MS]);
         self.gathered.clear();
         match self.encoder.encode(&samples) {
-            Ok(data) if is_dtx(&data) && self.link.dtx => {}
+            Ok(data) if is_dtx(&data) && self.dtx => {}
             Ok(data) => {
                 // A network that does not take 20 ms of sound at once is down: what was said then is not sent later.
-                let _ = self.link.out.try_send(EncodedAudio { data, at });
+                let _ = self.out.try_send(EncodedAudio { data, at });
             }
             Err(error) => tracing::debug!(%error, "20 ms were not encoded"),
         }
@@ -294,7 +310,7 @@ impl Call {
     }
 
     fn take_packets(&mut self) {
-        for packet in self.link.packets.try_iter().take(PACKETS_PER_TICK) {
+        for packet in self.packets.try_iter().take(PACKETS_PER_TICK) {
             self.playout.push(packet.sequence, packet.ticks, packet.arrival, packet.payload);
         }
     }
@@ -305,7 +321,7 @@ impl Call {
 
     fn count(&self) {
         let played = self.playout.stats();
-        self.link.counters.update(|s| {
+        self.counters.update(|s| {
             let audio = &mut s.inbound_audio;
             audio.jitter_buffer_delay = played.jitter_buffer_delay;
             audio.jitter_buffer_emitted_count = played.jitter_buffer_emitted_count;

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
-use visavis_capture::{DeviceError, DeviceLists, DeviceState, Microphone, MicrophoneSpec, Speaker, SpeakerSpec, Worker};
 use visavis_capture::list_devices;
+use visavis_capture::{
+    DeviceError, DeviceLists, DeviceState, Microphone, MicrophoneSpec, Speaker, SpeakerSpec, Worker,
+};
 
 /// Lists are compared this often; no platform tells of changes reliably.
 const LIST_INTERVAL: Duration = Duration::from_secs(2);
@@ -14,8 +16,14 @@ const LIST_INTERVAL: Duration = Duration::from_secs(2);
 /// What is wanted of the devices.
 pub(crate) enum DeviceOrder {
     /// Use this one; with `open`, now.
-    Microphone { spec: MicrophoneSpec, open: bool },
-    Speaker { spec: SpeakerSpec, open: bool },
+    Microphone {
+        spec: MicrophoneSpec,
+        open: bool,
+    },
+    Speaker {
+        spec: SpeakerSpec,
+        open: bool,
+    },
     /// It stopped working.
     MicrophoneFailed,
     SpeakerFailed,

@@ -1,6 +1,6 @@
 //! Everything that flows in one call, started when the path stands and stopped with it.
 
-use super::audio::{AudioCall, AudioCommand, AudioPacket};
+use super::audio::{AudioCall, AudioCommand, AudioPacket, SpeechCodec};
 use super::video_receive::{self, DecoderInput, Screen};
 use super::video_send::{self, RtpWriter, Start, VideoSender};
 use crate::options::{Options, PictureTap, SoundTap};
@@ -28,11 +28,14 @@ const RESYNC_TICKS: i32 = 960;
 /// Made before anybody is there: the encoder is warm when they come.
 pub(crate) struct PreparedMedia {
     sender: VideoSender,
+    speech: Option<SpeechCodec>,
 }
 
 impl PreparedMedia {
     pub(crate) fn new(frames: slot::Reader<VideoFrame>, options: &Options) -> Self {
-        Self { sender: VideoSender::prepare(frames, options.size, options.fps) }
+        let speech = SpeechCodec::new(options.dtx)
+            .inspect_err(|error| tracing::error!(%error, "no Opus codec could be made; calls are without sound"));
+        Self { sender: VideoSender::prepare(frames, options.size, options.fps), speech: speech.ok() }
     }
 }
 
@@ -68,24 +71,29 @@ impl MediaSession {
         let (target, out) = (link.target.clone(), pictures);
         prepared.sender.start(Start { target, counters: counters.clone(), out, keyframe: keyframe.clone() });
 
-        let screen = Screen {
-            display: hooks.display,
-            tap: hooks.tap,
-            counters: counters.clone(),
-            first: hooks.first_picture,
-        };
+        let screen =
+            Screen { display: hooks.display, tap: hooks.tap, counters: counters.clone(), first: hooks.first_picture };
         let (decoder, input) = video_receive::decoder(screen);
 
         let (sound, sound_queue) = mpsc::channel(AUDIO_QUEUE);
         let (packets_in, packets) = sync_channel(AUDIO_INBOX);
-        let call = AudioCall { packets, out: sound, counters: counters.clone(), dtx: hooks.dtx, tap: hooks.sound_tap };
-        let _ = hooks.audio.try_send(AudioCommand::Attach(Box::new(call)));
+        if let Some(codec) = prepared.speech {
+            let (out, counters, dtx, tap) = (sound, counters.clone(), hooks.dtx, hooks.sound_tap);
+            let call = AudioCall { packets, out, counters, codec, dtx, tap };
+            let _ = hooks.audio.try_send(AudioCommand::Attach(Box::new(call)));
+        }
         let writer = RtpWriter::new(link.audio.clone(), link.audio_ssrc, link.audio_payload_type);
         tasks.spawn(pump_sound(sound_queue, writer, counters.clone()));
 
         let receivers = Receivers { input: Arc::new(input), packets: packets_in, counters: counters.clone() };
         tasks.spawn(receivers.run(link.remote_video, link.remote_audio, link.later));
-        tasks.spawn(listen_to_feedback(link.feedback, keyframe, link.video_ssrc, hooks.audio.clone(), counters.clone()));
+        tasks.spawn(listen_to_feedback(
+            link.feedback,
+            keyframe,
+            link.video_ssrc,
+            hooks.audio.clone(),
+            counters.clone(),
+        ));
         let (trip, measured) = (link.round_trip, counters.clone());
         tasks.spawn(async move {
             loop {

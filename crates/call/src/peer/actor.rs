@@ -47,12 +47,19 @@ pub(crate) enum PeerEvent {
     /// The answer to an offer.
     Answer(String),
     /// A local candidate as JSON; `loopback`: of use on this machine only.
-    Candidate { json: String, loopback: bool },
+    Candidate {
+        json: String,
+        loopback: bool,
+    },
     IceConnected,
     IceDisconnected,
     IceFailed,
     /// DTLS stands; the SHA-256 fingerprints of the certificates that it used.
-    Connected { mine: Vec<u8>, theirs: Vec<u8>, path: Path },
+    Connected {
+        mine: Vec<u8>,
+        theirs: Vec<u8>,
+        path: Path,
+    },
     /// A line from the other side's control channel.
     Control(String),
     /// The control channel can be written to.
@@ -101,10 +108,7 @@ pub(crate) struct Peer {
 
 impl Peer {
     /// Builds a connection, ready to make or take an offer. Events arrive at `events`, which must be read promptly.
-    pub(crate) async fn build(
-        settings: &PeerSettings,
-        events: mpsc::Sender<PeerEvent>,
-    ) -> Result<Self, PeerError> {
+    pub(crate) async fn build(settings: &PeerSettings, events: mpsc::Sender<PeerEvent>) -> Result<Self, PeerError> {
         let (raw_tx, raw_rx) = mpsc::channel(256);
         let (feedback_tx, feedback) = mpsc::channel(64);
         let built = setup::build(settings, Handler { out: raw_tx }, feedback_tx).await?;
@@ -127,9 +131,11 @@ impl Peer {
         Ok(Self { commands, task: tokio::spawn(actor.run()), link: Some(link) })
     }
 
-    /// Queues a command. `false`: the connection is gone, or drowned in candidates.
-    pub(crate) fn command(&self, command: PeerCommand) -> bool {
-        self.commands.try_send(command).is_ok()
+    /// Queues a command. It is dropped where the connection is gone, or drowned in candidates.
+    pub(crate) fn command(&self, command: PeerCommand) {
+        if self.commands.try_send(command).is_err() {
+            tracing::debug!("a peer connection takes no more commands");
+        }
     }
 
     /// Takes the media side, which is there from [`PeerEvent::Connected`] on.
@@ -144,8 +150,11 @@ impl Peer {
     }
 }
 
-type MediaParts =
-    (tokio::sync::oneshot::Sender<PeerLink>, mpsc::Receiver<Feedback>, mpsc::Receiver<(RtpCodecKind, Arc<dyn TrackRemote>)>);
+type MediaParts = (
+    tokio::sync::oneshot::Sender<PeerLink>,
+    mpsc::Receiver<Feedback>,
+    mpsc::Receiver<(RtpCodecKind, Arc<dyn TrackRemote>)>,
+);
 
 struct Actor {
     built: Built,

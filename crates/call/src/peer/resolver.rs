@@ -11,8 +11,8 @@ use std::net::{SocketAddr, UdpSocket};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use webrtc::runtime::{AsyncInterval, AsyncTcpListener, AsyncTcpStream, AsyncUdpSocket, JoinHandle, Runtime};
 use webrtc::runtime::TokioRuntime;
+use webrtc::runtime::{AsyncInterval, AsyncTcpListener, AsyncTcpStream, AsyncUdpSocket, JoinHandle, Runtime};
 
 /// A look-up that has not answered by then is not waited for; its answer is used by the next connection.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -59,9 +59,9 @@ pub(crate) fn host_of(url: &str) -> Option<String> {
         _ => return None,
     };
     let host = rest.split('?').next().filter(|h| !h.is_empty())?;
-    let has_port = host.rsplit_once(':').is_some_and(|(head, port)| {
-        port.parse::<u16>().is_ok() && (!head.contains(':') || head.ends_with(']'))
-    });
+    let has_port = host
+        .rsplit_once(':')
+        .is_some_and(|(head, port)| port.parse::<u16>().is_ok() && (!head.contains(':') || head.ends_with(']')));
     Some(if has_port { host.to_owned() } else { format!("{host}:{default}") })
 }
 

@@ -12,8 +12,8 @@ use rtc::shared::error::Error;
 use std::collections::VecDeque;
 use std::time::Instant;
 use tokio::sync::mpsc;
-use visavis_media::time::NtpTime;
 use visavis_media::RtpTicks;
+use visavis_media::time::NtpTime;
 
 /// What the other side says about media.
 #[derive(Clone, Copy, Debug, PartialEq)]

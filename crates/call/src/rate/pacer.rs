@@ -14,6 +14,10 @@ use std::time::{Duration, Instant};
 
 /// Video leaves at this multiple of the target, so that a picture of average size takes under half its interval.
 const FACTOR: f64 = 2.5;
+/// In the first second this one counts: the first keyframe is the probe that tells what the path carries (libwebrtc
+/// probes at six times its start, too), and nothing else waits behind it.
+const START_FACTOR: f64 = 6.0;
+const START_PERIOD: Duration = Duration::from_secs(1);
 /// No packet waits longer than this for its turn; the queue is sent as fast as that needs.
 const MAX_WAIT: Duration = Duration::from_millis(150);
 /// Packets that may leave at once without a debt: what one wake-up of a busy machine covers.
@@ -29,6 +33,7 @@ pub(crate) struct AudioFirstPacer {
     queued_bits: f64,
     /// When the packets sent so far are paid for.
     paid_until: Option<Instant>,
+    started: Option<Instant>,
     ready: VecDeque<TaggedPacket>,
     inbound: VecDeque<TaggedPacket>,
 }
@@ -41,6 +46,7 @@ impl AudioFirstPacer {
             queue: VecDeque::new(),
             queued_bits: 0.0,
             paid_until: None,
+            started: None,
             ready: VecDeque::new(),
             inbound: VecDeque::new(),
         }
@@ -57,8 +63,9 @@ impl AudioFirstPacer {
         matches!(&packet.message.packet, Packet::Rtp(rtp) if self.video.contains(&rtp.header.ssrc))
     }
 
-    fn rate(&self) -> f64 {
-        let paced = f64::from(self.target.get().0) * FACTOR;
+    fn rate(&self, now: Instant) -> f64 {
+        let starting = self.started.is_none_or(|at| now.saturating_duration_since(at) < START_PERIOD);
+        let paced = f64::from(self.target.get().0) * if starting { START_FACTOR } else { FACTOR };
         paced.max(self.queued_bits / MAX_WAIT.as_secs_f64()).max(100_000.0)
     }
 
@@ -75,7 +82,7 @@ impl AudioFirstPacer {
                 break;
             }
             let bits = Self::bits(head);
-            self.paid_until = Some(paid + Duration::from_secs_f64(bits / self.rate()));
+            self.paid_until = Some(paid + Duration::from_secs_f64(bits / self.rate(now)));
             self.queued_bits = (self.queued_bits - bits).max(0.0);
             if let Some(mut packet) = self.queue.pop_front() {
                 packet.now = now;
@@ -107,6 +114,7 @@ impl Protocol<TaggedPacket, TaggedPacket, ()> for AudioFirstPacer {
             return Ok(());
         }
         let now = packet.now;
+        self.started.get_or_insert(now);
         self.queued_bits += Self::bits(&packet);
         self.queue.push_back(packet);
         if self.queue.len() > QUEUE_PACKETS
@@ -186,7 +194,10 @@ mod tests {
 
     #[test]
     fn a_keyframe_is_spread_but_never_waits_much_longer_than_the_limit() {
-        let (mut p, start) = (pacer(500), Instant::now());
+        let (mut p, begun) = (pacer(500), Instant::now());
+        p.handle_write(packet(1, begun, 100)).expect("queued");
+        drain(&mut p);
+        let start = begun + 2 * START_PERIOD;
         for _ in 0..100 {
             p.handle_write(packet(1, start, 1200)).expect("queued");
         }

@@ -7,7 +7,7 @@ pub(crate) fn fingerprint_of(sdp: &str) -> Option<Vec<u8>> {
     let mut found: Option<Vec<u8>> = None;
     for line in sdp.lines() {
         let Some(value) = line.trim_end().strip_prefix("a=fingerprint:") else { continue };
-        let Some((hash, digits)) = value.split_once(' ') else { return None };
+        let (hash, digits) = value.split_once(' ')?;
         if !hash.eq_ignore_ascii_case("sha-256") {
             continue;
         }

@@ -43,9 +43,7 @@ impl Session {
 
     fn reach(&self, waiting: &Waiting) -> Vec<Reach> {
         let view = |l: &super::links::Link| match (&l.info.kind, &l.seat) {
-            (LinkKind::Own { addresses }, Seat::Taken(_)) => {
-                Some(Reach::LocalNetwork { addresses: addresses.clone() })
-            }
+            (LinkKind::Own { addresses }, Seat::Taken(_)) => Some(Reach::LocalNetwork { addresses: addresses.clone() }),
             (LinkKind::Configured { url }, Seat::Taken(_)) if l.up => {
                 Some(Reach::Server { host: l.info.host.clone(), link: link(url, &waiting.code) })
             }

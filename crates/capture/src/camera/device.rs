@@ -4,7 +4,7 @@
 //! If that one hangs, it is abandoned; it holds nothing of the caller's.
 
 use super::driver::{self, Driver, Opened};
-use super::{CameraWish, Outlet};
+use super::{Outlet, Wanted};
 use crate::{CameraState, DeviceError, StopFlag, Worker, worker::panic_text};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
@@ -33,17 +33,17 @@ enum News {
     Failed(DeviceError),
 }
 
-/// Runs the camera that `wanted` names until it is told to stop or the camera fails.
+/// Runs the camera that `name` means until it is told to stop or the camera fails.
 pub(super) fn run(
-    wanted: Option<&str>,
-    wish: CameraWish,
+    name: Option<&str>,
+    wanted: Wanted,
     stop: &StopFlag,
-    outlet: Outlet<'_>,
+    outlet: &mut Outlet<'_>,
 ) -> Result<(), DeviceError> {
     let (tell, news) = sync_channel(ON_THE_WAY);
-    let wanted = wanted.map(str::to_owned);
+    let name = name.map(str::to_owned);
     let driver = Worker::spawn("camera driver", move |stop| {
-        let captured = catch_unwind(AssertUnwindSafe(|| capture(wanted.as_deref(), wish, stop, &tell)));
+        let captured = catch_unwind(AssertUnwindSafe(|| capture(name.as_deref(), wanted, stop, &tell)));
         let failed = match captured {
             Ok(Ok(())) => return,
             Ok(Err(error)) => error,
@@ -60,7 +60,7 @@ pub(super) fn run(
 }
 
 /// Hands pictures on, as long as they come.
-fn watch(news: &Receiver<News>, stop: &StopFlag, outlet: Outlet<'_>) -> Result<(), DeviceError> {
+fn watch(news: &Receiver<News>, stop: &StopFlag, outlet: &mut Outlet<'_>) -> Result<(), DeviceError> {
     let mut opened = None;
     let mut limit = START_LIMIT;
     let mut last = Instant::now();
@@ -84,13 +84,8 @@ fn watch(news: &Receiver<News>, stop: &StopFlag, outlet: Outlet<'_>) -> Result<(
 }
 
 /// The driver thread: opens, reads, converts.
-fn capture(
-    wanted: Option<&str>,
-    wish: CameraWish,
-    stop: &StopFlag,
-    tell: &SyncSender<News>,
-) -> Result<(), DeviceError> {
-    let Some(mut driver) = open(wanted, wish, stop)? else { return Ok(()) };
+fn capture(name: Option<&str>, wanted: Wanted, stop: &StopFlag, tell: &SyncSender<News>) -> Result<(), DeviceError> {
+    let Some(mut driver) = open(name, wanted, stop)? else { return Ok(()) };
     if tell.send(News::Opened(driver.opened())).is_err() {
         return Ok(());
     }
@@ -119,10 +114,10 @@ fn capture(
 }
 
 /// Opens the camera, with patience while it is busy; `None` where it is told to stop meanwhile.
-fn open(wanted: Option<&str>, wish: CameraWish, stop: &StopFlag) -> Result<Option<Driver>, DeviceError> {
+fn open(name: Option<&str>, wanted: Wanted, stop: &StopFlag) -> Result<Option<Driver>, DeviceError> {
     let since = Instant::now();
     loop {
-        match driver::open(wanted, wish) {
+        match driver::open(name, wanted) {
             Err(DeviceError::Busy { .. }) if since.elapsed() < BUSY_PATIENCE => {
                 if stop.wait_for(BUSY_PAUSE) {
                     return Ok(None);
@@ -150,11 +145,9 @@ mod tests {
         all.into_iter().for_each(|one| tell.send(one).expect("room"));
         drop(tell);
         let (mut frames, states) = (0, Mutex::new(Vec::new()));
-        let outlet = Outlet {
-            frames: &mut |_| frames += 1,
-            state: &|state| states.lock().expect("one thread").push(state),
-        };
-        let ended = watch(&news, &StopFlag::new(), outlet);
+        let mut outlet =
+            Outlet { frames: &mut |_| frames += 1, state: &|state| states.lock().expect("one thread").push(state) };
+        let ended = watch(&news, &StopFlag::new(), &mut outlet);
         (ended, frames, states.into_inner().expect("one thread"))
     }
 

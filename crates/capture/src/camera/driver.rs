@@ -8,10 +8,10 @@
 //!   be abandoned (`device.rs`).
 //! - It may list nodes that deliver no pictures, and its lists can panic: they are filtered and caught.
 
-use super::{CameraWish, convert, fault, fault::from_nokhwa};
+use super::{Wanted, convert, fault, fault::from_nokhwa};
 use crate::format::{Format, PixelKind};
 use crate::list::{DeviceInfo, pick};
-use crate::{DeviceError, choose_format, worker::panic_text};
+use crate::{DeviceError, worker::panic_text};
 use nokhwa::utils::{
     ApiBackend, CameraFormat, CameraIndex, CameraInfo, FrameFormat, RequestedFormat, RequestedFormatType, Resolution,
 };
@@ -75,7 +75,7 @@ fn describe(camera: &CameraInfo) -> Option<Found> {
 fn find(wanted: Option<&str>) -> Result<Found, DeviceError> {
     let mut found = all();
     let at = match wanted {
-        Some(wanted) => pick(found.iter().map(|found| &found.info), wanted)?,
+        Some(wanted) => pick(&found.iter().map(|found| &found.info), wanted)?,
         None if found.is_empty() => return Err(DeviceError::NoDevice),
         None => 0,
     };
@@ -97,13 +97,12 @@ pub(super) struct Driver {
     fps: f32,
 }
 
-/// Opens the first camera, or the one that `wanted` names, in the best of its formats.
-pub(super) fn open(wanted: Option<&str>, wish: CameraWish) -> Result<Driver, DeviceError> {
+/// Opens the first camera, or the one that `name` means, in the best of its formats.
+pub(super) fn open(name: Option<&str>, wanted: Wanted) -> Result<Driver, DeviceError> {
     allow()?;
-    let Found { index, info } = find(wanted)?;
+    let Found { index, info } = find(name)?;
     let name = info.name;
-    let wish = CameraWish { fps: wish.rate(), ..wish };
-    let mut camera = open_in_format(&index, wish, &name)?;
+    let mut camera = open_in_format(&index, wanted, &name)?;
     camera.open_stream().map_err(|error| from_nokhwa(&error, &name))?;
     let fps = camera.frame_rate() as f32;
     tracing::info!(camera = %name, format = %camera.camera_format(), "camera opened");
@@ -124,22 +123,21 @@ fn allow() -> Result<(), DeviceError> {
 }
 
 #[cfg(target_os = "linux")]
-fn open_in_format(index: &CameraIndex, wish: CameraWish, name: &str) -> Result<Camera, DeviceError> {
+fn open_in_format(index: &CameraIndex, wanted: Wanted, name: &str) -> Result<Camera, DeviceError> {
     let number = index.as_index().map_err(|error| from_nokhwa(&error, name))?;
     let device = super::v4l::Device::open(number, name)?;
-    let format = choose_format(&device.formats(name)?, wish).ok_or(DeviceError::UnsupportedFormat)?;
+    let format = wanted.choose(device.formats(name)?)?;
     device.set(format, name)?;
     drop(device);
     Camera::new(index.clone(), exactly(format)).map_err(|error| from_nokhwa(&error, name))
 }
 
 #[cfg(not(target_os = "linux"))]
-fn open_in_format(index: &CameraIndex, wish: CameraWish, name: &str) -> Result<Camera, DeviceError> {
+fn open_in_format(index: &CameraIndex, wanted: Wanted, name: &str) -> Result<Camera, DeviceError> {
     let any = RequestedFormat::with_formats(RequestedFormatType::None, &ALL_KINDS);
     let mut camera = Camera::new(index.clone(), any).map_err(|error| from_nokhwa(&error, name))?;
     let listed = camera.compatible_camera_formats().map_err(|error| from_nokhwa(&error, name))?;
-    let formats: Vec<Format> = listed.iter().filter_map(from_nokhwa_format).collect();
-    let format = choose_format(&formats, wish).ok_or(DeviceError::UnsupportedFormat)?;
+    let format = wanted.choose(listed.iter().filter_map(from_nokhwa_format).collect())?;
     camera.set_camera_requset(exactly(format)).map_err(|error| from_nokhwa(&error, name))?;
     Ok(camera)
 }

@@ -12,6 +12,7 @@ mod v4l;
 
 pub(crate) use driver::list;
 
+use crate::format::{Format, PixelKind, choose_format};
 use crate::{CameraSpec, CameraState, DeviceError, StopFlag, Worker};
 use std::time::Duration;
 use visavis_media::{Size, VideoFrame};
@@ -43,6 +44,22 @@ impl CameraWish {
     }
 }
 
+/// What a real camera is asked for.
+#[derive(Clone, Copy)]
+struct Wanted {
+    wish: CameraWish,
+    layout: Option<PixelKind>,
+}
+
+impl Wanted {
+    /// The best of a camera's formats.
+    fn choose(self, mut formats: Vec<Format>) -> Result<Format, DeviceError> {
+        formats.retain(|format| self.layout.is_none_or(|layout| layout == format.kind));
+        let wish = CameraWish { fps: self.wish.rate(), ..self.wish };
+        choose_format(&formats, wish).ok_or(DeviceError::UnsupportedFormat)
+    }
+}
+
 /// An open camera: delivers pictures from a thread of its own until it is dropped.
 pub struct Camera {
     worker: Option<Worker>,
@@ -64,6 +81,17 @@ impl Camera {
     pub fn open(
         spec: &CameraSpec,
         wish: CameraWish,
+        frames: impl FnMut(VideoFrame) + Send + 'static,
+        state: impl Fn(CameraState) + Send + Sync + 'static,
+    ) -> Self {
+        Self::open_in(spec, wish, None, frames, state)
+    }
+
+    /// The same, with a real camera held to one layout of pixels: for trying out each that it has.
+    pub fn open_in(
+        spec: &CameraSpec,
+        wish: CameraWish,
+        layout: Option<PixelKind>,
         mut frames: impl FnMut(VideoFrame) + Send + 'static,
         state: impl Fn(CameraState) + Send + Sync + 'static,
     ) -> Self {
@@ -74,8 +102,8 @@ impl Camera {
         let spec = spec.clone();
         let worker = Worker::spawn("camera", move |stop| {
             state(CameraState::Opening);
-            let outlet = Outlet { frames: &mut frames, state: &state };
-            match run(&spec, wish, stop, outlet) {
+            let mut outlet = Outlet { frames: &mut frames, state: &state };
+            match run(&spec, Wanted { wish, layout }, stop, &mut outlet) {
                 Ok(()) => state(CameraState::Off),
                 Err(error) => {
                     tracing::info!(camera = %spec, %error, "camera failed");
@@ -94,12 +122,12 @@ impl Camera {
     }
 }
 
-fn run(spec: &CameraSpec, wish: CameraWish, stop: &StopFlag, outlet: Outlet<'_>) -> Result<(), DeviceError> {
+fn run(spec: &CameraSpec, wanted: Wanted, stop: &StopFlag, outlet: &mut Outlet<'_>) -> Result<(), DeviceError> {
     match spec {
-        CameraSpec::Default => device::run(None, wish, stop, outlet),
-        CameraSpec::Device(wanted) => device::run(Some(wanted), wish, stop, outlet),
+        CameraSpec::Default => device::run(None, wanted, stop, outlet),
+        CameraSpec::Device(name) => device::run(Some(name), wanted, stop, outlet),
         CameraSpec::Pattern(content) => {
-            synthetic::run_pattern(*content, wish, stop, outlet);
+            synthetic::run_pattern(*content, wanted.wish, stop, outlet);
             Ok(())
         }
         CameraSpec::File(path) => synthetic::run_file(path, stop, outlet),
@@ -125,14 +153,10 @@ mod tests {
 
     const LONG: Duration = Duration::from_secs(60);
 
-    fn open(spec: CameraSpec, wish: CameraWish) -> (Camera, Receiver<VideoFrame>, Receiver<CameraState>) {
+    fn open(spec: &CameraSpec, wish: CameraWish) -> (Camera, Receiver<VideoFrame>, Receiver<CameraState>) {
         let ((put, frames), (tell, states)) = (sync_channel(1000), sync_channel(10));
-        let camera = Camera::open(
-            &spec,
-            wish,
-            move |frame| drop(put.try_send(frame)),
-            move |state| drop(tell.try_send(state)),
-        );
+        let camera =
+            Camera::open(spec, wish, move |frame| drop(put.try_send(frame)), move |state| drop(tell.try_send(state)));
         (camera, frames, states)
     }
 
@@ -142,7 +166,7 @@ mod tests {
 
     #[test]
     fn the_pattern_runs_at_the_wanted_size_and_shows_its_moment_of_capture() {
-        let (camera, frames, states) = open(CameraSpec::Pattern(Content::Cam), wish("320x180", 60.0));
+        let (camera, frames, states) = open(&CameraSpec::Pattern(Content::Cam), wish("320x180", 60.0));
         let frame = frames.recv_timeout(LONG).expect("a picture");
         let unix_ms = crate::wall_clock().unix(frame.at).as_millis() as u64;
         assert_eq!(strip::read(&frame.picture).map(u64::from), Some(unix_ms % strip::WRAP_MS));
@@ -155,7 +179,7 @@ mod tests {
 
     #[test]
     fn nothing_comes_after_a_camera_was_dropped() {
-        let (camera, frames, _states) = open(CameraSpec::Pattern(Content::Cam), wish("64x36", 120.0));
+        let (camera, frames, _states) = open(&CameraSpec::Pattern(Content::Cam), wish("64x36", 120.0));
         frames.recv_timeout(LONG).expect("a picture");
         let asked = Instant::now();
         drop(camera);
@@ -171,28 +195,28 @@ mod tests {
         let mut bytes = b"YUV4MPEG2 W4 H2 F100:1\nFRAME\n".to_vec();
         bytes.extend_from_slice(I420::filled("4x2".parse().expect("a size"), [90, 1, 2]).as_bytes());
         std::fs::write(&path, bytes).expect("writable");
-        let (_camera, frames, states) = open(CameraSpec::File(path), CameraWish::default());
+        let (_camera, frames, states) = open(&CameraSpec::File(path), CameraWish::default());
         let grey = frames.recv_timeout(LONG).expect("a picture").picture;
         assert_eq!((grey.y()[7], grey.u()[0], grey.v()[1]), (90, 1, 2));
         assert_eq!(states.recv_timeout(LONG), Ok(CameraState::Opening));
         let running = states.recv_timeout(LONG).expect("a state");
         assert!(matches!(running, CameraState::Running { fps: 100.0, .. }), "{running:?}");
 
-        let (_camera, _frames, states) = open(CameraSpec::File("no/such.y4m".into()), CameraWish::default());
+        let (_camera, _frames, states) = open(&CameraSpec::File("no/such.y4m".into()), CameraWish::default());
         assert_eq!(states.recv_timeout(LONG), Ok(CameraState::Opening));
         assert!(matches!(states.recv_timeout(LONG), Ok(CameraState::Failed(DeviceError::File { .. }))));
     }
 
     #[test]
     fn no_camera_is_off_at_once() {
-        let (_camera, frames, states) = open(CameraSpec::None, CameraWish::default());
+        let (_camera, frames, states) = open(&CameraSpec::None, CameraWish::default());
         assert_eq!(states.try_iter().collect::<Vec<_>>(), [CameraState::Off]);
         assert!(frames.recv().is_err());
     }
 
     #[test]
     fn a_camera_that_is_not_there_is_not_found() {
-        let (_camera, _frames, states) = open(CameraSpec::Device("no such camera".to_owned()), CameraWish::default());
+        let (_camera, _frames, states) = open(&CameraSpec::Device("no such camera".to_owned()), CameraWish::default());
         assert_eq!(states.recv_timeout(LONG), Ok(CameraState::Opening));
         let wanted = "no such camera".to_owned();
         assert_eq!(states.recv_timeout(LONG), Ok(CameraState::Failed(DeviceError::NotFound { wanted })));

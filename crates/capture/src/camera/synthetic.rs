@@ -13,7 +13,7 @@ use std::time::Instant;
 use visavis_media::{I420, VideoFrame};
 
 /// Draws the test picture until it is told to stop.
-pub(super) fn run_pattern(content: Content, wish: CameraWish, stop: &StopFlag, outlet: Outlet<'_>) {
+pub(super) fn run_pattern(content: Content, wish: CameraWish, stop: &StopFlag, outlet: &mut Outlet<'_>) {
     let (fps, size) = (wish.rate(), wish.size);
     let (pattern, mut pool) = (Pattern::new(content, size), Pool::default());
     let mut pace = Pace::new(Instant::now(), fps);
@@ -29,7 +29,7 @@ pub(super) fn run_pattern(content: Content, wish: CameraWish, stop: &StopFlag, o
 }
 
 /// Plays a YUV4MPEG2 file, over and over, until it is told to stop.
-pub(super) fn run_file(path: &Path, stop: &StopFlag, outlet: Outlet<'_>) -> Result<(), DeviceError> {
+pub(super) fn run_file(path: &Path, stop: &StopFlag, outlet: &mut Outlet<'_>) -> Result<(), DeviceError> {
     let failed = |why: String| DeviceError::File { path: path.to_owned(), why };
     let file = File::open(path).map_err(|error| failed(error.to_string()))?;
     let mut reader = y4m::Reader::new(BufReader::new(file)).map_err(|error| failed(error.to_string()))?;

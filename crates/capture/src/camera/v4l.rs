@@ -14,7 +14,7 @@ use v4l::frameinterval::FrameIntervalEnum;
 use v4l::framesize::FrameSizeEnum;
 use v4l::video::Capture;
 use v4l::video::capture::Parameters;
-use v4l::{FourCC, Format as V4lFormat};
+use v4l::{Format as V4lFormat, FourCC};
 use visavis_media::Size;
 
 /// Most formats of a camera that are looked at; webcams have up to a hundred.
@@ -152,9 +152,8 @@ mod tests {
 
     #[test]
     fn only_whole_rates_are_asked_for() {
-        let of = |numerator, denominator| {
-            whole_rate(&FrameIntervalEnum::Discrete(Fraction::new(numerator, denominator)))
-        };
+        let of =
+            |numerator, denominator| whole_rate(&FrameIntervalEnum::Discrete(Fraction::new(numerator, denominator)));
         assert_eq!([of(1, 30), of(2, 15), of(1001, 30_000), of(1, 0)], [Some(30), None, None, None]);
     }
 

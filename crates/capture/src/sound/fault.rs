@@ -32,10 +32,7 @@ impl Faults {
 
     /// How often.
     pub fn counters(&self) -> Counters {
-        Counters {
-            underruns: self.underruns.load(Ordering::Relaxed),
-            overruns: self.overruns.load(Ordering::Relaxed),
-        }
+        Counters { underruns: self.underruns.load(Ordering::Relaxed), overruns: self.overruns.load(Ordering::Relaxed) }
     }
 
     /// What the system says about a running stream; called on its threads.

@@ -109,9 +109,13 @@ fn all(direction: Direction) -> Result<Vec<Found>, DeviceError> {
     })
 }
 
-/// Whether a person would choose it: no monitor of a loudspeaker, nothing that swallows sound.
+/// Whether a person would choose it. Not monitors of loudspeakers; of ALSA's dozens of names for plug-ins and for the
+/// same card, only the default, PipeWire, and each card with all conversions.
 fn offered(info: &DeviceInfo) -> bool {
-    !info.id.ends_with(".monitor") && info.id != "alsa:null"
+    match info.id.split_once(':') {
+        Some((ALSA, id)) => matches!(id, "default" | "pipewire") || id.starts_with("plughw:"),
+        _ => !info.id.ends_with(".monitor"),
+    }
 }
 
 /// The devices to choose from; none where there is no sound system.
@@ -120,13 +124,23 @@ pub(crate) fn list(direction: Direction) -> Vec<DeviceInfo> {
         tracing::debug!(?direction, %error, "cannot list sound devices");
         Vec::new()
     });
-    found.into_iter().map(|found| found.info).filter(offered).collect()
+    let mut devices: Vec<DeviceInfo> = Vec::new();
+    for info in found.into_iter().map(|found| found.info).filter(offered) {
+        // ALSA lists a card under its name and under its number.
+        let again = info.id.starts_with(ALSA) && devices.iter().any(|device| device.name == info.name);
+        if !again {
+            devices.push(info);
+        }
+    }
+    devices
 }
 
 /// The default device, or the one that `wanted` names.
 pub(crate) fn find(direction: Direction, wanted: Option<&str>) -> Result<Found, DeviceError> {
     let Some(wanted) = wanted else {
-        let device = with_host(|host| Ok(default_device(host, direction)))?;
+        let (device, alsa) = with_host(|host| Ok((default_device(host, direction), host.id().to_string() == ALSA)))?;
+        // ALSA has a default device even where there is nothing behind it, and complains on stderr when it is opened.
+        let device = device.filter(|_| !alsa || !list(direction).is_empty());
         return device.and_then(describe).ok_or(DeviceError::NoDevice);
     };
     let mut found = all(direction)?;
@@ -135,7 +149,7 @@ pub(crate) fn find(direction: Direction, wanted: Option<&str>) -> Result<Found, 
         Some(at) => at,
         None => {
             found.retain(|found| offered(&found.info));
-            pick(found.iter().map(|found| &found.info), wanted)?
+            pick(&found.iter().map(|found| &found.info), wanted)?
         }
     };
     Ok(found.swap_remove(at))
@@ -241,8 +255,10 @@ mod tests {
     }
 
     #[test]
-    fn monitors_are_not_offered() {
-        let info = |id: &str| DeviceInfo { id: id.to_owned(), name: String::new(), default: false };
-        assert!(offered(&info("pulseaudio:mic")) && !offered(&info("pulseaudio:speaker.monitor")));
+    fn monitors_and_plug_ins_are_not_offered() {
+        let offers = |id: &str| offered(&DeviceInfo { id: id.to_owned(), name: String::new(), default: false });
+        assert!(offers("pulseaudio:mic") && offers("alsa:default") && offers("alsa:plughw:CARD=PCH,DEV=0"));
+        assert!(!offers("pulseaudio:speaker.monitor") && !offers("alsa:lavrate") && !offers("alsa:hw:CARD=PCH,DEV=0"));
+        assert!(offers("coreaudio:built-in") && offers("wasapi:{0.0.1}"));
     }
 }

@@ -82,7 +82,8 @@ fn sawtooth() -> Vec<f64> {
         let partial = |n: usize| {
             let sign = if n % 2 == 1 { 1.0 } else { -1.0 };
             // The phase is reduced in integers, which keeps high partials exact.
-            sign * 2.0 / (n as f64 * std::f64::consts::PI) * (TAU * (n * i % VOICE_PERIOD) as f64 / VOICE_PERIOD as f64).sin()
+            sign * 2.0 / (n as f64 * std::f64::consts::PI)
+                * (TAU * (n * i % VOICE_PERIOD) as f64 / VOICE_PERIOD as f64).sin()
         };
         (1..partials).map(partial).sum::<f64>()
     };

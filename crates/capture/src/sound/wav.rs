@@ -150,7 +150,8 @@ mod tests {
             (96_000, 2, 32, SampleFormat::Float),
             (192_000, 3, 16, SampleFormat::Int),
         ] {
-            let sound = load(&file(rate, channels, bits, format, &sine(500.0, rate, rate as usize))[..]).expect("valid");
+            let sound =
+                load(&file(rate, channels, bits, format, &sine(500.0, rate, rate as usize))[..]).expect("valid");
             assert_eq!(sound.len(), 48_000, "{rate}");
             let pitch = frequency(&sound[4800..43_200], 48_000);
             assert!((pitch - 500.0).abs() < 0.5, "{rate}: {pitch}");

@@ -121,7 +121,8 @@ impl Recording {
         if self.failed.is_some() {
             return;
         }
-        let sample = |s: &f32| if s.is_finite() { (s.clamp(-1.0, 1.0) * f32::from(i16::MAX)).round() as i16 } else { 0 };
+        let sample =
+            |s: &f32| if s.is_finite() { (s.clamp(-1.0, 1.0) * f32::from(i16::MAX)).round() as i16 } else { 0 };
         let mut written = frame.iter().try_for_each(|s| self.writer.write_sample(sample(s)));
         if flush {
             written = written.and_then(|()| self.writer.flush());

@@ -1,7 +1,9 @@
 //! Loudspeakers: real ones through cpal, and stand-ins driven by the clock.
 
+mod callback;
 mod clocked;
 mod device;
+mod margin;
 
 use crate::{Counters, DeviceError, SpeakerSpec};
 use clocked::ClockedSpeaker;

@@ -215,7 +215,10 @@ fn both_restarting_at_once_still_negotiate() {
     w.settle();
     w.pass(Duration::from_secs(4));
     let answers = |i: usize, w: &World| {
-        w.commands_of(i).iter().filter(|c| matches!(c, PeerCommand::AcceptAnswer(_) | PeerCommand::AcceptOffer(_))).count()
+        w.commands_of(i)
+            .iter()
+            .filter(|c| matches!(c, PeerCommand::AcceptAnswer(_) | PeerCommand::AcceptOffer(_)))
+            .count()
     };
     assert!(answers(0, &w) >= 2 && answers(1, &w) >= 2);
 }
@@ -275,10 +278,13 @@ fn a_lost_seat_before_the_call_is_taken_again() {
     w.command(0, Command::Start(None));
     let code = w.code(0);
     w.vanish(0);
-    w.input(0, Input::Received(world::LINK, ServerMessage::Error {
-        code: visavis_signaling::ErrorCode::SeatGone,
-        message: "gone".into(),
-    }));
+    w.input(
+        0,
+        Input::Received(
+            world::LINK,
+            ServerMessage::Error { code: visavis_signaling::ErrorCode::SeatGone, message: "gone".into() },
+        ),
+    );
     w.pass(Duration::from_secs(40));
     w.command(1, Command::Join(invitation(&code)));
     assert!(w.in_call(0) || w.reason(1).is_some());

@@ -1,0 +1,116 @@
+//! A call from its beginning to its end, and the one after it.
+
+use crate::common::{
+    Server, Side, call, connects, hang_up, in_call, invitation, knows, opens, options, share_at, without_devices,
+};
+use std::time::Instant;
+use visavis_call::{Command, Event, Path, Phase};
+use visavis_signaling::RoomCode;
+
+/// Both see, hear and read each other.
+fn converse(a: &mut Side, b: &mut Side) {
+    let begun = Instant::now();
+    a.hears(&Event::FirstFrame);
+    b.hears(&Event::FirstFrame);
+    a.sees_what_was_captured_after(begun);
+    b.sees_what_was_captured_after(begun);
+    for side in [&mut *a, &mut *b] {
+        let from = side.ear.count();
+        let burst = side.until("a tone burst", |side| side.ear.bursts_since(from).into_iter().nth(1));
+        // The burst's flanks and the codec spread some of it.
+        let share = share_at(&burst, 440.0);
+        assert!(share > 0.8, "{}: {share} of the burst lies at 440 Hz", side.name);
+        assert!(share_at(&burst, 1000.0) < 0.05);
+    }
+    let name = |side: &Side| side.name;
+    let (at_a, at_b) = (name(b), name(a));
+    knows(a, at_a);
+    knows(b, at_b);
+    for (from, to, text) in [(&mut *a, &mut *b, "hello"), (b, a, "grüß dich")] {
+        from.send(Command::Chat(text.into()));
+        to.hears(&Event::Chat(text.into()));
+        let state = to.shows("the line", |s| in_call(s).is_some_and(|c| c.chat.iter().any(|l| l.text == text)));
+        assert!(in_call(&state).is_some_and(|c| c.chat.iter().all(|l| l.mine == (l.text != text))), "{state:?}");
+        from.shows("our own line", |s| in_call(s).is_some_and(|c| c.chat.iter().any(|l| l.mine && l.text == text)));
+    }
+}
+
+#[test]
+fn two_endpoints_see_hear_and_read_each_other_twice_in_a_row() {
+    let server = Server::start();
+    let (mut a, mut b) = (Side::start("Ann", options(Some(&server))), Side::start("Bob", options(Some(&server))));
+    let first = call(&mut a, &mut b);
+    converse(&mut a, &mut b);
+    let state = a.state();
+    let in_call = in_call(&state).expect("in the call");
+    assert_eq!(in_call.path, Path::Direct);
+    let digits = in_call.verification.replace(' ', "");
+    assert!(digits.len() == 25 && digits.bytes().all(|b| b.is_ascii_digit()), "{}", in_call.verification);
+    hang_up(&mut b, &mut a);
+
+    // The other way round, with nothing of the last call in it.
+    let second = call(&mut b, &mut a);
+    assert_ne!(first, second);
+    converse(&mut b, &mut a);
+    hang_up(&mut b, &mut a);
+}
+
+#[test]
+fn the_ended_call_says_who_and_how_long_and_offers_another() {
+    let server = Server::start();
+    let (mut a, mut b) =
+        (Side::start("Ann", without_devices(Some(&server))), Side::start("Bob", without_devices(Some(&server))));
+    let code = call(&mut a, &mut b);
+    knows(&mut a, "Bob");
+    knows(&mut b, "Ann");
+    b.send(Command::HangUp);
+    b.ends();
+    a.ends();
+    for (side, name) in [(&mut a, "Bob"), (&mut b, "Ann")] {
+        let state = side.shows("the end", |s| matches!(s.phase, Phase::Ended(_)));
+        let Phase::Ended(ended) = &state.phase else { unreachable!() };
+        assert_eq!(ended.peer_name, name);
+        assert!(!ended.duration.is_zero());
+    }
+    let Phase::Ended(ended) = &b.state().phase else { panic!("not ended") };
+    assert!(matches!(&ended.again, visavis_call::Again::Join(i) if i.code == code), "{:?}", ended.again);
+    // "Call again" right from the end of a call.
+    let code = opens(&mut a);
+    b.send(Command::Join(invitation(&code)));
+    connects(&mut a, &mut b);
+}
+
+#[test]
+fn two_who_meet_under_a_code_find_each_other_whoever_comes_first() {
+    let server = Server::start();
+    let code = RoomCode::random();
+    let (mut a, mut b) =
+        (Side::start("Ann", without_devices(Some(&server))), Side::start("Bob", without_devices(Some(&server))));
+    for side in [&a, &b] {
+        side.send(Command::Meet(code.clone()));
+    }
+    connects(&mut a, &mut b);
+    hang_up(&mut a, &mut b);
+}
+
+#[test]
+fn who_goes_without_a_word_is_noticed() {
+    let server = Server::start();
+    let (mut a, mut b) =
+        (Side::start("Ann", without_devices(Some(&server))), Side::start("Bob", without_devices(Some(&server))));
+    call(&mut a, &mut b);
+    // Dropping says goodbye all the same; what is told is that the other hung up.
+    drop(b);
+    assert_eq!(a.ends(), visavis_call::EndReason::PeerHungUp);
+}
+
+#[test]
+fn a_changed_name_reaches_the_other_side_without_control_characters() {
+    let server = Server::start();
+    let (mut a, mut b) =
+        (Side::start("Ann", without_devices(Some(&server))), Side::start("Bob", without_devices(Some(&server))));
+    call(&mut a, &mut b);
+    knows(&mut a, "Bob");
+    b.send(Command::SetName("Ro\u{202e}bert\n".into()));
+    knows(&mut a, "Robert");
+}

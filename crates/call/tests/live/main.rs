@@ -1,0 +1,15 @@
+//! Calls between whole endpoints: real sockets on loopback, stand-in devices, a real signaling server.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod calls;
+mod devices;
+mod hostile_peer;
+mod hostile_server;
+mod impostor;
+mod local_network;
+mod mute;
+mod reasons;
+mod server_loss;
+mod video;
