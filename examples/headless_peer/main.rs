@@ -43,7 +43,10 @@ fn main() -> ExitCode {
     };
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
-        .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+        .with_env_filter(
+            tracing_subscriber::EnvFilter::try_from_default_env()
+                .unwrap_or_else(|_| visavis_call::DEFAULT_LOG_FILTER.into()),
+        )
         .init();
     if let Some(dump) = &cli.dump_pattern {
         return match options::dump_pattern(dump) {

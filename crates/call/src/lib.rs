@@ -18,6 +18,10 @@
 //! (`rate`), one peer connection behind commands and events (`peer`), and what a call *is* lives in a state machine
 //! without I/O or clock (`session`), which the `driver` feeds.
 
+/// What is logged by default (`tracing_subscriber::EnvFilter` syntax): our own warnings. The webrtc crates are silenced,
+/// since what they log names addresses.
+pub const DEFAULT_LOG_FILTER: &str = "warn,webrtc=off,rtc=off,mdns_sd=off,winit=error";
+
 mod api;
 mod control;
 mod driver;

@@ -66,6 +66,8 @@ pub(crate) enum AudioCommand {
     Chime,
     /// Expected loss of what we send, percent.
     ExpectedLoss(u8),
+    /// End the thread; others may still hold the command channel.
+    Stop,
 }
 
 /// What the sound thread tells.
@@ -80,14 +82,24 @@ pub(crate) struct AudioNews {
 /// The thread and its command channel.
 pub(crate) struct AudioEngine {
     commands: SyncSender<AudioCommand>,
-    _worker: Worker,
+    worker: Option<Worker>,
+}
+
+impl Drop for AudioEngine {
+    fn drop(&mut self) {
+        let _ = self.commands.try_send(AudioCommand::Stop);
+        if let Some(worker) = self.worker.take() {
+            // A sound stream that does not close must not keep the app from closing.
+            worker.join_within(Duration::from_secs(1));
+        }
+    }
 }
 
 impl AudioEngine {
     pub(crate) fn start(news: Arc<watch::Sender<AudioNews>>) -> Self {
         let (commands, inbox) = sync_channel(64);
         let worker = Worker::spawn("audio", move |_| Thread::new(inbox, news).run());
-        Self { commands, _worker: worker }
+        Self { commands, worker: Some(worker) }
     }
 
     /// Tells the thread something; the channel is drained every tick, so it is full only if the thread is gone.
@@ -136,6 +148,7 @@ impl Thread {
             let idle = self.microphone.is_none() && self.speaker.is_none();
             let wait = if idle { IDLE } else { next.saturating_duration_since(Instant::now()) };
             match self.inbox.recv_timeout(wait) {
+                Ok(AudioCommand::Stop) => return,
                 Ok(command) => {
                     self.obey(command);
                     continue;
@@ -170,6 +183,7 @@ impl Thread {
                     let _ = call.encoder.set_expected_loss(percent);
                 }
             }
+            AudioCommand::Stop => {}
         }
     }
 

@@ -21,6 +21,8 @@ const MAX_EARLY_CANDIDATES: usize = 64;
 const MAX_CANDIDATES: usize = 256;
 /// A control message longer than this is no message of ours.
 const MAX_CONTROL: usize = 16 * 1024;
+/// Time for the last control message to leave before the connection closes; SCTP has no flush that could be awaited.
+const FAREWELL: Duration = Duration::from_millis(60);
 /// Closing must not hang on a connection whose driver is gone.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(1);
 
@@ -183,6 +185,9 @@ impl Actor {
                 },
                 Some(raw) = self.raw.recv() => self.pass_on(raw).await,
             }
+        }
+        if self.connected {
+            tokio::time::sleep(FAREWELL).await;
         }
         let _ = tokio::time::timeout(CLOSE_PATIENCE, self.built.connection.close()).await;
         reader.abort();

@@ -4,7 +4,7 @@
 mod senses;
 mod server;
 
-pub use senses::{Ear, Eye, Seen, loudest, share_at};
+pub use senses::{Ear, Eye, loudest, share_at};
 pub use server::{Server, runtime};
 
 use std::collections::VecDeque;
@@ -80,6 +80,9 @@ pub struct Side {
 
 impl Side {
     pub fn start(name: &'static str, mut options: Options) -> Self {
+        // RUST_LOG=visavis_call=debug shows why a test failed.
+        let filter = tracing_subscriber::EnvFilter::from_default_env();
+        let _ = tracing_subscriber::fmt().with_env_filter(filter).with_test_writer().try_init();
         let (poke, wake) = sync_channel(1);
         let (eye, ear) = (Eye::new(poke.clone()), Ear::new(poke.clone()));
         options.on_picture = Some(eye.tap());

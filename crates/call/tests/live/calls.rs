@@ -22,16 +22,18 @@ fn converse(a: &mut Side, b: &mut Side) {
         assert!(share > 0.8, "{}: {share} of the burst lies at 440 Hz", side.name);
         assert!(share_at(&burst, 1000.0) < 0.05);
     }
-    let name = |side: &Side| side.name;
-    let (at_a, at_b) = (name(b), name(a));
-    knows(a, at_a);
-    knows(b, at_b);
-    for (from, to, text) in [(&mut *a, &mut *b, "hello"), (b, a, "grüß dich")] {
-        from.send(Command::Chat(text.into()));
-        to.hears(&Event::Chat(text.into()));
-        let state = to.shows("the line", |s| in_call(s).is_some_and(|c| c.chat.iter().any(|l| l.text == text)));
-        assert!(in_call(&state).is_some_and(|c| c.chat.iter().all(|l| l.mine == (l.text != text))), "{state:?}");
-        from.shows("our own line", |s| in_call(s).is_some_and(|c| c.chat.iter().any(|l| l.mine && l.text == text)));
+    knows(a, b.name);
+    knows(b, a.name);
+    says(a, b, "hello");
+    says(b, a, "grüß dich");
+}
+
+/// A line of text arrives, and both show whose it was.
+fn says(from: &mut Side, to: &mut Side, text: &str) {
+    from.send(Command::Chat(text.into()));
+    to.hears(&Event::Chat(text.into()));
+    for (side, mine) in [(from, true), (to, false)] {
+        side.shows("the line", |s| in_call(s).is_some_and(|c| c.chat.iter().any(|l| l.text == text && l.mine == mine)));
     }
 }
 

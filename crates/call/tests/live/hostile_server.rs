@@ -1,0 +1,219 @@
+//! A server may say what it likes: the attempt comes to a clear end, and the next call works.
+
+use crate::common::{
+    Server, Side, call, connects, hang_up, invitation, knows, opens, options, without_devices,
+};
+use crate::impostor::{Impostor, Meddled, text};
+use serde_json::{Value, json};
+use std::time::Instant;
+use tokio_tungstenite::tungstenite::{Bytes, Message};
+use visavis_call::{Command, EndReason, Event, Options, Phase};
+use visavis_signaling::RoomCode;
+
+/// A point that is not on the curve, of the right length.
+fn off_the_curve() -> String {
+    format!("BP{}", "_".repeat(85))
+}
+
+fn envelope(kind: &str, n: u64, sealed: &str) -> Value {
+    json!({"type": kind, "roomId": "00", "from": "x", "to": "me", "callId": "c", "n": n, "sealed": sealed})
+}
+
+/// Everything that is no sensible message at this moment.
+fn nonsense() -> Vec<Message> {
+    let mut messages: Vec<Message> = ["", "{", "null", "[]", "7", "\"opened\"", "{}", "{\"type\":5}", "\u{202e}"]
+        .iter()
+        .map(|t| Message::text(*t))
+        .collect();
+    messages.push(Message::text("[".repeat(30_000)));
+    messages.push(Message::text(format!("{{\"type\":{}", "{\"a\":".repeat(10_000))));
+    messages.push(Message::binary(vec![0u8; 1000]));
+    messages.push(Message::Ping(Bytes::from_static(b"?")));
+    let values = [
+        json!({"type": "weather", "sun": true}),
+        json!({"type": "opened"}),
+        json!({"type": "joined", "peerId": 7, "resume": []}),
+        json!({"type": "resumed", "peerId": "me", "resume": "r", "received": 1u64 << 60, "missed": 1u64 << 60}),
+        json!({"type": "peer-joined", "peerId": "no share"}),
+        json!({"type": "peer-joined", "peerId": "bad share", "pake": "%%%"}),
+        json!({"type": "peer-joined", "peerId": "off", "pake": off_the_curve()}),
+        json!({"type": "peer-joined", "peerId": "x".repeat(50_000), "pake": ""}),
+        json!({"type": "peer-left", "peerId": "nobody", "reason": "abducted"}),
+        json!({"type": "offer"}),
+        json!({"type": "error", "code": "full-moon", "message": "x".repeat(50_000)}),
+        json!({"type": "error", "code": "not-in-room", "message": ""}),
+    ];
+    messages.extend(values.iter().map(text));
+    for kind in ["offer", "answer", "ice-candidate"] {
+        messages.push(text(&envelope(kind, 0, "")));
+        messages.push(text(&envelope(kind, u64::MAX, "AAAA")));
+        messages.push(text(&envelope(kind, 1, &"A".repeat(60_000))));
+    }
+    messages
+}
+
+fn seat(kind: &str) -> Value {
+    json!({"type": kind, "peerId": "me", "resume": "r", "peers": [{"peerId": "x"}],
+        "iceServers": [{"urls": ["nonsense", "", "turn:", "stun:[::1"]}]})
+}
+
+fn victim(server: &Impostor) -> Side {
+    Side::start("Ann", Options { servers: vec![server.url()], ..without_devices(None) })
+}
+
+/// After whatever happened, the endpoint takes commands, uses another server and places a call.
+fn recovers(side: &mut Side) {
+    side.until("the home screen", |side| match side.state().phase {
+        Phase::Home => Some(()),
+        _ => {
+            side.send(Command::HangUp);
+            None
+        }
+    });
+    let server = Server::start();
+    side.send(Command::SetServers(vec![server.url()]));
+    side.hears(&Event::ServerConnected(server.address().to_string()));
+    let mut other = Side::start("Bob", without_devices(Some(&server)));
+    call(side, &mut other);
+    hang_up(side, &mut other);
+}
+
+#[test]
+fn nonsense_at_any_moment_is_survived() {
+    for (answer, waits) in [(None, true), (Some("opened"), true), (None, false), (Some("joined"), false)] {
+        let server = Impostor::greeting(nonsense(), move |said| {
+            let mut out: Vec<_> = if said["type"] == "leave-room" { None } else { answer }.iter().map(|k| text(&seat(k))).collect();
+            out.extend(nonsense());
+            out
+        });
+        let mut side = victim(&server);
+        if waits {
+            side.send(Command::Start(None));
+            match answer {
+                Some(_) => {
+                    side.event("a room", |e| matches!(e, Event::Joined { opened: true, .. }).then_some(()));
+                }
+                None => assert!(matches!(side.ends(), EndReason::SignalingUnreachable(_))),
+            }
+        } else {
+            side.send(Command::Join(invitation(&RoomCode::random())));
+            let reason = side.ends();
+            // An offer that does not open is what a wrong code looks like.
+            let expected = match answer {
+                Some(_) => matches!(reason, EndReason::WrongCode | EndReason::PeerLeft),
+                None => matches!(reason, EndReason::SignalingUnreachable(_)),
+            };
+            assert!(expected, "{reason:?}");
+        }
+        recovers(&mut side);
+    }
+}
+
+#[test]
+fn messages_too_large_to_be_any_are_survived() {
+    let huge = || vec![Message::text("x".repeat(30 << 20)), Message::binary(vec![0u8; 30 << 20])];
+    let server = Impostor::start(move |_| huge());
+    let mut side = victim(&server);
+    side.send(Command::Join(invitation(&RoomCode::random())));
+    assert!(matches!(side.ends(), EndReason::SignalingUnreachable(_)));
+    recovers(&mut side);
+}
+
+#[test]
+fn a_flood_of_newcomers_costs_three_guesses_and_no_more() {
+    let code = RoomCode::random();
+    let secret = visavis_signaling::PakeSecret::derive(&code);
+    let (_, share) = visavis_signaling::Newcomer::start(&secret);
+    let share = share.as_str().to_owned();
+    let server = Impostor::start(move |said| match said["type"].as_str() {
+        Some("open") => {
+            let flood = (0..3000).map(|i| text(&json!({"type": "peer-joined", "peerId": format!("p{i}"), "pake": share})));
+            std::iter::once(text(&seat("opened"))).chain(flood).collect()
+        }
+        // Whoever was answered leaves again.
+        Some("offer") => vec![text(&json!({"type": "peer-left", "peerId": said["to"], "reason": "left"}))],
+        _ => Vec::new(),
+    });
+    let mut side = victim(&server);
+    side.send(Command::Start(Some(code.clone())));
+    // Each guess was taken up with an offer and then dropped: a new code is drawn, and the same happens to it. The
+    // share is for another room then, which nobody can tell.
+    let state = side.shows("a new code", |s| {
+        matches!(&s.phase, Phase::Waiting(w) if w.code != code && w.notice.is_some())
+    });
+    assert!(matches!(state.phase, Phase::Waiting(_)));
+    recovers(&mut side);
+}
+
+#[test]
+fn a_server_that_takes_every_message_and_says_nothing_does_not_hold_anybody_up() {
+    let server = Impostor::start(|_| Vec::new());
+    let mut side = victim(&server);
+    side.send(Command::Join(invitation(&RoomCode::random())));
+    side.ends();
+    side.send(Command::Start(None));
+    assert!(matches!(side.ends(), EndReason::SignalingUnreachable(_)));
+    recovers(&mut side);
+}
+
+#[test]
+fn sealed_messages_that_a_server_repeats_reflects_or_forges_change_nothing() {
+    let real = Server::start();
+    let sealed = |m: &Value| matches!(m["type"].as_str(), Some("offer" | "answer" | "ice-candidate"));
+    let meddler = Impostor::between(real.url(), move |message, from_client| {
+        if !sealed(message) {
+            return Meddled { on: vec![message.clone()], back: Vec::new() };
+        }
+        let mut swapped = message.clone();
+        (swapped["from"], swapped["to"]) = (message["to"].clone(), message["from"].clone());
+        if from_client {
+            return Meddled { on: vec![message.clone()], back: vec![message.clone(), swapped] };
+        }
+        let mut forged = message.clone();
+        forged["n"] = json!(u64::MAX);
+        forged["sealed"] = format!("A{}", &message["sealed"].as_str().unwrap()[1..]).into();
+        let mut on = vec![message.clone(), message.clone(), swapped];
+        if message["type"] == "ice-candidate" {
+            // Ahead of the true one, under a number that would shut out all later ones if it counted.
+            on.insert(0, forged);
+        }
+        Meddled { on, back: Vec::new() }
+    });
+    let options = || Options { servers: vec![meddler.url()], ..options(None) };
+    let (mut a, mut b) = (Side::start("Ann", options()), Side::start("Bob", options()));
+    let code = opens(&mut a);
+    b.send(Command::Join(invitation(&code)));
+    connects(&mut a, &mut b);
+    let begun = Instant::now();
+    a.sees_what_was_captured_after(begun);
+    b.sees_what_was_captured_after(begun);
+    knows(&mut a, "Bob");
+    knows(&mut b, "Ann");
+    hang_up(&mut a, &mut b);
+}
+
+#[test]
+fn a_server_that_swaps_the_keys_of_the_key_agreement_gets_no_call() {
+    let real = Server::start();
+    // It puts a share of its own in place of the newcomer's, made with a code that it guessed wrong.
+    let guess = visavis_signaling::PakeSecret::derive(&RoomCode::random());
+    let (_, share) = visavis_signaling::Newcomer::start(&guess);
+    let share = share.as_str().to_owned();
+    let meddler = Impostor::between(real.url(), move |message, _| {
+        let mut message = message.clone();
+        if message["type"] == "peer-joined" {
+            message["pake"] = share.clone().into();
+        }
+        Meddled { on: vec![message], back: Vec::new() }
+    });
+    let options = || Options { servers: vec![meddler.url()], ..without_devices(None) };
+    let (mut a, mut b) = (Side::start("Ann", options()), Side::start("Bob", options()));
+    let code = opens(&mut a);
+    for _ in 0..3 {
+        b.send(Command::Join(invitation(&code)));
+        assert_eq!(b.ends(), EndReason::WrongCode);
+    }
+    a.shows("a new code", |s| matches!(&s.phase, Phase::Waiting(w) if w.code != code && w.notice.is_some()));
+    recovers(&mut a);
+    recovers(&mut b);
+}
