@@ -1,0 +1,282 @@
+//! Every control of the app: its words, icon, shortcut, tooltip and what it does.
+//!
+//! A new control is a variant here; the compiler then asks for the rest.
+
+use crate::command::{UiCommand, WindowCommand};
+use crate::icons::Icon;
+use egui::{Event, Key, KeyboardShortcut, Modifiers, Ui};
+use visavis_call::{Again, Command, State};
+use visavis_signaling::Invitation;
+
+/// Something that can be pressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Control {
+    /// Open a room.
+    Start,
+    /// Join the room of the code that was typed.
+    Join,
+    /// Stop waiting or joining.
+    Cancel,
+    /// The code to the clipboard.
+    CopyCode,
+    /// The link to the clipboard.
+    CopyLink,
+    /// Microphone on and off.
+    Mute,
+    /// Camera on and off.
+    Video,
+    /// End the call.
+    HangUp,
+    /// Choose camera, microphone and loudspeaker.
+    Devices,
+    /// Show and hide the chat.
+    Chat,
+    /// Fill the screen and back.
+    FullScreen,
+    /// Show the settings.
+    Settings,
+    /// A chime on the loudspeaker.
+    TestSpeaker,
+    /// The same call again.
+    CallAgain,
+    /// Back to the first screen.
+    Home,
+}
+
+/// What the words and effects of controls depend on.
+#[derive(Clone, Debug, Default)]
+pub struct Situation {
+    /// No sound of ours is sent.
+    pub muted: bool,
+    /// Our camera is wanted on.
+    pub video_on: bool,
+    /// The window fills the screen.
+    pub full_screen: bool,
+    /// The chat is shown.
+    pub chat_open: bool,
+    /// What was typed, where it is a code or a link.
+    pub invitation: Option<Invitation>,
+    /// The code that we wait under.
+    pub code: Option<String>,
+    /// The link that leads to it.
+    pub link: Option<String>,
+    /// What "Call again" does.
+    pub again: Option<Again>,
+}
+
+impl Situation {
+    /// What the call's state says; the rest is for the view to add.
+    pub fn of(state: &State) -> Self {
+        Self { muted: state.muted, video_on: state.video_on, ..Self::default() }
+    }
+}
+
+const fn key(key: Key) -> Option<KeyboardShortcut> {
+    Some(KeyboardShortcut::new(Modifiers::NONE, key))
+}
+
+const fn ctrl(key: Key) -> Option<KeyboardShortcut> {
+    Some(KeyboardShortcut::new(Modifiers::COMMAND, key))
+}
+
+impl Control {
+    /// All of them.
+    pub const ALL: [Self; 15] = [
+        Self::Start,
+        Self::Join,
+        Self::Cancel,
+        Self::CopyCode,
+        Self::CopyLink,
+        Self::Mute,
+        Self::Video,
+        Self::HangUp,
+        Self::Devices,
+        Self::Chat,
+        Self::FullScreen,
+        Self::Settings,
+        Self::TestSpeaker,
+        Self::CallAgain,
+        Self::Home,
+    ];
+
+    /// What it is called, on screen and for screen readers.
+    pub fn label(self, now: &Situation) -> &'static str {
+        match self {
+            Self::Start => "Start a call",
+            Self::Join => "Join",
+            Self::Cancel => "Cancel",
+            Self::CopyCode => "Copy code",
+            Self::CopyLink => "Copy link",
+            Self::Mute if now.muted => "Unmute",
+            Self::Mute => "Mute",
+            Self::Video if now.video_on => "Video off",
+            Self::Video => "Video on",
+            Self::HangUp => "Hang up",
+            Self::Devices => "Devices…",
+            Self::Chat => "Chat",
+            Self::FullScreen if now.full_screen => "Leave full screen",
+            Self::FullScreen => "Full screen",
+            Self::Settings => "Settings…",
+            Self::TestSpeaker => "Test",
+            Self::CallAgain => "Call again",
+            Self::Home => "Home",
+        }
+    }
+
+    /// The picture that stands for it.
+    pub fn icon(self, now: &Situation) -> Icon {
+        match self {
+            Self::Start | Self::Join => Icon::Phone,
+            Self::Cancel => Icon::Close,
+            Self::CopyCode => Icon::Copy,
+            Self::CopyLink => Icon::Link,
+            Self::Mute if now.muted => Icon::MicrophoneOff,
+            Self::Mute => Icon::Microphone,
+            Self::Video if now.video_on => Icon::Camera,
+            Self::Video => Icon::CameraOff,
+            Self::HangUp => Icon::HangUp,
+            Self::Devices => Icon::Devices,
+            Self::Chat => Icon::Chat,
+            Self::FullScreen if now.full_screen => Icon::Window,
+            Self::FullScreen => Icon::FullScreen,
+            Self::Settings => Icon::Gear,
+            Self::TestSpeaker => Icon::Speaker,
+            Self::CallAgain => Icon::Again,
+            Self::Home => Icon::Back,
+        }
+    }
+
+    /// The keys that do the same, as long as no text is being typed.
+    pub fn shortcut(self) -> Option<KeyboardShortcut> {
+        match self {
+            Self::Mute => key(Key::M),
+            Self::Video => key(Key::V),
+            Self::HangUp | Self::Cancel => ctrl(Key::H),
+            Self::FullScreen => key(Key::F11),
+            Self::Settings => ctrl(Key::Comma),
+            Self::Start | Self::Join | Self::CopyCode | Self::CopyLink | Self::Devices => None,
+            Self::Chat | Self::TestSpeaker | Self::CallAgain | Self::Home => None,
+        }
+    }
+
+    /// A sentence for whoever hesitates.
+    pub fn tooltip(self, now: &Situation) -> &'static str {
+        match self {
+            Self::Start => "Get four words to read out to somebody",
+            Self::Join => "Go where somebody waits under this code",
+            Self::Cancel => "Stop; nobody can join any more",
+            Self::CopyCode => "Put the four words on the clipboard",
+            Self::CopyLink if now.link.is_some() => "Put a link to this call on the clipboard",
+            Self::CopyLink => "There is no link: a link needs a server, see the settings",
+            Self::Mute if now.muted => "Let the other side hear you again",
+            Self::Mute => "The other side does not hear you",
+            Self::Video if now.video_on => "Close the camera",
+            Self::Video => "Open the camera",
+            Self::HangUp => "End the call",
+            Self::Devices => "Choose camera, microphone and loudspeaker",
+            Self::Chat if now.chat_open => "Hide the messages",
+            Self::Chat => "Write to the other side",
+            Self::FullScreen if now.full_screen => "Back into a window",
+            Self::FullScreen => "Fill the screen",
+            Self::Settings => "Theme, servers, relay",
+            Self::TestSpeaker => "Play a chime on this loudspeaker",
+            Self::CallAgain => "The same again",
+            Self::Home => "Back to the first screen",
+        }
+    }
+
+    /// What pressing it asks for; `None` where it can do nothing now.
+    pub fn command(self, now: &Situation) -> Option<UiCommand> {
+        let copy = |text: &Option<String>, said| text.clone().map(|text| WindowCommand::Copy { text, said }.into());
+        match self {
+            Self::Start => Some(Command::Start(None).into()),
+            Self::Join => now.invitation.clone().map(|to| Command::Join(to).into()),
+            Self::Cancel | Self::HangUp | Self::Home => Some(Command::HangUp.into()),
+            Self::CopyCode => copy(&now.code, "Code copied"),
+            Self::CopyLink => copy(&now.link, "Link copied"),
+            Self::Mute => Some(Command::SetMuted(!now.muted).into()),
+            Self::Video => Some(Command::SetVideo(!now.video_on).into()),
+            // Opens a popup of its own button, which needs no command.
+            Self::Devices => None,
+            Self::Chat => Some(WindowCommand::ToggleChat.into()),
+            Self::FullScreen => Some(WindowCommand::ToggleFullScreen.into()),
+            Self::Settings => Some(WindowCommand::OpenSettings.into()),
+            Self::TestSpeaker => Some(Command::TestSpeaker.into()),
+            Self::CallAgain => now.again.clone().map(|again| match again {
+                Again::Start => Command::Start(None).into(),
+                Again::Join(invitation) => Command::Join(invitation).into(),
+            }),
+        }
+    }
+
+    /// Label or tooltip with the keys behind it: "End the call (Ctrl+H)".
+    pub fn with_keys(self, ui: &Ui, text: &str) -> String {
+        match self.shortcut() {
+            Some(shortcut) => format!("{text} ({})", ui.ctx().format_shortcut(&shortcut)),
+            None => text.to_owned(),
+        }
+    }
+}
+
+/// The command of the first of `controls` whose keys were just pressed; none while text is being typed, and none for a
+/// key that is being held.
+pub fn pressed(ui: &Ui, controls: &[Control], now: &Situation) -> Option<UiCommand> {
+    if ui.ctx().text_edit_focused() {
+        return None;
+    }
+    let shortcut_pressed = |shortcut: KeyboardShortcut| {
+        ui.input(|input| {
+            input.events.iter().any(|event| match event {
+                Event::Key { key, pressed: true, repeat: false, modifiers, .. } => {
+                    *key == shortcut.logical_key && modifiers.matches_exact(shortcut.modifiers)
+                }
+                _ => false,
+            })
+        })
+    };
+    let control = controls.iter().find(|control| control.shortcut().is_some_and(shortcut_pressed))?;
+    control.command(now)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_are_in_sentence_case_and_short() {
+        for control in Control::ALL {
+            for now in [Situation::default(), Situation { muted: true, video_on: true, ..Situation::default() }] {
+                let label = control.label(&now);
+                let words: Vec<&str> = label.split(' ').collect();
+                assert!(words[0].starts_with(char::is_uppercase) && label.len() < 20, "{label}");
+                assert!(words[1..].iter().all(|word| word.starts_with(char::is_lowercase)), "{label}");
+                assert!(!control.tooltip(&now).ends_with('.'));
+            }
+        }
+    }
+
+    #[test]
+    fn toggles_ask_for_the_opposite_of_what_is() {
+        let now = Situation { muted: true, video_on: true, ..Situation::default() };
+        assert!(matches!(Control::Mute.command(&now), Some(UiCommand::Call(Command::SetMuted(false)))));
+        assert!(matches!(Control::Video.command(&now), Some(UiCommand::Call(Command::SetVideo(false)))));
+    }
+
+    #[test]
+    fn what_lacks_its_object_does_nothing() {
+        let now = Situation::default();
+        for control in [Control::Join, Control::CopyCode, Control::CopyLink, Control::CallAgain] {
+            assert!(control.command(&now).is_none(), "{control:?}");
+        }
+    }
+
+    #[test]
+    fn shortcuts_differ_except_where_they_mean_the_same() {
+        for (i, a) in Control::ALL.iter().enumerate() {
+            for b in &Control::ALL[i + 1..] {
+                let same = a.shortcut().is_some() && a.shortcut() == b.shortcut();
+                assert!(!same || (*a, *b) == (Control::Cancel, Control::HangUp), "{a:?} and {b:?}");
+            }
+        }
+    }
+}

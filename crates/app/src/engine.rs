@@ -1,0 +1,206 @@
+//! The running call as the window holds it, and the rule by which the window is drawn again.
+//!
+//! Drawing costs, on machines without a graphics card most of all. So it is drawn once for each picture of the other
+//! side, at most every 33 ms for anything else, and not at all where nothing that is to be seen has changed.
+
+use crate::widgets::meter_bars;
+use egui::Context;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+use visavis_call::{Command, Endpoint, InCall, Options, Phase, StartError, State, TimedEvent};
+use visavis_media::VideoFrame;
+
+/// Not zero, for egui draws twice then.
+const AT_ONCE: Duration = Duration::from_micros(1);
+/// Changes that come together are drawn together; nobody sees this delay.
+const SOON: Duration = Duration::from_millis(33);
+/// While the other's pictures come at least this often, one's own are drawn along with them.
+const FLOWING: Duration = Duration::from_millis(100);
+
+/// A running call, shared with the threads that wake the window.
+pub struct Engine {
+    // Threads of the endpoint itself look in here to see what changed. They only ever try the lock, and the endpoint
+    // is dropped outside of it: so none of them waits for, or drops, what waits for it.
+    endpoint: RwLock<Option<Endpoint>>,
+    drawn: Mutex<Option<Arc<State>>>,
+    ctx: Context,
+    began: Instant,
+    /// When the other's last picture came, in milliseconds from `began`, plus one; zero before the first.
+    last_other: AtomicU64,
+}
+
+impl Engine {
+    /// Starts the call's engine; it wakes the window from now on.
+    ///
+    /// # Errors
+    /// [`StartError`] where it cannot start.
+    pub fn start(ctx: &Context, options: Options) -> Result<Arc<Self>, StartError> {
+        let engine = Arc::new(Self {
+            endpoint: RwLock::new(None),
+            drawn: Mutex::new(None),
+            ctx: ctx.clone(),
+            began: Instant::now(),
+            last_other: AtomicU64::new(0),
+        });
+        let woken = engine.clone();
+        let endpoint = Endpoint::start(options, move || woken.on_change())?;
+        let woken = engine.clone();
+        endpoint.preview().on_arrival(move || woken.on_own_picture());
+        let woken = engine.clone();
+        endpoint.remote().on_arrival(move || woken.on_other_picture());
+        *engine.endpoint.write().unwrap_or_else(PoisonError::into_inner) = Some(endpoint);
+        engine.on_change();
+        Ok(engine)
+    }
+
+    fn with<R>(&self, act: impl FnOnce(&Endpoint) -> R) -> Option<R> {
+        self.endpoint.read().unwrap_or_else(PoisonError::into_inner).as_ref().map(act)
+    }
+
+    /// Asks for something; never waits.
+    pub fn send(&self, command: Command) {
+        self.with(|endpoint| endpoint.send(command));
+    }
+
+    /// What is true now; from here on the window shows it. `None` after [`Engine::stop`].
+    pub fn state(&self) -> Option<Arc<State>> {
+        let state = self.with(Endpoint::state)?;
+        *self.drawn.lock().unwrap_or_else(PoisonError::into_inner) = Some(state.clone());
+        Some(state)
+    }
+
+    /// What happened since the last time.
+    pub fn events(&self) -> Vec<TimedEvent> {
+        self.with(Endpoint::events).unwrap_or_default()
+    }
+
+    /// The newest picture of ours and of the other's, where there is one since the last time.
+    pub fn pictures(&self) -> [Option<VideoFrame>; 2] {
+        self.with(|endpoint| [endpoint.preview().try_take(), endpoint.remote().try_take()]).unwrap_or_default()
+    }
+
+    /// Hangs up properly, gives the devices back and ends every thread; takes up to a few seconds.
+    pub fn stop(&self) {
+        let endpoint = self.endpoint.write().unwrap_or_else(PoisonError::into_inner).take();
+        drop(endpoint);
+    }
+
+    fn on_change(&self) {
+        let now = self.endpoint.try_read().ok().and_then(|endpoint| endpoint.as_ref().map(Endpoint::state));
+        let drawn = self.drawn.try_lock().ok().and_then(|drawn| drawn.clone());
+        let same = now.zip(drawn).is_some_and(|(now, drawn)| look_alike(&now, &drawn));
+        if !same {
+            self.ctx.request_repaint_after(SOON);
+        }
+    }
+
+    fn on_other_picture(&self) {
+        let at = self.began.elapsed().as_millis() as u64 + 1;
+        self.last_other.store(at, Ordering::Relaxed);
+        self.ctx.request_repaint_after(AT_ONCE);
+    }
+
+    fn on_own_picture(&self) {
+        let last = self.last_other.load(Ordering::Relaxed);
+        let flowing =
+            Duration::from_millis((self.began.elapsed().as_millis() as u64 + 1).saturating_sub(last)) < FLOWING;
+        if last == 0 || !flowing {
+            self.ctx.request_repaint_after(AT_ONCE);
+        }
+    }
+}
+
+/// Whether the window looks the same for both.
+pub fn look_alike(a: &State, b: &State) -> bool {
+    let devices = Arc::ptr_eq(&a.devices, &b.devices) || a.devices == b.devices;
+    let switches = (a.muted, a.video_on) == (b.muted, b.video_on);
+    let bars = meter_bars(a.microphone_level) == meter_bars(b.microphone_level);
+    let works = a.camera == b.camera && a.microphone == b.microphone && a.speaker == b.speaker;
+    devices && switches && works && bars && phases_look_alike(&a.phase, &b.phase)
+}
+
+fn phases_look_alike(a: &Phase, b: &Phase) -> bool {
+    match (a, b) {
+        (Phase::Home, Phase::Home) => true,
+        (Phase::Waiting(a), Phase::Waiting(b)) => a.code == b.code && a.reach == b.reach && a.notice == b.notice,
+        (Phase::Joining { code: a, since: s }, Phase::Joining { code: b, since: t })
+        | (Phase::Connecting { code: a, since: s }, Phase::Connecting { code: b, since: t }) => a == b && s == t,
+        (Phase::InCall(a), Phase::InCall(b)) => calls_look_alike(a, b),
+        (Phase::Ended(a), Phase::Ended(b)) => a.reason == b.reason && a.duration == b.duration,
+        (
+            Phase::Home
+            | Phase::Waiting(_)
+            | Phase::Joining { .. }
+            | Phase::Connecting { .. }
+            | Phase::InCall(_)
+            | Phase::Ended(_),
+            _,
+        ) => false,
+    }
+}
+
+/// Figures are shown in a tooltip only, which follows with the next frame.
+fn calls_look_alike(a: &InCall, b: &InCall) -> bool {
+    let peers = a.peer.name == b.peer.name && (a.peer.muted, a.peer.video_on) == (b.peer.muted, b.peer.video_on);
+    let way = a.path == b.path && a.verification == b.verification && a.since == b.since;
+    peers && way && a.interrupted == b.interrupted && a.chat.len() == b.chat.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample;
+    use visavis_call::EndReason;
+
+    #[test]
+    fn a_level_that_moves_no_bar_changes_nothing_to_be_seen() {
+        let a = sample::state(Phase::Home);
+        let mut b = a.clone();
+        b.microphone_level *= 1.001;
+        assert!(look_alike(&a, &b));
+        b.microphone_level *= 4.0;
+        assert!(!look_alike(&a, &b));
+    }
+
+    #[test]
+    fn every_phase_looks_like_itself_and_like_no_other() {
+        let now = Instant::now();
+        let phases = [
+            Phase::Home,
+            Phase::Waiting(sample::waiting()),
+            Phase::Joining { code: sample::code(), since: now },
+            Phase::Connecting { code: sample::code(), since: now },
+            Phase::InCall(sample::in_call(now, Duration::ZERO)),
+            Phase::Ended(sample::ended(EndReason::HungUp)),
+            Phase::Ended(sample::ended(EndReason::PeerLeft)),
+        ];
+        for (i, a) in phases.iter().enumerate() {
+            for (j, b) in phases.iter().enumerate() {
+                assert_eq!(look_alike(&sample::state(a.clone()), &sample::state(b.clone())), i == j, "{a:?} {b:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_seen_in_a_call_is_noticed_and_figures_are_not() {
+        let now = Instant::now();
+        let state = |change: fn(&mut InCall)| {
+            let mut call = sample::in_call(now, Duration::ZERO);
+            change(&mut call);
+            sample::state(Phase::InCall(call))
+        };
+        let before = state(|_| {});
+        assert!(look_alike(&before, &state(|call| call.figures.lost = 0.5)));
+        let changes: [fn(&mut InCall); 5] = [
+            |call| call.peer.muted = true,
+            |call| call.peer.video_on = false,
+            |call| call.interrupted = Some(call.since),
+            |call| call.chat.clear(),
+            |call| call.peer.name.push('!'),
+        ];
+        for change in changes {
+            assert!(!look_alike(&before, &state(change)));
+        }
+    }
+}

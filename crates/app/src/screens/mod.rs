@@ -1,0 +1,55 @@
+//! The screens, one file each: functions of a [`View`](crate::view::View) and of what was typed into them.
+
+mod call;
+mod call_bars;
+mod chat;
+mod ended;
+mod home;
+mod joining;
+mod settings;
+mod waiting;
+
+pub use call::CallUi;
+pub use chat::ChatUi;
+pub use ended::ended_ui;
+pub use home::HomeUi;
+pub use joining::{Stage, joining_ui};
+pub use settings::SettingsUi;
+pub use waiting::WaitingUi;
+
+use egui::{Align, Id, Layout, Rect, Ui, UiBuilder, vec2};
+
+/// Widgets one under the other in the middle of `area`, as wide as it, as high as they turn out to be.
+fn centred_column<R>(ui: &mut Ui, salt: &str, area: Rect, align: Align, add: impl FnOnce(&mut Ui) -> R) -> R {
+    let id: Id = ui.scope_id().with(("column", salt));
+    let known: Option<f32> = ui.data(|data| data.get_temp(id));
+    let height = known.unwrap_or(area.height()).min(area.height());
+    let top = (area.center().y - height / 2.0).round();
+    let rect = Rect::from_min_max(egui::pos2(area.left(), top), area.max);
+    let mut inside = ui.new_child(UiBuilder::new().id_salt(salt).max_rect(rect).layout(Layout::top_down(align)));
+    let result = add(&mut inside);
+    remember(ui, id, known, inside.min_rect().height());
+    result
+}
+
+/// Keeps a measure for the next frame, and draws this one again where it is news.
+fn remember(ui: &Ui, id: Id, known: Option<f32>, measured: f32) {
+    if known.is_none_or(|known| (known - measured).abs() > 0.5) {
+        ui.data_mut(|data| data.insert_temp(id, measured));
+        ui.ctx().request_discard("a part of the window found its size");
+    }
+}
+
+/// A row of widgets in the middle of the available width, which its widgets decide.
+fn centred_row<R>(ui: &mut Ui, salt: &str, add: impl FnOnce(&mut Ui) -> R) -> R {
+    let id: Id = ui.scope_id().with(("row", salt));
+    let available = ui.available_rect_before_wrap();
+    let known: Option<f32> = ui.data(|data| data.get_temp(id));
+    let width = known.unwrap_or(available.width());
+    let left = ((available.width() - width) / 2.0).max(0.0);
+    let rect = Rect::from_min_size(available.min + vec2(left, 0.0), vec2(available.width() - left, 0.0));
+    let layout = Layout::left_to_right(Align::Center);
+    let row = ui.scope_builder(UiBuilder::new().max_rect(rect).layout(layout), add);
+    remember(ui, id, known, row.response.rect.width());
+    row.inner
+}

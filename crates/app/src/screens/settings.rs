@@ -1,0 +1,214 @@
+//! Settings: what one sets once and forgets.
+
+use crate::cli::{ice_url, server_url};
+use crate::command::{UiCommand, WindowCommand};
+use crate::icons::Icon;
+use crate::settings::{Change, Settings, ThemeChoice};
+use crate::theme::{Palette, Type, size, space};
+use crate::widgets::{Look, Round, button, field, hint, round, text};
+use egui::{Align, Checkbox, Frame, Id, Layout, Margin, Modal, Response, ScrollArea, TextEdit, Ui, vec2};
+use visavis_call::IceServer;
+
+const WIDTH: f32 = 540.0;
+/// Height of the title and what lies between it and the rest.
+const HEADING: f32 = 56.0;
+
+/// What is being written in the settings, until it can be used.
+#[derive(Debug)]
+pub struct SettingsUi {
+    servers: String,
+    stun: String,
+    turn: String,
+    user: String,
+    password: String,
+}
+
+impl SettingsUi {
+    /// Begins with what is set.
+    pub fn new(settings: &Settings) -> Self {
+        let lines = |scheme: &str| {
+            let urls = settings.ice_servers.iter().flat_map(|server| &server.urls);
+            urls.filter(|url| url.starts_with(scheme)).map(String::as_str).collect::<Vec<_>>().join("\n")
+        };
+        let turn = settings.ice_servers.iter().find(|server| server.urls.iter().any(|url| url.starts_with("turn")));
+        Self {
+            servers: settings.servers.join("\n"),
+            stun: lines("stun"),
+            turn: lines("turn"),
+            user: turn.map(|server| server.username.clone()).unwrap_or_default(),
+            password: turn.map(|server| server.credential.clone()).unwrap_or_default(),
+        }
+    }
+
+    /// Shows the settings over whatever is on screen.
+    pub fn ui(&mut self, ui: &Ui, settings: &Settings) -> Option<UiCommand> {
+        let palette = Palette::of(ui);
+        let height = ui.max_rect().height() - 2.0 * space::XXL;
+        let frame = Frame::new()
+            .fill(palette.surface)
+            .stroke(egui::Stroke::new(1.0, palette.line))
+            .corner_radius(size::RADIUS_LARGE)
+            .shadow(ui.visuals().window_shadow)
+            .inner_margin(Margin::same(space::XL as i8));
+        let modal = Modal::new(Id::unique("settings")).frame(frame).show(ui.ctx(), |ui| {
+            ui.set_width(WIDTH);
+            let closed = heading(ui);
+            // An area would otherwise offer no more than its default height.
+            let room = height - 2.0 * space::XL - HEADING;
+            let scroll = ScrollArea::vertical().max_height(room).min_scrolled_height(room).auto_shrink([false, true]);
+            let changed = scroll.show(ui, |ui| self.contents(ui, settings)).inner;
+            closed.or(changed)
+        });
+        let dismissed = modal.should_close().then(|| WindowCommand::CloseSettings.into());
+        modal.inner.or(dismissed)
+    }
+
+    fn contents(&mut self, ui: &mut Ui, settings: &Settings) -> Option<UiCommand> {
+        ui.set_width(WIDTH - space::M);
+        let mut change = theme_row(ui, settings);
+        change = self.servers_ui(ui).or(change);
+        change = self.ice_ui(ui, settings).or(change);
+        ui.add_space(space::L);
+        hint(ui, concat!("Visavis ", env!("CARGO_PKG_VERSION"), " · free software under the MIT licence"));
+        change.map(UiCommand::from)
+    }
+
+    fn servers_ui(&mut self, ui: &mut Ui) -> Option<Change> {
+        let label = section(ui, "Signaling servers");
+        hint(
+            ui,
+            "One address a line, ws:// or wss://. Without one, people in your network and on this machine can find you.",
+        );
+        let changed = lines_field(ui, &mut self.servers, "wss://calls.example").labelled_by(label.id).changed();
+        let checked = checked_lines(&self.servers, server_url);
+        say_problem(ui, &checked);
+        checked.ok().filter(|_| changed).map(Change::Servers)
+    }
+
+    fn ice_ui(&mut self, ui: &mut Ui, settings: &Settings) -> Option<Change> {
+        section(ui, "A way through the network");
+        hint(ui, "STUN servers tell how this machine can be reached, and see its address. From the next start on.");
+        let mut changed = lines_field(ui, &mut self.stun, "stun:HOST:PORT").accessible_name("STUN servers").changed();
+        let stun = checked_lines(&self.stun, |url| ice_url(url, &["stun:", "stuns:"]));
+        say_problem(ui, &stun);
+        ui.add_space(space::S);
+        hint(ui, "TURN servers pass calls on where there is no direct way. They cannot read them.");
+        changed |= lines_field(ui, &mut self.turn, "turn:HOST:PORT").accessible_name("TURN servers").changed();
+        let turn = checked_lines(&self.turn, |url| ice_url(url, &["turn:", "turns:"]));
+        say_problem(ui, &turn);
+        ui.horizontal(|ui| {
+            let width = (ui.available_width() - space::S) / 2.0;
+            let weak = Palette::of(ui).weak;
+            let user = field(&mut self.user).desired_width(width).hint_text(text("User name", Type::Body).color(weak));
+            changed |= ui.add(user).accessible_name("TURN user name").changed();
+            let password = field(&mut self.password).password(true).desired_width(width);
+            let password = password.hint_text(text("Password", Type::Body).color(weak));
+            changed |= ui.add(password).accessible_name("TURN password").changed();
+        });
+        let mut relay_only = settings.relay_only;
+        let relay = Checkbox::new(
+            &mut relay_only,
+            text("Always relay, so that the other side does not see my address", Type::Body),
+        );
+        let relayed = ui.add(relay).changed().then_some(Change::RelayOnly(relay_only));
+        let servers = match (stun, turn) {
+            (Ok(stun), Ok(turn)) if changed => Some(Change::IceServers(self.ice_servers(stun, turn))),
+            _ => None,
+        };
+        relayed.or(servers)
+    }
+
+    fn ice_servers(&self, stun: Vec<String>, turn: Vec<String>) -> Vec<IceServer> {
+        let stun = IceServer { urls: stun, ..IceServer::default() };
+        let turn = IceServer { urls: turn, username: self.user.clone(), credential: self.password.clone() };
+        [stun, turn].into_iter().filter(|server| !server.urls.is_empty()).collect()
+    }
+}
+
+fn heading(ui: &mut Ui) -> Option<UiCommand> {
+    let colour = Palette::of(ui).text;
+    let closed = ui.horizontal(|ui| {
+        ui.label(text("Settings", Type::Title).color(colour));
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            let what = Round { icon: Icon::Close, label: "Close", look: Look::Quiet, diameter: size::ROUND_SMALL };
+            round(ui, what).on_hover_text("Close (Esc)").clicked()
+        })
+        .inner
+    });
+    closed.inner.then(|| WindowCommand::CloseSettings.into())
+}
+
+fn section(ui: &mut Ui, words: &str) -> Response {
+    ui.add_space(space::M);
+    let colour = Palette::of(ui).text;
+    ui.label(text(words, Type::Heading).color(colour))
+}
+
+fn theme_row(ui: &mut Ui, settings: &Settings) -> Option<Change> {
+    section(ui, "Colours");
+    let mut chosen = None;
+    ui.horizontal(|ui| {
+        let least = vec2((ui.available_width() - 2.0 * space::S) / 3.0, size::CONTROL);
+        for (theme, words) in
+            [(ThemeChoice::System, "Like the system"), (ThemeChoice::Dark, "Dark"), (ThemeChoice::Light, "Light")]
+        {
+            let look = if settings.theme == theme { Look::Off } else { Look::Plain };
+            let icon = (settings.theme == theme).then_some(Icon::Check);
+            if button(ui, icon, words, look, least).clicked() {
+                chosen = Some(Change::Theme(theme));
+            }
+        }
+    });
+    chosen
+}
+
+fn lines_field(ui: &mut Ui, lines: &mut String, example: &'static str) -> Response {
+    let weak = Palette::of(ui).weak;
+    let rows = lines.lines().count().clamp(1, 4);
+    let edit = TextEdit::multiline(lines)
+        .desired_rows(rows)
+        .desired_width(f32::INFINITY)
+        .margin(Margin::symmetric(space::M as i8, 10))
+        .hint_text(text(example, Type::Body).color(weak))
+        .char_limit(4000);
+    ui.add(edit)
+}
+
+/// Each line that is not empty, checked; the first complaint where one is no good.
+fn checked_lines(lines: &str, check: impl Fn(&str) -> Result<String, String>) -> Result<Vec<String>, String> {
+    let lines = lines.lines().map(str::trim).filter(|line| !line.is_empty());
+    lines.map(|line| check(line).map_err(|why| format!("“{line}”: {why}"))).collect()
+}
+
+fn say_problem(ui: &mut Ui, checked: &Result<Vec<String>, String>) {
+    if let Err(problem) = checked {
+        let colour = Palette::of(ui).danger_text;
+        ui.label(text(problem, Type::Small).color(colour));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_checked_one_by_one_and_empty_ones_don_t_count() {
+        assert_eq!(
+            checked_lines("\n wss://a \n\nws://b:1\n", server_url),
+            Ok(vec!["wss://a".into(), "ws://b:1".into()])
+        );
+        assert!(checked_lines("wss://a\nhttp://b", server_url).expect_err("no").contains("http://b"));
+        assert_eq!(checked_lines("", server_url), Ok(vec![]));
+    }
+
+    #[test]
+    fn what_is_set_comes_back_unchanged() {
+        let turn = IceServer { urls: vec!["turn:t:1".into()], username: "u".into(), credential: "p".into() };
+        let mut settings = Settings::default();
+        settings.ice_servers.push(turn);
+        let ui = SettingsUi::new(&settings);
+        let stun = checked_lines(&ui.stun, |url| ice_url(url, &["stun:"])).expect("valid");
+        let turn = checked_lines(&ui.turn, |url| ice_url(url, &["turn:"])).expect("valid");
+        assert_eq!(ui.ice_servers(stun, turn), settings.ice_servers);
+    }
+}

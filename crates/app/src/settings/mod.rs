@@ -1,0 +1,162 @@
+//! What the app remembers between starts: one JSON file in the user's configuration folder.
+//!
+//! Reading happens once, before the window opens. Writing happens on a thread of its own, into a new file that then
+//! takes the old one's place, so that a crash leaves either the old settings or the new ones.
+
+mod file;
+mod store;
+#[cfg(test)]
+mod tests;
+
+pub use file::{DAMAGED_NAME, FILE_NAME, Loaded, default_folder, load, save};
+pub use store::Store;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::fmt::Display;
+use std::str::FromStr;
+use visavis_call::{Command, IceServer};
+use visavis_capture::{CameraSpec, MicrophoneSpec, SpeakerSpec};
+
+/// Characters of a name that are kept.
+pub const NAME_LENGTH: usize = 64;
+
+/// Everything that is remembered.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Settings {
+    /// The name that the other side sees.
+    pub name: String,
+    /// Camera to begin with.
+    #[serde(serialize_with = "to_text", deserialize_with = "from_text")]
+    pub camera: CameraSpec,
+    /// Microphone to begin with.
+    #[serde(serialize_with = "to_text", deserialize_with = "from_text")]
+    pub microphone: MicrophoneSpec,
+    /// Loudspeaker to begin with.
+    #[serde(serialize_with = "to_text", deserialize_with = "from_text")]
+    pub speaker: SpeakerSpec,
+    /// Signaling servers, `ws://` or `wss://`.
+    pub servers: Vec<String>,
+    /// STUN and TURN servers.
+    pub ice_servers: Vec<IceServer>,
+    /// Media only through TURN.
+    pub relay_only: bool,
+    /// Dark, light, or as the system has it.
+    pub theme: ThemeChoice,
+    /// Where one's own picture sits in a call.
+    pub self_view: Corner,
+    /// The sentence about STUN servers was read.
+    pub notice_seen: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            camera: CameraSpec::Default,
+            microphone: MicrophoneSpec::Default,
+            speaker: SpeakerSpec::Default,
+            servers: Vec::new(),
+            ice_servers: IceServer::default_stun(),
+            relay_only: false,
+            theme: ThemeChoice::System,
+            self_view: Corner::BottomRight,
+            notice_seen: false,
+        }
+    }
+}
+
+/// Which colours the window takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ThemeChoice {
+    /// As the system has it.
+    #[default]
+    System,
+    /// Dark.
+    Dark,
+    /// Light.
+    Light,
+}
+
+/// A corner of the call's picture.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Corner {
+    /// Above, on the left.
+    TopLeft,
+    /// Above, on the right.
+    TopRight,
+    /// Below, on the left.
+    BottomLeft,
+    /// Below, on the right.
+    #[default]
+    BottomRight,
+}
+
+/// One change that a person made.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Change {
+    /// Another name.
+    Name(String),
+    /// Another camera.
+    Camera(CameraSpec),
+    /// Another microphone.
+    Microphone(MicrophoneSpec),
+    /// Another loudspeaker.
+    Speaker(SpeakerSpec),
+    /// Other signaling servers.
+    Servers(Vec<String>),
+    /// Other STUN and TURN servers.
+    IceServers(Vec<IceServer>),
+    /// Media only through TURN, or not.
+    RelayOnly(bool),
+    /// Other colours.
+    Theme(ThemeChoice),
+    /// Own picture elsewhere.
+    SelfView(Corner),
+    /// The sentence about STUN servers was read.
+    NoticeSeen,
+}
+
+impl Change {
+    /// What the running call must hear of it; `None` where it concerns the window alone or the next start.
+    pub fn command(&self) -> Option<Command> {
+        match self {
+            Self::Name(name) => Some(Command::SetName(name.clone())),
+            Self::Camera(spec) => Some(Command::SetCamera(spec.clone())),
+            Self::Microphone(spec) => Some(Command::SetMicrophone(spec.clone())),
+            Self::Speaker(spec) => Some(Command::SetSpeaker(spec.clone())),
+            Self::Servers(servers) => Some(Command::SetServers(servers.clone())),
+            Self::IceServers(_) | Self::RelayOnly(_) => None,
+            Self::Theme(_) | Self::SelfView(_) | Self::NoticeSeen => None,
+        }
+    }
+}
+
+impl Settings {
+    /// Carries out a change.
+    pub fn apply(&mut self, change: Change) {
+        match change {
+            Change::Name(name) => self.name = name.chars().take(NAME_LENGTH).collect(),
+            Change::Camera(spec) => self.camera = spec,
+            Change::Microphone(spec) => self.microphone = spec,
+            Change::Speaker(spec) => self.speaker = spec,
+            Change::Servers(servers) => self.servers = servers,
+            Change::IceServers(servers) => self.ice_servers = servers,
+            Change::RelayOnly(on) => self.relay_only = on,
+            Change::Theme(theme) => self.theme = theme,
+            Change::SelfView(corner) => self.self_view = corner,
+            Change::NoticeSeen => self.notice_seen = true,
+        }
+    }
+}
+
+fn to_text<T: Display, S: Serializer>(value: &T, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_str(value)
+}
+
+/// A device that is named in a way we no longer know becomes the default, which spoils nothing.
+fn from_text<'de, T: FromStr + Default, D: Deserializer<'de>>(from: D) -> Result<T, D::Error> {
+    Ok(String::deserialize(from)?.parse().unwrap_or_default())
+}

@@ -1,0 +1,87 @@
+use super::*;
+use std::fs;
+
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir().expect("a folder")
+}
+
+#[test]
+fn settings_read_back_what_was_saved() {
+    let folder = folder();
+    let mut settings = Settings::default();
+    settings.apply(Change::Name("Ada".into()));
+    settings.apply(Change::Camera("pattern:pan".parse().expect("valid")));
+    settings.apply(Change::Microphone("Headset".parse().expect("valid")));
+    settings.apply(Change::Theme(ThemeChoice::Light));
+    settings.apply(Change::SelfView(Corner::TopLeft));
+    settings.apply(Change::Servers(vec!["wss://calls.example".into()]));
+    settings.apply(Change::NoticeSeen);
+    save(&folder.path().join("new"), &settings).expect("saved");
+    let loaded = load(&folder.path().join("new"));
+    assert_eq!((loaded.settings, loaded.notice), (settings, None));
+}
+
+#[test]
+fn a_missing_file_gives_the_defaults_without_a_word() {
+    let loaded = load(folder().path());
+    assert_eq!((loaded.settings, loaded.notice), (Settings::default(), None));
+}
+
+#[test]
+fn a_damaged_file_is_kept_aside_and_said() {
+    for damage in [&b"{\"name\": \"Ada\""[..], b"[1, 2]", b"\xff\xfe\x00", &vec![b' '; 300_000]] {
+        let folder = folder();
+        fs::write(folder.path().join(FILE_NAME), damage).expect("written");
+        let loaded = load(folder.path());
+        assert_eq!(loaded.settings, Settings::default());
+        assert!(loaded.notice.expect("a word").contains(DAMAGED_NAME));
+        assert_eq!(fs::read(folder.path().join(DAMAGED_NAME)).expect("kept"), damage);
+        assert!(load(folder.path()).notice.is_none(), "the second start is quiet");
+    }
+}
+
+#[test]
+fn unknown_fields_and_missing_ones_do_no_harm() {
+    let folder = folder();
+    fs::write(folder.path().join(FILE_NAME), r#"{"name":"Ada","camera":"pattern:gone","later":{"x":1}}"#)
+        .expect("written");
+    let loaded = load(folder.path());
+    assert_eq!(loaded.settings, Settings { name: "Ada".into(), ..Settings::default() });
+}
+
+#[test]
+fn a_name_is_cut_to_its_length_by_characters() {
+    let mut settings = Settings::default();
+    settings.apply(Change::Name("é".repeat(100)));
+    assert_eq!(settings.name.chars().count(), NAME_LENGTH);
+}
+
+#[test]
+fn the_command_line_is_shown_but_not_saved() {
+    let folder = folder();
+    let shown = Settings { name: "For now".into(), ..Settings::default() };
+    let mut store = Store::new(Settings::default(), shown, Some(folder.path().to_owned()));
+    store.apply(Change::Theme(ThemeChoice::Dark));
+    assert_eq!(store.shown().name, "For now");
+    drop(store);
+    let saved = load(folder.path()).settings;
+    assert_eq!((saved.name.as_str(), saved.theme), ("", ThemeChoice::Dark));
+}
+
+#[cfg(unix)]
+#[test]
+fn nobody_else_can_read_the_file() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = folder();
+    save(folder.path(), &Settings::default()).expect("saved");
+    let mode = fs::metadata(folder.path().join(FILE_NAME)).expect("there").permissions().mode();
+    assert_eq!(mode & 0o077, 0);
+    assert_eq!(fs::read_dir(folder.path()).expect("listed").count(), 1, "no temporary file is left");
+}
+
+#[test]
+fn a_folder_that_cannot_be_made_is_an_error_and_nothing_else() {
+    let folder = folder();
+    fs::write(folder.path().join("file"), "").expect("written");
+    assert!(save(&folder.path().join("file"), &Settings::default()).is_err());
+}

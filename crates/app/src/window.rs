@@ -1,0 +1,150 @@
+//! The window: which screen is shown, what lies over it, and which keys work.
+//!
+//! It knows no devices and no network; tests and the gallery drive it with made-up states.
+
+use crate::command::{UiCommand, WindowCommand};
+use crate::control::{Control, Situation, pressed};
+use crate::icons::Icon;
+use crate::screens::{CallUi, HomeUi, SettingsUi, Stage, WaitingUi, ended_ui, joining_ui};
+use crate::settings::{Settings, ThemeChoice};
+use crate::theme::{Palette, space};
+use crate::view::View;
+use crate::widgets::{Notice, badge, notice};
+use egui::{Align2, Context, Id, LayerId, Order, Rect, ThemePreference, Ui, UiBuilder, ViewportCommand, vec2};
+use std::time::Duration;
+use visavis_call::Phase;
+
+/// Seconds for which "Code copied" is shown.
+const SAID_FOR: f64 = 2.0;
+/// Width of the notice at the top.
+const NOTICE_WIDTH: f32 = 560.0;
+
+/// Everything that the window remembers beside the state and the settings.
+#[derive(Debug, Default)]
+pub struct Window {
+    home: HomeUi,
+    waiting: WaitingUi,
+    call: CallUi,
+    settings: Option<SettingsUi>,
+    said: Option<Said>,
+    notice: Option<String>,
+}
+
+/// A word that goes by itself.
+#[derive(Debug)]
+struct Said {
+    words: &'static str,
+    until: f64,
+}
+
+impl Window {
+    /// A window that begins with a notice where there is one.
+    pub fn new(notice: Option<String>) -> Self {
+        Self { notice, ..Self::default() }
+    }
+
+    /// Draws everything into all of `ui`; what comes back is for the call and the settings, the rest is done.
+    pub fn ui(&mut self, ui: &mut Ui, view: View<'_>) -> Option<UiCommand> {
+        use_theme(ui, theme_of(&view.state.phase, view.settings));
+        let palette = Palette::of(ui);
+        ui.painter().rect_filled(ui.max_rect(), 0.0, palette.background);
+        let full_screen = ui.input(|input| input.viewport().fullscreen == Some(true));
+
+        let (dismissed, rest) = self.notice_ui(ui);
+        let mut inside = ui.new_child(UiBuilder::new().id_salt("screen").max_rect(rest));
+        let (screen, shortcuts) = self.screen(&mut inside, view, full_screen);
+        let now = Situation { full_screen, ..Situation::of(view.state) };
+        let mut command = screen.or(dismissed);
+        if self.settings.is_none() {
+            command = command.or_else(|| pressed(ui, shortcuts, &now));
+        }
+        if let Some(settings) = &mut self.settings {
+            command = settings.ui(ui, view.settings).or(command);
+        }
+        self.said_ui(ui);
+        match command? {
+            UiCommand::Window(command) => {
+                self.apply(ui.ctx(), command, view.settings, full_screen);
+                None
+            }
+            for_others @ (UiCommand::Call(_) | UiCommand::Change(_)) => Some(for_others),
+        }
+    }
+
+    fn screen(&mut self, ui: &mut Ui, view: View<'_>, full_screen: bool) -> (Option<UiCommand>, &'static [Control]) {
+        const LITTLE: [Control; 2] = [Control::Cancel, Control::FullScreen];
+        const NOTHING: [Control; 1] = [Control::FullScreen];
+        match &view.state.phase {
+            Phase::Home => (self.home.ui(ui, view), &HomeUi::SHORTCUTS),
+            Phase::Waiting(waiting) => (self.waiting.ui(ui, view, waiting), &WaitingUi::SHORTCUTS),
+            Phase::Joining { code, since } => {
+                (joining_ui(ui, view, Stage::Looking, &code.to_string(), *since), &LITTLE)
+            }
+            Phase::Connecting { code, since } => {
+                (joining_ui(ui, view, Stage::Connecting, &code.to_string(), *since), &LITTLE)
+            }
+            Phase::InCall(call) => (self.call.ui(ui, view, call, full_screen), &CallUi::SHORTCUTS),
+            Phase::Ended(ended) => (ended_ui(ui, view, ended), &NOTHING),
+        }
+    }
+
+    fn apply(&mut self, ctx: &Context, command: WindowCommand, settings: &Settings, full_screen: bool) {
+        match command {
+            WindowCommand::OpenSettings => self.settings = Some(SettingsUi::new(settings)),
+            WindowCommand::CloseSettings => self.settings = None,
+            WindowCommand::ToggleChat => self.call.toggle_chat(),
+            WindowCommand::ToggleFullScreen => ctx.send_viewport_cmd(ViewportCommand::Fullscreen(!full_screen)),
+            WindowCommand::Copy { text, said } => {
+                ctx.copy_text(text);
+                self.said = Some(Said { words: said, until: ctx.time() + SAID_FOR });
+            }
+            WindowCommand::DismissNotice => self.notice = None,
+        }
+        ctx.request_repaint();
+    }
+
+    /// Shows the notice at the top where there is one; what was pressed, and what is left of the window.
+    fn notice_ui(&self, ui: &mut Ui) -> (Option<UiCommand>, Rect) {
+        let window = ui.max_rect();
+        let Some(words) = self.notice.as_deref() else { return (None, window) };
+        let width = (window.width() - 2.0 * space::XL).min(NOTICE_WIDTH);
+        let top = Rect::from_min_size(window.min + vec2((window.width() - width) / 2.0, space::L), vec2(width, 0.0));
+        let mut inside = ui.new_child(UiBuilder::new().id_salt("notice").max_rect(top));
+        let pressed = notice(&mut inside, Notice { icon: Icon::Warning, words, buttons: &["All right"] });
+        let rest = window.with_min_y(inside.min_rect().bottom());
+        (pressed.map(|_| WindowCommand::DismissNotice.into()), rest)
+    }
+
+    fn said_ui(&mut self, ui: &mut Ui) {
+        let Some(said) = &self.said else { return };
+        let left = said.until - ui.ctx().time();
+        if left <= 0.0 {
+            self.said = None;
+            return;
+        }
+        let words = said.words;
+        ui.ctx().request_repaint_after(Duration::from_secs_f64(left));
+        let at = ui.max_rect().center_bottom() - vec2(0.0, space::XL);
+        let layer = LayerId::new(Order::Tooltip, Id::unique("said"));
+        ui.scope_builder(UiBuilder::new().layer_id(layer), |ui| {
+            badge(ui, at, Align2::CENTER_BOTTOM, Icon::Check, words);
+        });
+    }
+}
+
+/// A call is dark in every theme: a picture stands best on black, as in a cinema.
+fn theme_of(phase: &Phase, settings: &Settings) -> ThemePreference {
+    match (phase, settings.theme) {
+        (Phase::InCall(_), _) | (_, ThemeChoice::Dark) => ThemePreference::Dark,
+        (_, ThemeChoice::Light) => ThemePreference::Light,
+        (_, ThemeChoice::System) => ThemePreference::System,
+    }
+}
+
+fn use_theme(ui: &mut Ui, wanted: ThemePreference) {
+    if ui.ctx().options(|options| options.theme_preference) != wanted {
+        ui.ctx().set_theme(wanted);
+        // This frame already began with the other theme's style.
+        ui.reset_style();
+    }
+}

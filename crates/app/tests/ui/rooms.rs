@@ -1,0 +1,121 @@
+//! Waiting, joining, ended.
+
+use crate::bench::{Bench, Say as _, show};
+use egui::Key;
+use std::time::{Duration, Instant};
+use visavis_app::sample;
+use visavis_call::{Again, Command, EndReason, Phase, Reach};
+use visavis_signaling::Invitation;
+
+#[test]
+fn waiting_shows_the_code_and_passes_it_on() {
+    let mut screen = show(Bench::new(Phase::Waiting(sample::waiting())));
+    assert!(screen.has(sample::CODE) && screen.has("QR code of this call"));
+    screen.press("Copy code");
+    assert!(screen.has("Code copied"));
+    screen.press("Copy link");
+    assert_eq!(screen.copied(), [sample::CODE, sample::LINK]);
+    screen.pass(12);
+    assert!(!screen.has("Link copied"), "the word goes by itself");
+    screen.press("Cancel");
+    assert!(matches!(screen.state_mut().command(), Command::HangUp));
+}
+
+#[test]
+fn waiting_says_who_can_find_the_room() {
+    let mut waiting = sample::waiting();
+    waiting.reach.push(Reach::Unreachable { host: "old.example".into(), why: "no answer".into() });
+    let screen = show(Bench::new(Phase::Waiting(waiting)));
+    for words in ["192.0.2.7:7460", "over calls.example", "old.example does not answer"] {
+        assert!(screen.says(words), "{words}");
+    }
+}
+
+#[test]
+fn without_a_server_there_is_no_link_and_a_word_about_it() {
+    let mut waiting = sample::waiting();
+    waiting.reach = vec![Reach::LocalNetwork { addresses: vec![] }];
+    let mut screen = show(Bench::new(Phase::Waiting(waiting)));
+    assert!(screen.says("name a server in the settings"));
+    screen.press("Copy link");
+    assert!(screen.copied().is_empty());
+}
+
+#[test]
+fn a_room_that_is_being_opened_says_so_and_a_new_code_why() {
+    let mut waiting = sample::waiting();
+    waiting.reach.clear();
+    waiting.notice = Some("Somebody guessed wrong three times; this is a new code".into());
+    let mut screen = show(Bench::new(Phase::Waiting(waiting)));
+    screen.pass(2);
+    assert!(screen.says("Opening the room…") && screen.says("guessed wrong three times"));
+}
+
+#[test]
+fn joining_can_be_cancelled_by_button_and_by_keys() {
+    let since = Instant::now();
+    for phase in [Phase::Joining { code: sample::code(), since }, Phase::Connecting { code: sample::code(), since }] {
+        let connecting = matches!(phase, Phase::Connecting { .. });
+        let mut screen = show(Bench::new(phase));
+        screen.pass(2);
+        assert_eq!(screen.has("Connecting…"), connecting);
+        assert_eq!(screen.has("Looking for the other side…"), !connecting);
+        screen.press("Cancel");
+        assert!(matches!(screen.state_mut().command(), Command::HangUp));
+        screen.key_press_modifiers(egui::Modifiers::COMMAND, Key::H);
+        screen.pass(2);
+        assert!(matches!(screen.state_mut().command(), Command::HangUp));
+    }
+}
+
+#[test]
+fn a_long_search_gives_advice() {
+    let mut bench = Bench::new(Phase::Joining { code: sample::code(), since: Instant::now() });
+    bench.now += Duration::from_secs(6);
+    let mut screen = show(bench);
+    screen.pass(2);
+    assert!(screen.says("still waiting, under the same words?"));
+}
+
+#[test]
+fn ended_says_why_and_how_long_and_calls_again() {
+    let mut ended = sample::ended(EndReason::PeerHungUp);
+    let mut screen = show(Bench::new(Phase::Ended(ended.clone())));
+    assert!(screen.says("The other side hung up") && screen.says("12:34 with Grace"));
+    screen.press("Call again");
+    assert!(matches!(screen.state_mut().command(), Command::Start(None)));
+    screen.press("Home");
+    assert!(matches!(screen.state_mut().command(), Command::HangUp));
+
+    ended.again = Again::Join(Invitation { code: sample::code(), server: None });
+    let mut screen = show(Bench::new(Phase::Ended(ended)));
+    screen.press("Call again");
+    assert!(matches!(screen.state_mut().command(), Command::Join(_)));
+}
+
+#[test]
+fn every_reason_is_said_in_its_own_words() {
+    let reasons = [
+        EndReason::HungUp,
+        EndReason::PeerHungUp,
+        EndReason::PeerLeft,
+        EndReason::NobodyHere,
+        EndReason::WrongCode,
+        EndReason::CodeTaken,
+        EndReason::RoomFull,
+        EndReason::Dismissed,
+        EndReason::SignalingUnreachable("calls.example".into()),
+        EndReason::ConnectFailed,
+        EndReason::ConnectionLost,
+        EndReason::Intercepted,
+        EndReason::Version,
+        EndReason::Internal("a thread could not be started".into()),
+    ];
+    for reason in reasons {
+        let mut ended = sample::ended(reason.clone());
+        ended.duration = Duration::ZERO;
+        let screen = show(Bench::new(Phase::Ended(ended)));
+        assert!(screen.says(&reason.to_string()), "{reason:?}");
+        assert!(!screen.says("with Grace"), "nothing flowed, so no time is said");
+    }
+}
