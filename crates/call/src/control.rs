@@ -56,7 +56,7 @@ impl ControlMessage {
 }
 
 /// Without control and direction-changing characters, which could forge what stands beside them; cut to `limit`.
-fn clean(text: &str, limit: usize) -> String {
+pub(crate) fn clean(text: &str, limit: usize) -> String {
     let bidi = |c: char| matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{200E}' | '\u{200F}');
     text.chars().filter(|c| !c.is_control() && !bidi(*c)).take(limit).collect::<String>().trim().to_owned()
 }

@@ -81,7 +81,10 @@ impl HomeUi {
             let width = ui.available_width() - button.x - space::S;
             let joined = self.join.ui(ui, width).map(|to| UiCommand::from(Command::Join(to)));
             let look = if now.invitation.is_some() { Look::Primary } else { Look::Plain };
-            control_button(ui, Control::Join, now, look, button).or(joined)
+            let pressed = control_button(ui, Control::Join, now, look, button);
+            // Keys are derived and servers reached while the hand is still on its way to the button.
+            let prepared = self.join.take_fresh().map(|to| UiCommand::from(Command::Prepare(to)));
+            pressed.or(joined).or(prepared)
         });
         if let Some(problem) = self.join.problem() {
             let colour = Palette::of(ui).danger_text;

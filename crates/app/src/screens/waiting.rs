@@ -10,6 +10,7 @@ use crate::widgets::{Look, QrCode, control_button, hint, own_tile, qr, text};
 use egui::text::{LayoutJob, TextFormat};
 use egui::{Align, Align2, Color32, Label, Sense, Spinner, Ui, Vec2, vec2};
 use visavis_call::{Reach, Waiting};
+use visavis_signaling::link;
 
 /// Height of everything but the two pictures.
 const AROUND_PICTURES: f32 = 290.0;
@@ -20,6 +21,14 @@ pub struct WaitingUi {
     qr: QrCode,
 }
 
+/// A link that leads another app in the local network here, where mDNS does not.
+fn local_link(waiting: &Waiting) -> Option<String> {
+    waiting.reach.iter().find_map(|reach| match reach {
+        Reach::LocalNetwork { addresses } => link(&format!("ws://{}", addresses.first()?), &waiting.code),
+        Reach::Server { .. } | Reach::Unreachable { .. } => None,
+    })
+}
+
 impl WaitingUi {
     /// Controls whose shortcuts work here.
     pub const SHORTCUTS: [Control; 4] = [Control::Mute, Control::Video, Control::Cancel, Control::FullScreen];
@@ -27,11 +36,13 @@ impl WaitingUi {
     /// Draws the screen into all of `ui`.
     pub fn ui(&mut self, ui: &mut Ui, view: View<'_>, waiting: &Waiting) -> Option<UiCommand> {
         let code = waiting.code.to_string();
-        let link = waiting.reach.iter().find_map(|reach| match reach {
+        let by_server = waiting.reach.iter().find_map(|reach| match reach {
             Reach::Server { link, .. } => link.clone(),
             Reach::LocalNetwork { .. } | Reach::Unreachable { .. } => None,
         });
-        self.qr.update(link.as_deref().unwrap_or(&code));
+        // The server inside this app serves apps, not browsers: its link is for pasting, not for a phone's camera.
+        self.qr.update(by_server.as_deref().unwrap_or(&code));
+        let link = by_server.or_else(|| local_link(waiting));
         let now = Situation { code: Some(code.clone()), link, ..Situation::of(view.state) };
         let area = ui.max_rect().shrink(space::XL);
         let notice = if waiting.notice.is_some() { 32.0 } else { 0.0 };

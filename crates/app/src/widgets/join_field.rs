@@ -25,11 +25,13 @@ pub struct JoinField {
     meaning: Result<Invitation, InvitationError>,
     /// Typing is over for the moment: the field was left, or the text came from the clipboard.
     settled: bool,
+    /// A whole code or link that nobody has been told of yet.
+    fresh: bool,
 }
 
 impl Default for JoinField {
     fn default() -> Self {
-        Self { typed: String::new(), judged: String::new(), meaning: "".parse(), settled: false }
+        Self { typed: String::new(), judged: String::new(), meaning: "".parse(), settled: false, fresh: false }
     }
 }
 
@@ -41,6 +43,11 @@ impl JoinField {
     /// What was typed, where it is a code or a link.
     pub fn invitation(&self) -> Option<&Invitation> {
         self.meaning.as_ref().ok()
+    }
+
+    /// A code or link that has just become whole: what can be prepared for it, can be now.
+    pub fn take_fresh(&mut self) -> Option<Invitation> {
+        std::mem::take(&mut self.fresh).then(|| self.invitation().cloned()).flatten()
     }
 
     /// What is wrong with the text, once it is no longer a matter of typing on.
@@ -72,6 +79,7 @@ impl JoinField {
         if self.typed != self.judged {
             self.judged.clone_from(&self.typed);
             self.meaning = self.typed.parse();
+            self.fresh = true;
             self.settled = ui.input(|input| input.events.iter().any(|event| matches!(event, Event::Paste(_))));
         }
         if response.lost_focus() {
@@ -127,7 +135,7 @@ mod tests {
     use egui::text::CharIndex;
 
     fn typed(text: &str, settled: bool) -> JoinField {
-        JoinField { typed: text.into(), judged: text.into(), meaning: text.parse(), settled }
+        JoinField { typed: text.into(), judged: text.into(), meaning: text.parse(), settled, fresh: false }
     }
 
     fn proposed(text: &str, word: &str) -> Vec<String> {

@@ -31,12 +31,14 @@ fn start_opens_a_room_under_a_new_code() {
 fn a_code_is_joined_with_the_button_or_with_enter() {
     let mut screen = show(home());
     screen.write("Code or link", "velvet canyon orbit zero");
+    assert!(matches!(screen.state_mut().command(), Command::Prepare(_)), "keys are derived while one still types");
     screen.press("Join");
     let Command::Join(invitation) = screen.state_mut().command() else { panic!("no join") };
     assert_eq!(invitation.code.to_string(), "velvet-canyon-orbit-zero");
 
     let mut screen = show(home());
     screen.write("Code or link", "https://calls.example/#velvet-canyon-orbit-zero");
+    assert!(matches!(screen.state_mut().command(), Command::Prepare(_)));
     screen.key(Key::Enter);
     let Command::Join(invitation) = screen.state_mut().command() else { panic!("no join") };
     assert_eq!(invitation.server.as_deref(), Some("wss://calls.example"));

@@ -42,6 +42,17 @@ fn without_a_server_there_is_no_link_and_a_word_about_it() {
 }
 
 #[test]
+fn in_a_local_network_the_link_leads_to_this_machine() {
+    let mut waiting = sample::waiting();
+    waiting.reach = vec![Reach::LocalNetwork { addresses: vec!["192.0.2.7:7460".into()] }];
+    let mut screen = show(Bench::new(Phase::Waiting(waiting)));
+    screen.press("Copy link");
+    let copied = screen.copied();
+    let invitation: Invitation = copied.first().and_then(|link| link.parse().ok()).expect("a link that the app takes");
+    assert_eq!(invitation.server.as_deref(), Some("ws://192.0.2.7:7460"));
+}
+
+#[test]
 fn a_room_that_is_being_opened_says_so_and_a_new_code_why() {
     let mut waiting = sample::waiting();
     waiting.reach.clear();

@@ -140,7 +140,7 @@ impl Session {
             }
             ServerMessage::Offer(envelope) if joining.chosen == Some(link) => self.first_offer(now, link, &envelope),
             ServerMessage::PeerLeft { .. } if joining.chosen == Some(link) => self.end(now, EndReason::PeerLeft),
-            ServerMessage::Error { code, message } => self.joining_error(now, link, &code, message),
+            ServerMessage::Error { code, message } => self.joining_error(now, link, &code, &message),
             ServerMessage::Opened(_)
             | ServerMessage::Resumed(_)
             | ServerMessage::PeerJoined { .. }
@@ -152,7 +152,7 @@ impl Session {
         }
     }
 
-    fn joining_error(&mut self, now: Instant, link: LinkId, code: &ErrorCode, message: String) {
+    fn joining_error(&mut self, now: Instant, link: LinkId, code: &ErrorCode, message: &str) {
         let Stage::Joining(joining) = &mut self.stage else { return };
         let chosen = joining.chosen == Some(link);
         match code {
@@ -188,7 +188,7 @@ impl Session {
         else {
             return;
         };
-        let code = joining.code.clone();
+        let (code, joining_limit) = (joining.code.clone(), joining.limit);
         let Ok(guess) = self.book.counter(&code).spend(now) else {
             self.end(now, EndReason::WrongCode);
             return;
@@ -203,7 +203,7 @@ impl Session {
         };
         let them: PeerId = envelope.from.clone();
         let key = self.new_key();
-        let mut talk = Talk::newcomer(key, link, me, them, envelope.call_id.clone(), keys);
+        let mut talk = Talk::newcomer(key, link, me, them, envelope.call_id.clone(), keys, joining_limit);
         let Some(sdp) = talk.open_description(Kind::Offer, envelope) else {
             self.end(now, EndReason::WrongCode);
             return;

@@ -6,6 +6,8 @@ use visavis_signaling::IceServer;
 
 /// A server that keeps saying we are elsewhere is not asked for ever.
 const MAX_LEFTOVERS: u32 = 3;
+/// What a server says goes onto a screen: a sentence or two of it.
+const LONGEST_WORDS: usize = 300;
 
 /// One connection to one signaling server; numbers are never used twice.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -101,10 +103,10 @@ impl Links {
         }
     }
 
-    /// Something is wrong with a link that stands.
-    pub(crate) fn trouble(&mut self, id: LinkId, why: String) {
+    /// Something is wrong with a link that stands, in its server's words.
+    pub(crate) fn trouble(&mut self, id: LinkId, why: &str) {
         if let Some(link) = self.0.get_mut(&id) {
-            link.trouble = Some(why);
+            link.trouble = Some(crate::control::clean(why, LONGEST_WORDS));
         }
     }
 

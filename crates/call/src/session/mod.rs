@@ -162,8 +162,16 @@ impl Session {
             Input::Received(link, message) => self.received(now, link, message),
             Input::SearchOver => self.search_over(now),
             Input::Secret(code, secret) => {
-                self.secret = Some((code, secret));
-                self.secret_ready(now);
+                // One that was asked for earlier may come later; it must not displace the one that is needed.
+                let needed = match &self.stage {
+                    Stage::Waiting(waiting) => waiting.code == code,
+                    Stage::Joining(joining) => joining.code == code,
+                    Stage::Home | Stage::Talking(_) | Stage::Ended(_) => true,
+                };
+                if needed {
+                    self.secret = Some((code, secret));
+                    self.secret_ready(now);
+                }
             }
             Input::Peer(key, event) => self.peer_event(now, key, event),
         }

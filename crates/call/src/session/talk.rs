@@ -76,6 +76,10 @@ pub(crate) struct Talk {
     pub code: Option<RoomCode>,
     pub view: PeerView,
     pub control_open: bool,
+    /// They have said who they are.
+    pub greeted: bool,
+    /// Lines of chat that wait for that: the control channel opens a moment after media may flow.
+    pub unsent: Vec<String>,
     pub chat: Vec<ChatLine>,
     /// They left the room: unless they say goodbye themselves, the call ends then.
     pub left: Option<Instant>,
@@ -99,9 +103,15 @@ impl Talk {
         talk
     }
 
-    pub(super) fn newcomer(key: PeerKey, link: LinkId, me: PeerId, them: PeerId, call: CallId, keys: Keys) -> Self {
-        // The limit is set when the talk begins, which is at once.
-        let limit = Instant::now();
+    pub(super) fn newcomer(
+        key: PeerKey,
+        link: LinkId,
+        me: PeerId,
+        them: PeerId,
+        call: CallId,
+        keys: Keys,
+        limit: Instant,
+    ) -> Self {
         Self::new(key, link, me, them, call, keys, Negotiation::new(true), limit)
     }
 
@@ -136,6 +146,8 @@ impl Talk {
             code: None,
             view: PeerView { video_on: true, ..PeerView::default() },
             control_open: false,
+            greeted: false,
+            unsent: Vec::new(),
             chat: Vec::new(),
             left: None,
         }

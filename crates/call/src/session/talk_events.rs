@@ -46,7 +46,8 @@ impl Session {
     pub(super) fn talk_timeout(&mut self, now: Instant) {
         let Stage::Talking(talk) = &mut self.stage else { return };
         if talk.left.is_some_and(|at| at <= now) {
-            self.end(now, EndReason::PeerLeft);
+            // They left in due form, only their goodbye did not get through.
+            self.end(now, EndReason::PeerHungUp);
             return;
         }
         match &mut talk.transport {
@@ -231,9 +232,14 @@ impl Session {
         let message = ControlMessage::Chat { text };
         // Shown as it is sent.
         let Some(ControlMessage::Chat { text }) = ControlMessage::read(&message.write()) else { return };
-        if !text.is_empty() && talk.control_open {
-            push_line(&mut talk.chat, ChatLine { mine: true, text });
+        if text.is_empty() || !talk.is_connected() || talk.unsent.len() >= MAX_CHAT_LINES {
+            return;
+        }
+        push_line(&mut talk.chat, ChatLine { mine: true, text: text.clone() });
+        if talk.greeted {
             self.send_control(&message);
+        } else {
+            talk.unsent.push(text);
         }
     }
 
@@ -243,11 +249,15 @@ impl Session {
         match message {
             ControlMessage::Hello { name, muted, video_on } => {
                 let before = std::mem::replace(&mut talk.view, crate::api::PeerView { name, muted, video_on });
+                let first = !std::mem::replace(&mut talk.greeted, true);
                 if before.muted != muted {
                     self.tell(Event::PeerMuted(muted));
                 }
                 if before.video_on != video_on {
                     self.tell(Event::PeerVideo(video_on));
+                }
+                if first {
+                    self.first_heard();
                 }
             }
             ControlMessage::Chat { text } => {
@@ -260,6 +270,17 @@ impl Session {
             ControlMessage::Ping { id } => self.send_control(&ControlMessage::Pong { id }),
             ControlMessage::Pong { id } => self.tell(Event::Pong(id)),
             ControlMessage::Unknown => {}
+        }
+    }
+
+    /// The webrtc crate drops a message that reaches it before its own end of the channel counts as open, so a first
+    /// hello may be lost, though only one of the two. Whoever is heard has an open end: say it again, and all else.
+    fn first_heard(&mut self) {
+        let Stage::Talking(talk) = &mut self.stage else { return };
+        let unsent = std::mem::take(&mut talk.unsent);
+        self.say_hello();
+        for text in unsent {
+            self.send_control(&ControlMessage::Chat { text });
         }
     }
 

@@ -160,12 +160,12 @@ impl Session {
                     talk.keep_early(envelope);
                 }
             }
-            ServerMessage::Error { code, message } => self.waiting_error(now, link, &code, message),
+            ServerMessage::Error { code, message } => self.waiting_error(now, link, &code, &message),
             ServerMessage::Offer(_) | ServerMessage::Joined(_) | ServerMessage::Unknown => {}
         }
     }
 
-    fn waiting_error(&mut self, now: Instant, link: LinkId, code: &ErrorCode, message: String) {
+    fn waiting_error(&mut self, now: Instant, link: LinkId, code: &ErrorCode, message: &str) {
         let Stage::Waiting(waiting) = &mut self.stage else { return };
         match code {
             ErrorCode::RoomTaken => match waiting.choice {

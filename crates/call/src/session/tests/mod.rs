@@ -246,14 +246,14 @@ fn a_call_that_never_connects_ends_after_twenty_seconds() {
 }
 
 #[test]
-fn a_closed_app_is_missed() {
+fn leaving_the_room_ends_the_call_even_where_the_goodbye_itself_is_lost() {
     let mut w = call();
     let text = ClientMessage::LeaveRoom.to_json();
     let who = w.people[1].connection;
     w.say(who, &text);
     assert!(w.in_call(0), "their goodbye may still be on its way");
     w.pass(Duration::from_secs(2));
-    assert_eq!(w.reason(0), Some(EndReason::PeerLeft));
+    assert_eq!(w.reason(0), Some(EndReason::PeerHungUp));
 }
 
 #[test]
