@@ -52,11 +52,7 @@ pub fn read(picture: &I420) -> Option<u32> {
     if w < 64 {
         return None;
     }
-    let row = w / BLOCKS / 2;
-    if row >= size.height() as usize {
-        return None;
-    }
-    let row = &picture.y()[row * w..][..w];
+    let row = &picture.y()[height(size) / 2 * w..][..w];
     let word = (0..BLOCKS).fold(0u32, |word, i| {
         let centre = (2 * i + 1) * w / (2 * BLOCKS);
         (word << 1) | u32::from(row[centre] > THRESHOLD)
