@@ -13,6 +13,7 @@ mod report;
 use clap::Parser;
 use options::Cli;
 use report::Report;
+use std::io::IsTerminal as _;
 use std::io::{BufRead, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
     };
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_env_filter(
             tracing_subscriber::EnvFilter::try_from_default_env()
                 .unwrap_or_else(|_| visavis_call::DEFAULT_LOG_FILTER.into()),
@@ -244,27 +246,26 @@ impl Peer {
 
 fn as_json(event: &Event, t: f64) -> serde_json::Value {
     let mut value = match event {
-        Event::ServerConnected(host) => serde_json::json!({"event":"server-connected","host":host}),
-        Event::Joined { opened, code: _ } => serde_json::json!({"event":"joined","opened":opened}),
-        Event::PeerJoined => serde_json::json!({"event":"peer-joined"}),
-        Event::IceConnected => serde_json::json!({"event":"ice-connected"}),
+        Event::ServerConnected(host) => serde_json::json!({"host": host}),
+        Event::Joined { opened, code: _ } => serde_json::json!({"opened": opened}),
         Event::Connected { verification, path } => {
             let path = match path {
                 Path::Direct => "direct",
                 Path::Relayed => "relayed",
             };
-            serde_json::json!({"event":"connected","verification":verification,"path":path})
+            serde_json::json!({"verification": verification, "path": path})
         }
-        Event::FirstFrame => serde_json::json!({"event":"first-frame"}),
-        Event::PeerMuted(muted) => serde_json::json!({"event":"peer-muted","muted":muted}),
-        Event::PeerVideo(on) => serde_json::json!({"event":"peer-video","on":on}),
-        Event::Chat(text) => serde_json::json!({"event":"chat","text":text}),
-        Event::Pong(id) => serde_json::json!({"event":"pong","id":id}),
-        Event::Reconnecting => serde_json::json!({"event":"reconnecting"}),
-        Event::Reconnected => serde_json::json!({"event":"reconnected"}),
-        Event::Ended(EndReason::PeerHungUp | EndReason::PeerLeft) => serde_json::json!({"event":"peer-left"}),
-        Event::Ended(reason) => serde_json::json!({"event":"ended","reason":reason.to_string()}),
+        Event::PeerMuted(muted) => serde_json::json!({"muted": muted}),
+        Event::PeerVideo(on) => serde_json::json!({"on": on}),
+        Event::Chat(text) => serde_json::json!({"text": text}),
+        Event::Pong(id) => serde_json::json!({"id": id}),
+        Event::Ended(reason) => serde_json::json!({"reason": reason.to_string()}),
+        Event::PeerJoined | Event::IceConnected | Event::FirstFrame | Event::Reconnecting | Event::Reconnected => {
+            serde_json::json!({})
+        }
     };
+    let they_left = matches!(event, Event::Ended(EndReason::PeerHungUp | EndReason::PeerLeft));
+    value["event"] = if they_left { "peer-left" } else { event.name() }.into();
     value["t"] = t.into();
     value
 }

@@ -13,6 +13,7 @@ use anyhow::{Context, bail};
 use clap::Parser;
 use measure::{Ear, Eye, percentile};
 use serde_json::{Value, json};
+use std::io::IsTerminal as _;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 use visavis_call::{Command, EndReason, Endpoint, Event, LocalNetwork, Options, StatsSnapshot};
@@ -149,6 +150,7 @@ fn main() -> anyhow::Result<()> {
     let cli = Cli::parse();
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_env_filter(
             tracing_subscriber::EnvFilter::try_from_default_env()
                 .unwrap_or_else(|_| visavis_call::DEFAULT_LOG_FILTER.into()),

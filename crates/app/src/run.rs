@@ -5,6 +5,7 @@ use crate::cli::Cli;
 use crate::settings::{self, Loaded, Store};
 use anyhow::anyhow;
 use egui::ViewportBuilder;
+use std::io::IsTerminal as _;
 use tracing_subscriber::EnvFilter;
 
 /// Name of the variable that sets what is logged: `VISAVIS_LOG=visavis_call=debug`.
@@ -17,7 +18,11 @@ pub const LOG_VARIABLE: &str = "VISAVIS_LOG";
 pub fn run(cli: &Cli) -> anyhow::Result<()> {
     let filter =
         EnvFilter::try_from_env(LOG_VARIABLE).unwrap_or_else(|_| EnvFilter::new(visavis_call::DEFAULT_LOG_FILTER));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .init();
     let folder = cli.config_dir.clone().or_else(settings::default_folder);
     let Loaded { settings, notice } = folder.as_deref().map(settings::load).unwrap_or_default();
     let shown = cli.over(&settings);

@@ -297,3 +297,24 @@ pub enum Event {
     /// The call, or the attempt, is over.
     Ended(EndReason),
 }
+
+impl Event {
+    /// What kind it is, for logs: without codes, names or what people write.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::ServerConnected(_) => "server-connected",
+            Self::Joined { .. } => "joined",
+            Self::PeerJoined => "peer-joined",
+            Self::IceConnected => "ice-connected",
+            Self::Connected { .. } => "connected",
+            Self::FirstFrame => "first-frame",
+            Self::PeerMuted(_) => "peer-muted",
+            Self::PeerVideo(_) => "peer-video",
+            Self::Chat(_) => "chat",
+            Self::Pong(_) => "pong",
+            Self::Reconnecting => "reconnecting",
+            Self::Reconnected => "reconnected",
+            Self::Ended(_) => "ended",
+        }
+    }
+}

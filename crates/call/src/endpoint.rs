@@ -53,7 +53,7 @@ fn take<T>(queue: &Mutex<VecDeque<T>>) -> Vec<T> {
 
 impl Shared {
     pub(crate) fn event(&self, event: Event) {
-        tracing::debug!(?event, "call");
+        tracing::debug!(event = event.name(), "call");
         push(&self.events, TimedEvent { at: Instant::now(), event });
         (self.wake)();
     }

@@ -3,6 +3,7 @@
 use anyhow::Context as _;
 use clap::Parser;
 use clap::error::ErrorKind;
+use std::io::IsTerminal as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -50,7 +51,12 @@ fn main() -> ExitCode {
     };
     // Whose addresses and rooms these are is nobody's business: the default level names neither.
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_target(false).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_target(false)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .init();
     match serve(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
