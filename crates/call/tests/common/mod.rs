@@ -1,10 +1,10 @@
 //! Two people and a server on loopback, and waiting that ends with what happened instead of what was hoped for.
-#![allow(dead_code, reason = "each test program uses its own part")]
+#![allow(dead_code, unused_imports, reason = "each test program uses its own part")]
 
 mod senses;
 mod server;
 
-pub use senses::{Ear, Eye, loudest, share_at};
+pub use senses::{Ear, Eye, loudest, share_at, share_in_pieces};
 pub use server::{Server, runtime};
 
 use std::collections::VecDeque;
@@ -122,14 +122,12 @@ impl Side {
 
     /// Waits for an event; those before it are passed over.
     pub fn event<T>(&mut self, what: &str, mut wanted: impl FnMut(&Event) -> Option<T>) -> T {
-        self.until(what, |side| {
-            while let Some(event) = side.pending.pop_front() {
-                if let Some(found) = wanted(&event) {
-                    return Some(found);
-                }
-            }
-            None
-        })
+        self.until(what, |side| side.taken(&mut wanted))
+    }
+
+    /// The next such event that has come already; those before it are passed over, and where there is none, all.
+    fn taken<T>(&mut self, mut wanted: impl FnMut(&Event) -> Option<T>) -> Option<T> {
+        std::iter::from_fn(|| self.pending.pop_front()).find_map(|event| wanted(&event))
     }
 
     /// Waits for exactly this event.
@@ -215,13 +213,20 @@ pub fn opens(side: &mut Side) -> RoomCode {
 
 /// Waits until both are connected, and compares what they would read to each other.
 pub fn connects(a: &mut Side, b: &mut Side) -> String {
-    let [at_a, at_b] = [a, b].map(|side| {
-        side.event("the connection", |e| match e {
-            Event::Connected { verification, .. } => Some(verification.clone()),
-            Event::Ended(reason) => panic!("the call ended instead: {reason}"),
-            _ => None,
+    fn connected(side: &mut Side, other: &mut Side) -> String {
+        side.until("the connection", |side| {
+            for who in [&mut *side, &mut *other] {
+                let ended = who.unread().into_iter().find(|e| matches!(e, Event::Ended(_)));
+                assert!(ended.is_none(), "instead of a connection, at {}: {ended:?}", who.name);
+            }
+            side.taken(|e| match e {
+                Event::Connected { verification, .. } => Some(verification.clone()),
+                _ => None,
+            })
         })
-    });
+    }
+    let at_a = connected(a, b);
+    let at_b = connected(b, a);
     assert_eq!(at_a, at_b, "both read the same number");
     at_a
 }

@@ -135,3 +135,11 @@ pub fn share_at(samples: &[f32], hertz: f32) -> f32 {
     let total: f64 = samples.iter().map(|&s| f64::from(s) * f64::from(s)).sum();
     if total == 0.0 { 0.0 } else { (2.0 * power / (total * samples.len() as f64)) as f32 }
 }
+
+/// The same, taken over pieces of 20 ms: what the playout buffer stretches or conceals is out of step with itself.
+pub fn share_in_pieces(samples: &[f32], hertz: f32) -> f32 {
+    let energy = |piece: &[f32]| piece.iter().map(|s| s * s).sum::<f32>();
+    let pieces: Vec<_> = samples.chunks_exact(2 * FRAME_SAMPLES).collect();
+    let total: f32 = pieces.iter().map(|p| energy(p)).sum();
+    pieces.iter().map(|p| share_at(p, hertz) * energy(p)).sum::<f32>() / total.max(f32::MIN_POSITIVE)
+}

@@ -1,8 +1,6 @@
 //! A server may say what it likes: the attempt comes to a clear end, and the next call works.
 
-use crate::common::{
-    Server, Side, call, connects, hang_up, invitation, knows, opens, options, without_devices,
-};
+use crate::common::{Server, Side, call, connects, hang_up, invitation, knows, opens, options, without_devices};
 use crate::impostor::{Impostor, Meddled, text};
 use serde_json::{Value, json};
 use std::time::Instant;
@@ -82,7 +80,8 @@ fn recovers(side: &mut Side) {
 fn nonsense_at_any_moment_is_survived() {
     for (answer, waits) in [(None, true), (Some("opened"), true), (None, false), (Some("joined"), false)] {
         let server = Impostor::greeting(nonsense(), move |said| {
-            let mut out: Vec<_> = if said["type"] == "leave-room" { None } else { answer }.iter().map(|k| text(&seat(k))).collect();
+            let mut out: Vec<_> =
+                if said["type"] == "leave-room" { None } else { answer }.iter().map(|k| text(&seat(k))).collect();
             out.extend(nonsense());
             out
         });
@@ -98,10 +97,12 @@ fn nonsense_at_any_moment_is_survived() {
         } else {
             side.send(Command::Join(invitation(&RoomCode::random())));
             let reason = side.ends();
-            // An offer that does not open is what a wrong code looks like.
-            let expected = match answer {
-                Some(_) => matches!(reason, EndReason::WrongCode | EndReason::PeerLeft),
-                None => matches!(reason, EndReason::SignalingUnreachable(_)),
+            // An offer that does not open is what a wrong code looks like. What the server says is shown, but no page
+            // of it. Which of its messages counts depends on how far the attempt is when it comes.
+            let expected = match &reason {
+                EndReason::WrongCode | EndReason::PeerLeft => answer.is_some(),
+                EndReason::SignalingUnreachable(why) => why.len() < 500,
+                _ => false,
             };
             assert!(expected, "{reason:?}");
         }
@@ -127,7 +128,8 @@ fn a_flood_of_newcomers_costs_three_guesses_and_no_more() {
     let share = share.as_str().to_owned();
     let server = Impostor::start(move |said| match said["type"].as_str() {
         Some("open") => {
-            let flood = (0..3000).map(|i| text(&json!({"type": "peer-joined", "peerId": format!("p{i}"), "pake": share})));
+            let flood =
+                (0..3000).map(|i| text(&json!({"type": "peer-joined", "peerId": format!("p{i}"), "pake": share})));
             std::iter::once(text(&seat("opened"))).chain(flood).collect()
         }
         // Whoever was answered leaves again.
@@ -138,9 +140,8 @@ fn a_flood_of_newcomers_costs_three_guesses_and_no_more() {
     side.send(Command::Start(Some(code.clone())));
     // Each guess was taken up with an offer and then dropped: a new code is drawn, and the same happens to it. The
     // share is for another room then, which nobody can tell.
-    let state = side.shows("a new code", |s| {
-        matches!(&s.phase, Phase::Waiting(w) if w.code != code && w.notice.is_some())
-    });
+    let state =
+        side.shows("a new code", |s| matches!(&s.phase, Phase::Waiting(w) if w.code != code && w.notice.is_some()));
     assert!(matches!(state.phase, Phase::Waiting(_)));
     recovers(&mut side);
 }

@@ -80,10 +80,7 @@ impl Impostor {
     }
 
     /// Stands between clients and a real server; `meddle` is asked about each message, and whether a client sent it.
-    pub fn between(
-        server: String,
-        meddle: impl Fn(&Value, bool) -> Meddled + Send + Sync + 'static,
-    ) -> Self {
+    pub fn between(server: String, meddle: impl Fn(&Value, bool) -> Meddled + Send + Sync + 'static) -> Self {
         let (listener, address) = listen();
         let meddle = Arc::new(meddle);
         let task = runtime().spawn(async move {
@@ -133,8 +130,7 @@ async fn stand_between(
         let Some(Ok(message)) = message else { return };
         let Message::Text(said) = message else { continue };
         let meddled = meddle(&serde_json::from_str(&said).expect("both send JSON"), from_client);
-        let (to_server, to_client) =
-            if from_client { (meddled.on, meddled.back) } else { (meddled.back, meddled.on) };
+        let (to_server, to_client) = if from_client { (meddled.on, meddled.back) } else { (meddled.back, meddled.on) };
         for message in to_server {
             if server.send(text(&message)).await.is_err() {
                 return;

@@ -1,5 +1,7 @@
 //! Calls between whole endpoints: real sockets on loopback, stand-in devices, a real signaling server.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
+
 #[path = "../common/mod.rs"]
 mod common;
 

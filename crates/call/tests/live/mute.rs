@@ -35,7 +35,8 @@ pub fn hears_tone(side: &mut Side, hertz: f32) {
     side.until("the tone", |side| {
         let frames = side.ear.since(from);
         let last: Vec<f32> = frames.iter().rev().take(20).rev().flat_map(|f| f.samples).collect();
-        (frames.len() >= 20 && loudest(&frames[frames.len() - 20..]) > 0.05 && share_at(&last, hertz) > 0.9).then_some(())
+        (frames.len() >= 20 && loudest(&frames[frames.len() - 20..]) > 0.05 && share_at(&last, hertz) > 0.9)
+            .then_some(())
     });
 }
 

@@ -1,6 +1,8 @@
 //! What goes wrong before a call ends it with the reason that is true.
 
-use crate::common::{Server, Side, call, connects, hang_up, in_call, invitation, opens, without_devices, wrong_last_words};
+use crate::common::{
+    Server, Side, call, connects, hang_up, in_call, invitation, opens, without_devices, wrong_last_words,
+};
 use crate::impostor::{Impostor, version_error};
 use std::net::TcpListener;
 use visavis_call::{Command, EndReason, Options, Phase, Reach};

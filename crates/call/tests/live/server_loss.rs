@@ -1,6 +1,8 @@
 //! Media needs no server: it may go and come back in mid-call.
 
-use crate::common::{Server, Side, call, connects, hang_up, in_call, invitation, opens, options, without_devices};
+use crate::common::{
+    Server, Side, call, connects, hang_up, in_call, invitation, knows, opens, options, without_devices,
+};
 use std::time::Instant;
 use visavis_call::{Command, EndReason, Event};
 
@@ -45,6 +47,9 @@ fn hanging_up_ends_both_sides_while_the_server_is_away() {
     let (mut a, mut b) =
         (Side::start("Ann", without_devices(Some(&server))), Side::start("Bob", without_devices(Some(&server))));
     call(&mut a, &mut b);
+    // The goodbye needs the control channel, which opens a moment after media may flow.
+    knows(&mut a, "Bob");
+    knows(&mut b, "Ann");
     server.kill();
     b.send(Command::HangUp);
     assert_eq!(b.ends(), EndReason::HungUp);
@@ -57,10 +62,12 @@ fn a_room_is_found_after_the_server_was_restarted_while_somebody_waited() {
     let (mut a, mut b) =
         (Side::start("Ann", without_devices(Some(&server))), Side::start("Bob", without_devices(Some(&server))));
     let code = opens(&mut a);
+    let connected = |e: &Event| matches!(e, Event::ServerConnected(_)).then_some(());
+    b.event("the server", connected);
     let address = server.kill();
     let _server = Server::start_at(address);
     for side in [&mut a, &mut b] {
-        side.event("the server again", |e| matches!(e, Event::ServerConnected(_)).then_some(()));
+        side.event("the server again", connected);
     }
     // Whether the seat is taken again shows only in that the room is found: asked until it is.
     loop {

@@ -1,0 +1,153 @@
+#!/usr/bin/env bash
+# Windows for real: two apps, each on an X server of its own, in a network that is nothing but loopback, place a call by
+# a click and typing. What one's camera sees now is on the other's screen; mute, video off and hanging up reach the
+# other side; a window that is told to close ends properly.
+source "$(dirname "$0")/common.bash"
+need Xvfb xdotool import ip python3
+built visavis examples/headless_peer
+
+net=visavis-e2e-$$
+ip netns add "$net" 2>/dev/null || skip "needs the right to make a network namespace"
+undo+=("ip netns del $net")
+ip -n "$net" link set lo up
+# The right to make one is the right to enter it; X servers are reached by their sockets in the file system.
+isolated() { exec ip netns exec "$net" env LIBGL_ALWAYS_SOFTWARE=1 XDG_RUNTIME_DIR="$tmp" HOME="$tmp" WAYLAND_DISPLAY= "$@"; }
+
+# The size at which a window opens.
+width=1100 height=680
+
+# screen NAME: an X server; its display goes to the variable display_NAME.
+screen() {
+    Xvfb -displayfd 7 -screen 0 ${width}x${height}x24 -nolisten tcp 7>"$tmp/$1.display" >"$tmp/$1-x.log" 2>&1 &
+    pids+=($!)
+    until_true 10 "an X server" test -s "$tmp/$1.display"
+    printf -v "display_$1" ':%s' "$(cat "$tmp/$1.display")"
+}
+
+# app NAME OPTIONS…: a window on NAME's screen; its process goes to the variable pid_NAME.
+app() {
+    local who=$1 display=display_$1
+    shift
+    (DISPLAY=${!display} isolated "$bin/visavis" --camera pattern --microphone tone --speaker none \
+        --config-dir "$tmp/$who-config" "$@") >"$tmp/$who.out" 2>"$tmp/$who.log" &
+    printf -v "pid_$who" '%s' $!
+    pids+=($!)
+    until_true 20 "$who's window" on "$who" search --onlyvisible --name .
+    on "$who" search --onlyvisible --name . windowfocus
+}
+
+# on NAME XDOTOOL-WORDS…: hands and keyboard of one of them.
+on() {
+    local display=display_$1
+    shift
+    DISPLAY=${!display} xdotool "$@" >>"$tmp/xdotool.log" 2>&1
+}
+
+# click NAME X Y
+click() { on "$1" mousemove "$2" "$3" sleep 0.7 click 1; } # The bar of a call fades in first.
+
+# strip NAME: the moment, in milliseconds, at which what fills NAME's window was captured by the other's camera.
+strip() {
+    local display=display_$1
+    DISPLAY=${!display} import -silent -window root -crop "${width}x140+0+0" -depth 8 "gray:$tmp/$1.gray" 2>>"$tmp/import.log"
+    python3 "$(dirname "$0")/strip.py" "$tmp/$1.gray" "$width"
+}
+sees() { strip "$1" >"$tmp/$1.strip"; }
+sees_nothing() { ! sees "$1"; }
+
+# at_home NAME: the blue button "Start a call" is where it is on the first screen.
+at_home() {
+    local display=display_$1 red green blue
+    read -r red green blue < <(DISPLAY=${!display} import -silent -window root -crop 1x1+760+280 -depth 8 rgb:- | od -An -tu1)
+    ((blue > 150 && red < 100 && green < 160))
+}
+
+# advances NAME: the picture of the other side moves with the clock.
+advances() {
+    local who=$1 first second age
+    until_true 30 "the other's picture on $who's screen" sees "$who"
+    first=$(cat "$tmp/$who.strip")
+    sleep 0.5
+    until_true 5 "another picture on $who's screen" sees "$who"
+    second=$(cat "$tmp/$who.strip")
+    age=$((($(date +%s%3N) - second) & 0xFFFFFF))
+    (((second - first & 0xFFFFFF) >= 300 && (second - first & 0xFFFFFF) < 10000)) ||
+        fail "the picture on $who's screen went from $first to $second ms in half a second"
+    # Taking and reading the screenshot is part of it.
+    ((age < 3000)) || fail "what $who's screen shows is $age ms old"
+    ok "$who sees the other, $age ms old by the time the screenshot was read"
+}
+
+code_of() { [[ $(head -n 1 "$tmp/$1.out") =~ ^[a-z]+-[a-z]+-[a-z]+-[a-z]+$ ]]; }
+
+screen ann
+screen bob
+app ann --start --name Ann
+app bob --name Bob
+until_true 20 "a code on standard output" code_of ann
+code=$(head -n 1 "$tmp/ann.out")
+# Into the field "Join with a code or a link", as somebody would who is told the words. Without a window manager the
+# first keys may come before the window has the focus, so it is looked at whether they had effect.
+until_true 20 "Bob's first screen" at_home bob
+for _ in 1 2 3; do
+    click bob 846 392
+    on bob key ctrl+a
+    on bob type --delay 40 "${code//-/ }"
+    on bob key Return
+    for _ in $(seq 30); do
+        at_home bob || break 2
+        sleep 0.1
+    done
+done
+advances bob
+advances ann
+
+# Video off at one: the picture leaves the other's screen, and comes back.
+on bob key v
+until_true 10 "Bob's picture to leave Ann's screen" sees_nothing ann
+advances bob
+on bob key v
+advances ann
+ok "video off and on again shows on the other's screen"
+
+# Closed in mid-call.
+kill -TERM "$pid_bob"
+ends_with "$pid_bob" 0 "the window that was told to close"
+until_true 10 "the end of the call on Ann's screen" sees_nothing ann
+kill -TERM "$pid_ann"
+ends_with "$pid_ann" 0 "the other window"
+ok "closing a window ends the call and both processes with 0"
+
+# The same against a peer that tells what reaches it.
+app ann --start --name Ann
+until_true 20 "another code" code_of ann
+code=$(head -n 1 "$tmp/ann.out")
+mkfifo "$tmp/carl.in"
+(isolated "$bin/examples/headless_peer" --room "$code" --name Carl --camera pattern --microphone tone --wait --report "$tmp/carl.json") \
+    <"$tmp/carl.in" >"$tmp/carl.log" 2>&1 &
+carl=$!
+pids+=("$carl")
+exec 5>"$tmp/carl.in"
+until_true 20 "Carl" grep -qx ready "$tmp/carl.log"
+echo join >&5
+until_true 20 "Carl's connection" has "$tmp/carl.log" '"event":"connected"'
+advances ann
+click ann 384 626
+until_true 10 "Carl to hear that Ann is muted" has "$tmp/carl.log" '"muted":true'
+on ann key m
+until_true 10 "Carl to hear that Ann speaks again" has "$tmp/carl.log" '"muted":false'
+on ann key v
+until_true 10 "Carl to hear that Ann shows nothing" has "$tmp/carl.log" '"on":false'
+on ann key v
+until_true 10 "Carl to hear that Ann shows herself" has "$tmp/carl.log" '"on":true'
+echo "video off" >&5
+until_true 10 "Carl's picture to leave Ann's screen" sees_nothing ann
+echo "video on" >&5
+advances ann
+ok "mute and video off, by click and key, reach the other side, and its own reach the window"
+click ann 716 626
+until_true 10 "Carl to hear that Ann hung up" has "$tmp/carl.log" '"event":"peer-left"'
+ends_with "$carl" 0 "Carl's process"
+ok "hanging up by click reaches the other side"
+kill -TERM "$pid_ann"
+ends_with "$pid_ann" 0 "the window"
