@@ -53,6 +53,8 @@ pub(crate) enum Input {
     Received(LinkId, ServerMessage),
     /// The search of the local network is over: no further links will be added for this call.
     SearchOver,
+    /// The camera gives pictures again, or none though it is wanted.
+    CameraWorks(bool),
     /// The keys of a code are ready.
     Secret(RoomCode, PakeSecret),
     /// A peer connection has something to say.
@@ -102,7 +104,10 @@ pub(crate) enum Stage {
 pub(crate) struct Me {
     pub name: String,
     pub muted: bool,
+    /// The person wants to be seen…
     pub video_on: bool,
+    /// …and there is something to see.
+    pub camera_works: bool,
 }
 
 /// See the module's text.
@@ -161,6 +166,10 @@ impl Session {
             }
             Input::Received(link, message) => self.received(now, link, message),
             Input::SearchOver => self.search_over(now),
+            Input::CameraWorks(works) => {
+                self.me.camera_works = works;
+                self.say_hello();
+            }
             Input::Secret(code, secret) => {
                 // One that was asked for earlier may come later; it must not displace the one that is needed.
                 let needed = match &self.stage {

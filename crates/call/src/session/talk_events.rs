@@ -218,7 +218,11 @@ impl Session {
 
     pub(super) fn say_hello(&mut self) {
         let me = self.me.clone();
-        self.send_control(&ControlMessage::Hello { name: me.name, muted: me.muted, video_on: me.video_on });
+        self.send_control(&ControlMessage::Hello {
+            name: me.name,
+            muted: me.muted,
+            video_on: me.video_on && me.camera_works,
+        });
     }
 
     pub(super) fn say_bye(&mut self, key: PeerKey, reason: &EndReason) {

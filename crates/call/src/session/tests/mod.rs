@@ -62,6 +62,15 @@ fn each_learns_the_others_name_and_whether_they_are_muted() {
 }
 
 #[test]
+fn a_camera_that_fails_is_told_so_that_nobody_waits_for_its_picture() {
+    let mut w = call();
+    w.input(1, Input::CameraWorks(false));
+    assert_eq!(w.people[0].events.last(), Some(&Event::PeerVideo(false)));
+    w.input(1, Input::CameraWorks(true));
+    assert_eq!(w.people[0].events.last(), Some(&Event::PeerVideo(true)));
+}
+
+#[test]
 fn chat_reaches_the_other_side() {
     let mut w = call();
     w.command(0, Command::Chat("hello".into()));

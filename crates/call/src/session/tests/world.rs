@@ -64,7 +64,7 @@ impl World {
 
     pub(super) fn add_person(&mut self) -> usize {
         let i = self.people.len();
-        let me = Me { name: format!("person {i}"), muted: false, video_on: true };
+        let me = Me { name: format!("person {i}"), muted: false, video_on: true, camera_works: true };
         let mut session = Session::new(me);
         let connection = self.connect();
         let kind = LinkKind::Configured { url: "wss://server.example".into() };
