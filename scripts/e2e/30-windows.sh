@@ -3,45 +3,11 @@
 # a click and typing. What one's camera sees now is on the other's screen; mute, video off and hanging up reach the
 # other side; a window that is told to close ends properly.
 source "$(dirname "$0")/common.bash"
-need Xvfb xdotool import ip python3
-built visavis examples/headless_peer
-
-net=visavis-e2e-$$
-ip netns add "$net" 2>/dev/null || skip "needs the right to make a network namespace"
-undo+=("ip netns del $net")
-ip -n "$net" link set lo up
-# The right to make one is the right to enter it; X servers are reached by their sockets in the file system.
-isolated() { exec ip netns exec "$net" env LIBGL_ALWAYS_SOFTWARE=1 XDG_RUNTIME_DIR="$tmp" HOME="$tmp" WAYLAND_DISPLAY= "$@"; }
-
-# The size at which a window opens.
-width=1100 height=680
-
-# screen NAME: an X server; its display goes to the variable display_NAME.
-screen() {
-    Xvfb -displayfd 7 -screen 0 ${width}x${height}x24 -nolisten tcp 7>"$tmp/$1.display" >"$tmp/$1-x.log" 2>&1 &
-    pids+=($!)
-    until_true 10 "an X server" test -s "$tmp/$1.display"
-    printf -v "display_$1" ':%s' "$(cat "$tmp/$1.display")"
-}
-
-# app NAME OPTIONS…: a window on NAME's screen; its process goes to the variable pid_NAME.
-app() {
-    local who=$1 display=display_$1
-    shift
-    (DISPLAY=${!display} isolated "$bin/visavis" --camera pattern --microphone tone --speaker none \
-        --config-dir "$tmp/$who-config" "$@") >"$tmp/$who.out" 2>"$tmp/$who.log" &
-    printf -v "pid_$who" '%s' $!
-    pids+=($!)
-    until_true 20 "$who's window" on "$who" search --onlyvisible --name .
-    on "$who" search --onlyvisible --name . windowfocus
-}
-
-# on NAME XDOTOOL-WORDS…: hands and keyboard of one of them.
-on() {
-    local display=display_$1
-    shift
-    DISPLAY=${!display} xdotool "$@" >>"$tmp/xdotool.log" 2>&1
-}
+need import python3
+built examples/headless_peer
+source "$(dirname "$0")/windows.bash"
+unset XDG_RUNTIME_DIR
+devices=(--camera pattern --microphone tone --speaker none)
 
 # click NAME X Y
 click() { on "$1" mousemove "$2" "$3" sleep 0.7 click 1; } # The bar of a call fades in first.
@@ -78,12 +44,10 @@ advances() {
     ok "$who sees the other, $age ms old by the time the screenshot was read"
 }
 
-code_of() { [[ $(head -n 1 "$tmp/$1.out") =~ ^[a-z]+-[a-z]+-[a-z]+-[a-z]+$ ]]; }
-
 screen ann
 screen bob
-app ann --start --name Ann
-app bob --name Bob
+app ann "${devices[@]}" --start --name Ann
+app bob "${devices[@]}" --name Bob
 until_true 20 "a code on standard output" code_of ann
 code=$(head -n 1 "$tmp/ann.out")
 # Into the field "Join with a code or a link", as somebody would who is told the words. Without a window manager the
@@ -119,7 +83,7 @@ ends_with "$pid_ann" 0 "the other window"
 ok "closing a window ends the call and both processes with 0"
 
 # The same against a peer that tells what reaches it.
-app ann --start --name Ann
+app ann "${devices[@]}" --start --name Ann
 until_true 20 "another code" code_of ann
 code=$(head -n 1 "$tmp/ann.out")
 mkfifo "$tmp/carl.in"
