@@ -48,6 +48,8 @@ struct Peer {
     input: Option<ChildStdin>,
     lines: Receiver<String>,
     seen: Vec<String>,
+    /// Events that came while another was waited for: which of two independent ones is first is not ours to say.
+    passed_over: Vec<Value>,
 }
 
 impl Drop for Peer {
@@ -74,7 +76,7 @@ impl Peer {
             }
         });
         let input = child.stdin.take();
-        Self { child, input, lines, seen: Vec::new() }
+        Self { child, input, lines, seen: Vec::new(), passed_over: Vec::new() }
     }
 
     /// With small pictures, on loopback.
@@ -107,15 +109,19 @@ impl Peer {
         }
     }
 
-    /// Waits for an event and returns it; those before it are passed over.
+    /// The oldest event of this kind that was not taken yet; waits for it.
     fn event(&mut self, name: &str) -> Value {
+        if let Some(i) = self.passed_over.iter().position(|event| event["event"] == name) {
+            return self.passed_over.remove(i);
+        }
         loop {
             let line = self.line(name);
             let Ok(event) = serde_json::from_str::<Value>(&line) else { continue };
+            assert!(event["t"].as_f64().is_some_and(|t| t > 1.6e12) || event.get("impl").is_some(), "{event}");
             if event["event"] == name {
-                assert!(event["t"].as_f64().is_some_and(|t| t > 1.6e12), "{event}");
                 return event;
             }
+            self.passed_over.push(event);
         }
     }
 
