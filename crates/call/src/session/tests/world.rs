@@ -176,6 +176,8 @@ impl World {
             Output::PeerDo(key, command) => self.peer_do(i, key, command),
             Output::PeerDrop(key) => {
                 self.people[i].peers.remove(&key);
+                // What a closed connection had not delivered yet is lost; it cannot reach the next one.
+                self.on_the_way.retain(|(from, _)| *from != i);
             }
             Output::MediaStart(_) => {
                 let person = &mut self.people[i];
