@@ -278,7 +278,7 @@ mod tests {
             }
             shared.get().as_kilo()
         };
-        assert!(heavy(20) > 900.0, "5 % loss: {}", heavy(20));
+        assert_eq!(heavy(20), 1000.0, "5 % loss");
         assert!(heavy(3) < 700.0, "33 % loss: {}", heavy(3));
     }
 
