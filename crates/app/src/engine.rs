@@ -142,7 +142,7 @@ fn phases_look_alike(a: &Phase, b: &Phase) -> bool {
 
 /// Figures are shown in a tooltip only, which follows with the next frame.
 fn calls_look_alike(a: &InCall, b: &InCall) -> bool {
-    let peers = a.peer.name == b.peer.name && (a.peer.muted, a.peer.video_on) == (b.peer.muted, b.peer.video_on);
+    let peers = a.peer == b.peer;
     let way = a.path == b.path && a.verification == b.verification && a.since == b.since;
     peers && way && a.interrupted == b.interrupted && a.chat.len() == b.chat.len()
 }
@@ -192,9 +192,10 @@ mod tests {
         };
         let before = state(|_| {});
         assert!(look_alike(&before, &state(|call| call.figures.lost = 0.5)));
-        let changes: [fn(&mut InCall); 5] = [
+        let changes: [fn(&mut InCall); 6] = [
             |call| call.peer.muted = true,
             |call| call.peer.video_on = false,
+            |call| call.peer.has_camera = false,
             |call| call.interrupted = Some(call.since),
             |call| call.chat.clear(),
             |call| call.peer.name.push('!'),

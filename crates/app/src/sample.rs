@@ -39,8 +39,8 @@ pub fn state(phase: Phase) -> State {
     State {
         phase,
         camera: CameraState::Running { name: "Built-in camera".into(), size, fps: 30.0 },
-        microphone: DeviceState::Running { name: "Built-in microphone".into() },
-        speaker: DeviceState::Running { name: "Built-in speakers".into() },
+        microphone: DeviceState::Running { name: "Built-in microphone".into(), instead_of: None },
+        speaker: DeviceState::Running { name: "Built-in speakers".into(), instead_of: None },
         devices: Arc::new(devices()),
         microphone_level: 0.08,
         muted: false,
@@ -59,7 +59,7 @@ pub fn waiting() -> Waiting {
 pub fn in_call(now: Instant, lasted: Duration) -> InCall {
     let line = |mine, text: &str| ChatLine { mine, text: text.into() };
     InCall {
-        peer: PeerView { name: "Grace".into(), muted: false, video_on: true },
+        peer: PeerView { name: "Grace".into(), muted: false, video_on: true, has_camera: true },
         since: now.checked_sub(lasted).unwrap_or(now),
         path: Path::Direct,
         verification: "31415 92653 58979 32384 62643".into(),

@@ -143,7 +143,7 @@ pub struct InCall {
 }
 
 /// The other side, as it describes itself.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct PeerView {
     /// Its name, cleaned of control characters; empty until known.
     pub name: String,
@@ -151,6 +151,8 @@ pub struct PeerView {
     pub muted: bool,
     /// It sends a picture.
     pub video_on: bool,
+    /// It has a camera that works; without one, nothing is to be seen whatever the person wants.
+    pub has_camera: bool,
 }
 
 /// How media travels.

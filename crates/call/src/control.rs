@@ -18,6 +18,9 @@ pub(crate) enum ControlMessage {
         muted: bool,
         #[serde(rename = "videoOn")]
         video_on: bool,
+        /// There is a camera that works; apps that do not say it have one.
+        #[serde(rename = "hasCamera", default = "yes")]
+        has_camera: bool,
     },
     /// A line of text.
     Chat { text: String },
@@ -36,7 +39,9 @@ impl ControlMessage {
     /// Reads a message and cleans its texts; `None` where it is not one.
     pub(crate) fn read(text: &str) -> Option<Self> {
         Some(match serde_json::from_str(text).ok()? {
-            Self::Hello { name, muted, video_on } => Self::Hello { name: clean(&name, MAX_NAME), muted, video_on },
+            Self::Hello { name, muted, video_on, has_camera } => {
+                Self::Hello { name: clean(&name, MAX_NAME), muted, video_on, has_camera }
+            }
             Self::Chat { text } => Self::Chat { text: clean(&text, MAX_CHAT) },
             other => other,
         })
@@ -45,14 +50,19 @@ impl ControlMessage {
     /// As it is sent.
     pub(crate) fn write(&self) -> String {
         let cleaned = match self {
-            Self::Hello { name, muted, video_on } => {
-                Self::Hello { name: clean(name, MAX_NAME), muted: *muted, video_on: *video_on }
+            Self::Hello { name, muted, video_on, has_camera } => {
+                let name = clean(name, MAX_NAME);
+                Self::Hello { name, muted: *muted, video_on: *video_on, has_camera: *has_camera }
             }
             Self::Chat { text } => Self::Chat { text: clean(text, MAX_CHAT) },
             other => other.clone(),
         };
         serde_json::to_string(&cleaned).expect("strings and numbers always serialize")
     }
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// Without control and direction-changing characters, which could forge what stands beside them; cut to `limit`.
@@ -68,12 +78,20 @@ mod tests {
 
     #[test]
     fn names_lose_control_characters_and_length() {
-        let hello =
-            ControlMessage::Hello { name: format!("A\u{202e}nn\n{}", "x".repeat(200)), muted: true, video_on: false };
-        let Some(ControlMessage::Hello { name, muted, video_on }) = ControlMessage::read(&hello.write()) else {
+        let name = format!("A\u{202e}nn\n{}", "x".repeat(200));
+        let hello = ControlMessage::Hello { name, muted: true, video_on: false, has_camera: false };
+        let Some(ControlMessage::Hello { name, muted, video_on, has_camera }) = ControlMessage::read(&hello.write())
+        else {
             panic!("a hello")
         };
-        assert!(name.starts_with("Annxx") && name.chars().count() == MAX_NAME && muted && !video_on);
+        assert!(name.starts_with("Annxx") && name.chars().count() == MAX_NAME && muted && !video_on && !has_camera);
+    }
+
+    #[test]
+    fn an_app_that_says_nothing_about_its_camera_has_one() {
+        let old = r#"{"type":"hello","name":"Ann","muted":false,"videoOn":false}"#;
+        let read = ControlMessage::read(old);
+        assert!(matches!(read, Some(ControlMessage::Hello { video_on: false, has_camera: true, .. })), "{read:?}");
     }
 
     #[test]

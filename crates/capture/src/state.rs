@@ -36,6 +36,8 @@ pub enum DeviceState {
     Running {
         /// Its name, for reading.
         name: String,
+        /// What was chosen and is not there now; it is taken back when it returns.
+        instead_of: Option<String>,
     },
     /// It does not work.
     Failed(DeviceError),

@@ -165,7 +165,11 @@ fn other_side(ui: &mut Ui, stage: Rect, view: View<'_>, call: &InCall) {
             avatar(ui.painter(), palette, centre, diameter, &call.peer.name);
             let at = centre + vec2(0.0, diameter / 2.0 + space::XL);
             let placed = ui.painter().text(at, Align2::CENTER_TOP, name, Type::Title.font(), palette.text);
-            let why = if call.peer.video_on { "Waiting for the picture…" } else { "Camera is off" };
+            let why = match (call.peer.video_on, call.peer.has_camera) {
+                (true, _) => "Waiting for the picture…",
+                (false, true) => "Camera is off",
+                (false, false) => "No camera",
+            };
             let at = pos2(at.x, placed.bottom() + space::XS);
             ui.painter().text(at, Align2::CENTER_TOP, why, Type::Body.font(), palette.weak);
             format!("{name}: {why}")

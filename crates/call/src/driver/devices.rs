@@ -175,6 +175,11 @@ impl Devices {
         }
     }
 
+    /// A camera is chosen and, as far as is known, works.
+    pub(super) fn has_camera(&self) -> bool {
+        self.camera_spec != CameraSpec::None && !matches!(*self.camera_state.borrow(), CameraState::Failed(_))
+    }
+
     pub(super) fn board(&self) -> Board {
         Board {
             camera: self.camera_state.borrow().clone(),

@@ -51,7 +51,7 @@ pub(crate) async fn run(
     let (links, link_news) = LinkTable::new(&options);
     let (secrets, secrets_in) = mpsc::channel(8);
     let video_on = options.camera != CameraSpec::None;
-    let me = Me { name: options.name.clone(), muted: false, video_on, camera_works: true };
+    let me = Me { name: options.name.clone(), muted: false, video_on, camera_works: video_on };
     let mut driver = Driver {
         session: Session::new(me),
         devices: Devices::new(&options, preview),
@@ -64,7 +64,7 @@ pub(crate) async fn run(
         last: StatsSnapshot::default(),
         muted: false,
         video_on,
-        camera_works: true,
+        camera_works: video_on,
     };
     driver.begin();
     driver.serve(commands, peer_news, link_news, secrets_in).await;
@@ -187,7 +187,7 @@ impl Driver {
 
     /// Carries out everything the session wants, then shows what is true now.
     fn settle(&mut self) {
-        let works = !matches!(self.devices.board().camera, CameraState::Failed(_));
+        let works = self.devices.has_camera();
         if works != self.camera_works {
             self.camera_works = works;
             self.feed(Input::CameraWorks(works));

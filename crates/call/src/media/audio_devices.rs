@@ -156,7 +156,7 @@ impl Opener {
             Ok(microphone) => {
                 let name = microphone.name().to_owned();
                 let _ = self.audio.send(AudioCommand::Microphone(Some(microphone)));
-                self.board.microphone.send_replace(DeviceState::Running { name });
+                self.board.microphone.send_replace(DeviceState::Running { name, instead_of: None });
             }
             Err(error) => {
                 self.retry_microphone = worth_retrying(&error);
@@ -178,7 +178,7 @@ impl Opener {
             Ok(speaker) => {
                 let name = speaker.name().to_owned();
                 let _ = self.audio.send(AudioCommand::Speaker(Some(speaker)));
-                self.board.speaker.send_replace(DeviceState::Running { name });
+                self.board.speaker.send_replace(DeviceState::Running { name, instead_of: None });
             }
             Err(error) => {
                 self.retry_speaker = worth_retrying(&error);

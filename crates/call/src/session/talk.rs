@@ -144,7 +144,7 @@ impl Talk {
             announced: None,
             transport: Transport::Connecting { limit },
             code: None,
-            view: PeerView { video_on: true, ..PeerView::default() },
+            view: PeerView { video_on: true, has_camera: true, ..PeerView::default() },
             control_open: false,
             greeted: false,
             unsent: Vec::new(),

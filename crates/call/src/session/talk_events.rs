@@ -222,6 +222,7 @@ impl Session {
             name: me.name,
             muted: me.muted,
             video_on: me.video_on && me.camera_works,
+            has_camera: me.camera_works,
         });
     }
 
@@ -251,8 +252,9 @@ impl Session {
         let Stage::Talking(talk) = &mut self.stage else { return };
         let Some(message) = ControlMessage::read(text) else { return };
         match message {
-            ControlMessage::Hello { name, muted, video_on } => {
-                let before = std::mem::replace(&mut talk.view, crate::api::PeerView { name, muted, video_on });
+            ControlMessage::Hello { name, muted, video_on, has_camera } => {
+                let view = crate::api::PeerView { name, muted, video_on, has_camera };
+                let before = std::mem::replace(&mut talk.view, view);
                 let first = !std::mem::replace(&mut talk.greeted, true);
                 if before.muted != muted {
                     self.tell(Event::PeerMuted(muted));

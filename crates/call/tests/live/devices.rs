@@ -27,7 +27,7 @@ fn without_any_device_the_call_goes_on_and_both_sides_know() {
     let state = a.state();
     assert_eq!((&state.camera, &state.microphone), (&CameraState::Off, &DeviceState::Off));
     assert!(!state.video_on);
-    b.shows("that there is no picture", |s| in_call(s).is_some_and(|c| c.peer.name == "Ann" && !c.peer.video_on));
+    b.shows("that there is no picture", |s| in_call(s).is_some_and(|c| c.peer.name == "Ann" && !c.peer.has_camera));
     a.sees_what_was_captured_after(begun);
     chats(&mut a, &mut b);
     chats(&mut b, &mut a);
@@ -40,7 +40,7 @@ fn without_any_device_the_call_goes_on_and_both_sides_know() {
     a.send(Command::SetVideo(true));
     b.sees_what_was_captured_after(moment);
     hears_tone(&mut b, 1000.0);
-    b.shows("that there is a picture", |s| in_call(s).is_some_and(|c| c.peer.video_on));
+    b.shows("that there is a picture", |s| in_call(s).is_some_and(|c| c.peer.video_on && c.peer.has_camera));
     hang_up(&mut a, &mut b);
 }
 
@@ -141,7 +141,7 @@ fn changing_every_device_in_mid_call_keeps_the_call() {
 
     let recording = folder.path().join("heard.wav");
     b.send(Command::SetSpeaker(SpeakerSpec::File(recording.clone())));
-    b.shows("the recording", |s| matches!(&s.speaker, DeviceState::Running { name } if name == "heard.wav"));
+    b.shows("the recording", |s| matches!(&s.speaker, DeviceState::Running { name, .. } if name == "heard.wav"));
     hears_tone(&mut b, 600.0);
     let from = b.ear.count();
     b.send(Command::SetSpeaker(SpeakerSpec::None));

@@ -64,9 +64,13 @@ fn each_learns_the_others_name_and_whether_they_are_muted() {
 #[test]
 fn a_camera_that_fails_is_told_so_that_nobody_waits_for_its_picture() {
     let mut w = call();
+    let has_camera = |w: &World| matches!(w.phase(0), Phase::InCall(call) if call.peer.has_camera);
+    assert!(has_camera(&w));
     w.input(1, Input::CameraWorks(false));
     assert_eq!(w.people[0].events.last(), Some(&Event::PeerVideo(false)));
+    assert!(!has_camera(&w));
     w.input(1, Input::CameraWorks(true));
+    assert!(has_camera(&w));
     assert_eq!(w.people[0].events.last(), Some(&Event::PeerVideo(true)));
 }
 
