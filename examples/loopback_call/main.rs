@@ -8,22 +8,25 @@
 
 mod measure;
 mod process;
+mod side;
+mod stages;
 
 use anyhow::{Context, bail};
 use clap::Parser;
-use measure::{Ear, Eye, percentile};
+use measure::percentile;
+use process::Resources;
 use serde_json::{Value, json};
+use side::Side;
+use stages::Stages;
 use std::io::IsTerminal as _;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
-use visavis_call::{Command, EndReason, Endpoint, Event, LocalNetwork, Options, StatsSnapshot};
-use visavis_capture::{CameraSpec, Content, MicrophoneSpec, SpeakerSpec};
+use visavis_call::{Command, Event};
 use visavis_media::Size;
 use visavis_server::ServerConfig;
 use visavis_signaling::RoomCode;
 
-/// Two peers on one machine find each other within this time, or something is broken.
-const SETUP: Duration = Duration::from_secs(15);
+/// Buffers and caches have their size after this time; what grows later, grows for ever.
+const SETTLING: Duration = Duration::from_secs(60);
 /// Pings over the control channel, evenly over the run.
 const PINGS: u32 = 20;
 
@@ -42,100 +45,12 @@ struct Cli {
     /// One line of JSON instead of a summary.
     #[arg(long)]
     json: bool,
+    /// Also say where the time goes: each stage from joining to the first picture, and from capture to display.
+    #[arg(long)]
+    stages: bool,
     /// Compare every N-th picture with its original (0: none).
     #[arg(long, default_value_t = 15)]
     psnr_every: u64,
-}
-
-struct Side {
-    endpoint: Endpoint,
-    wake: Receiver<()>,
-    eye: Eye,
-    ear: Ear,
-    connected: Option<Instant>,
-    first_frame: Option<Instant>,
-    pings: Vec<Option<Instant>>,
-    round_trips: Vec<f64>,
-    stats: Vec<StatsSnapshot>,
-    ended: Option<EndReason>,
-}
-
-impl Side {
-    fn start(url: &str, cli: &Cli) -> anyhow::Result<Self> {
-        let (eye, ear) = (Eye::new(cli.size, cli.psnr_every), Ear::new());
-        let (out, wake) = sync_channel(1);
-        let options = Options {
-            servers: vec![url.to_owned()],
-            ice_servers: Vec::new(),
-            bind: vec![([127, 0, 0, 1], 0).into()],
-            local_network: LocalNetwork::Off,
-            camera: CameraSpec::Pattern(Content::Cam),
-            microphone: MicrophoneSpec::Tone,
-            speaker: SpeakerSpec::None,
-            size: cli.size,
-            fps: cli.fps,
-            dtx: false,
-            on_picture: Some(eye.tap()),
-            on_sound: Some(ear.tap()),
-            ..Options::default()
-        };
-        let endpoint = Endpoint::start(options, move || {
-            let _ = out.try_send(());
-        })?;
-        Ok(Self {
-            endpoint,
-            wake,
-            eye,
-            ear,
-            connected: None,
-            first_frame: None,
-            pings: Vec::new(),
-            round_trips: Vec::new(),
-            stats: Vec::new(),
-            ended: None,
-        })
-    }
-
-    /// Takes what happened; `true` where one of the events is of this kind.
-    fn take_events(&mut self, wanted: impl Fn(&Event) -> bool) -> bool {
-        let mut found = false;
-        for timed in self.endpoint.events() {
-            found |= wanted(&timed.event);
-            match timed.event {
-                Event::Connected { .. } => self.connected = Some(timed.at),
-                Event::FirstFrame => self.first_frame = Some(timed.at),
-                Event::Pong(id) => {
-                    if let Some(sent) = self.pings.get_mut(id as usize).and_then(Option::take) {
-                        self.round_trips.push((timed.at - sent).as_secs_f64() * 1000.0);
-                    }
-                }
-                Event::Ended(reason) => self.ended = Some(reason),
-                _ => {}
-            }
-        }
-        self.stats.extend(self.endpoint.statistics());
-        found
-    }
-
-    fn wait_for(&mut self, what: &str, wanted: impl Fn(&Event) -> bool) -> anyhow::Result<()> {
-        let limit = Instant::now() + SETUP;
-        while !self.take_events(&wanted) {
-            if let Some(reason) = &self.ended {
-                bail!("the call ended before it {what}: {reason}");
-            }
-            let left = limit.saturating_duration_since(Instant::now());
-            if left.is_zero() || self.wake.recv_timeout(left) == Err(RecvTimeoutError::Disconnected) {
-                bail!("no side {what} within {SETUP:?}");
-            }
-        }
-        Ok(())
-    }
-
-    fn ping(&mut self) {
-        let id = self.pings.len() as u64;
-        self.pings.push(Some(Instant::now()));
-        self.endpoint.send(Command::Ping(id));
-    }
 }
 
 /// A signaling server on a free port of this machine.
@@ -160,8 +75,9 @@ fn main() -> anyhow::Result<()> {
     let url = serve(&runtime)?;
     let code = RoomCode::random();
 
-    let mut a = Side::start(&url, &cli)?;
-    let mut b = Side::start(&url, &cli)?;
+    let (from_a, from_b) = (Stages::default(), Stages::default());
+    let mut a = Side::start(&url, &cli, &from_a, &from_b)?;
+    let mut b = Side::start(&url, &cli, &from_b, &from_a)?;
     for side in [&mut a, &mut b] {
         side.wait_for("reached the server", |e| matches!(e, Event::ServerConnected(_)))?;
         // As an app does while the code is being typed.
@@ -184,6 +100,8 @@ fn main() -> anyhow::Result<()> {
     let (begun, cpu) = (Instant::now(), process::cpu_seconds().context("process times")?);
     a.eye.begin();
     b.eye.begin();
+    let settled = begun + Duration::from_secs_f64(cli.seconds / 4.0).min(SETTLING);
+    let mut early = None;
     let step = Duration::from_secs_f64(cli.seconds / f64::from(PINGS));
     for i in 1..=PINGS {
         a.ping();
@@ -193,8 +111,12 @@ fn main() -> anyhow::Result<()> {
             let _ = a.wake.recv_timeout(next.saturating_duration_since(Instant::now()).min(Duration::from_millis(50)));
             a.take_events(|_| false);
             b.take_events(|_| false);
+            if early.is_none() && Instant::now() >= settled {
+                early = Some(Resources::now()?);
+            }
         }
     }
+    let late = Resources::now()?;
     let elapsed = begun.elapsed().as_secs_f64();
     let used = process::cpu_seconds().context("process times")? - cpu;
     let rss_mb = process::peak_rss_mb().context("process memory")?;
@@ -209,7 +131,7 @@ fn main() -> anyhow::Result<()> {
     let round_trips: Vec<f64> = a.round_trips.iter().chain(&b.round_trips).copied().collect();
     let (to_b, to_a) = (direction(&a, &b, elapsed), direction(&b, &a, elapsed));
     let since = |at: Option<Instant>| at.map(|at| (at - joined).as_secs_f64() * 1000.0);
-    let result = json!({
+    let mut result = json!({
         "join_to_connected_ms": since(b.connected),
         "join_to_first_frame_ms": since(b.first_frame),
         "a_to_b": to_b,
@@ -218,7 +140,18 @@ fn main() -> anyhow::Result<()> {
         "cpu_s_per_s": used / elapsed - counted_apart - pattern,
         "cpu_counted_apart": {"psnr_s_per_s": counted_apart, "pattern_s_per_s": pattern},
         "rss_mb": rss_mb,
+        "resources": {"early": early.as_ref().map(Resources::json), "end": late.json()},
     });
+    if cli.stages {
+        result["a_to_b"]["stages_ms"] = from_a.result();
+        result["b_to_a"]["stages_ms"] = from_b.result();
+        result["setup_ms"] = json!({
+            "peer_joined": since(b.peer_joined),
+            "ice": since(b.ice),
+            "dtls": since(b.connected),
+            "first_frame": since(b.first_frame),
+        });
+    }
     if cli.json {
         println!("{result}")
     } else {
@@ -247,8 +180,11 @@ fn direction(from: &Side, to: &Side, seconds: f64) -> Value {
     })
 }
 
+fn number(value: &Value) -> String {
+    value.as_f64().map_or("-".to_owned(), |n| format!("{n:.1}"))
+}
+
 fn print_summary(result: &Value) {
-    let number = |v: &Value| v.as_f64().map_or("-".to_owned(), |n| format!("{n:.1}"));
     println!(
         "join to connected {} ms, to first picture {} ms",
         number(&result["join_to_connected_ms"]),
@@ -282,4 +218,36 @@ fn print_summary(result: &Value) {
         result["cpu_s_per_s"].as_f64().unwrap_or_default(),
         number(&result["rss_mb"])
     );
+    let (early, end) = (&result["resources"]["early"], &result["resources"]["end"]);
+    println!(
+        "in the course of it: {} -> {} MB, {} -> {} threads, {} -> {} open files",
+        number(&early["rss_mb"]),
+        number(&end["rss_mb"]),
+        early["threads"],
+        end["threads"],
+        early["fds"],
+        end["fds"]
+    );
+    let setup = &result["setup_ms"];
+    if setup.is_null() {
+        return;
+    }
+    println!(
+        "\nfrom joining, ms: the other side known {}, path (ICE) {}, keys (DTLS) {}, first picture {}",
+        number(&setup["peer_joined"]),
+        number(&setup["ice"]),
+        number(&setup["dtls"]),
+        number(&setup["first_frame"])
+    );
+    println!("\nfrom capture to display, ms        A to B: p50    p95    B to A: p50    p95");
+    for stage in stages::NAMES {
+        let value = |way: &str, share: &str| number(&result[way]["stages_ms"][stage][share]);
+        println!(
+            "{stage:36} {:>12} {:>6} {:>14} {:>6}",
+            value("a_to_b", "p50"),
+            value("a_to_b", "p95"),
+            value("b_to_a", "p50"),
+            value("b_to_a", "p95")
+        );
+    }
 }

@@ -1,6 +1,7 @@
 //! What an observer sees and hears of the other side: latency by the clock strip, sound delay by the tone bursts,
 //! likeness to the very picture that was captured.
 
+use crate::stages::Stages;
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -53,13 +54,15 @@ impl Eye {
         lock(&self.seen).counting = true;
     }
 
-    pub(crate) fn tap(&self) -> PictureTap {
+    /// To be told of each picture received; those that count are passed on to `stages`.
+    pub(crate) fn tap(&self, stages: Stages) -> PictureTap {
         let (seen, original, size, every) = (self.seen.clone(), self.original.clone(), self.size, self.every);
         Arc::new(move |picture: &ReceivedPicture| {
             let mut seen = lock(&seen);
             if !seen.counting {
                 return;
             }
+            stages.received(picture);
             seen.shown += 1;
             seen.size = Some(picture.picture.size());
             let submitted = wall_clock().unix_ms(picture.submitted);

@@ -39,5 +39,7 @@ pub use api::{
     Again, ChatLine, Command, EndReason, Ended, Event, Figures, InCall, Path, PeerView, Phase, Reach, State, Waiting,
 };
 pub use endpoint::{Endpoint, StartError, TimedEvent};
-pub use options::{DEFAULT_STUN, IceServer, LocalNetwork, Options, PictureTap, ReceivedPicture, SoundTap};
+pub use options::{
+    DEFAULT_STUN, IceServer, LocalNetwork, Options, PictureTap, ReceivedPicture, SentPicture, SentTap, SoundTap,
+};
 pub use stats::{CandidatePair, InboundAudio, InboundVideo, OutboundAudio, OutboundVideo, StatsSnapshot};

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 use visavis_capture::{CameraSpec, MicrophoneSpec, SpeakerSpec};
-use visavis_media::{AudioFrame, BitsPerSecond, I420, Size};
+use visavis_media::{AudioFrame, BitsPerSecond, I420, RtpTicks, Size};
 
 /// STUN servers asked where nobody configured others. Such a server sees the address of whoever asks it.
 pub const DEFAULT_STUN: [&str; 3] =
@@ -46,6 +46,9 @@ pub struct Options {
     pub preview: bool,
     /// Called with each decoded picture, on the decoder's thread; must be quick. For tests and measurements.
     pub on_picture: Option<PictureTap>,
+    /// Called with each picture of ours that was handed to the network, on the call's thread; must be quick. For
+    /// measurements.
+    pub on_sent: Option<SentTap>,
     /// Called with each 10 ms of sound on its way to the loudspeaker, `at` being when it will be heard; on the sound
     /// thread, must be quick. For tests and measurements.
     pub on_sound: Option<SoundTap>,
@@ -54,6 +57,24 @@ pub struct Options {
 /// See [`Options::on_sound`].
 pub type SoundTap = Arc<dyn Fn(&AudioFrame) + Send + Sync>;
 
+/// See [`Options::on_sent`].
+pub type SentTap = Arc<dyn Fn(&SentPicture) + Send + Sync>;
+
+/// The stages of a picture on its way out. One with the same `ticks` is a [`ReceivedPicture`] on the other side.
+#[derive(Clone, Copy, Debug)]
+pub struct SentPicture {
+    /// Its RTP timestamp.
+    pub ticks: RtpTicks,
+    /// When it was captured.
+    pub captured: Instant,
+    /// When the encoder's thread took it.
+    pub taken: Instant,
+    /// When it was encoded.
+    pub encoded: Instant,
+    /// When its first packet was handed to the connection, whose pacer then lets the packets out.
+    pub handed_over: Instant,
+}
+
 /// See [`Options::on_picture`].
 pub type PictureTap = Arc<dyn Fn(&ReceivedPicture) + Send + Sync>;
 
@@ -61,10 +82,16 @@ pub type PictureTap = Arc<dyn Fn(&ReceivedPicture) + Send + Sync>;
 pub struct ReceivedPicture {
     /// The pixels.
     pub picture: I420,
-    /// When it was handed to the display slot.
-    pub submitted: Instant,
+    /// Its RTP timestamp.
+    pub ticks: RtpTicks,
+    /// When the first packet of it arrived.
+    pub first_packet: Instant,
     /// When the last packet of it arrived.
     pub last_packet: Instant,
+    /// When the decoder's thread took it.
+    pub decoding: Instant,
+    /// When it was handed to the display slot.
+    pub submitted: Instant,
     /// How many were shown before it in this call, plus one.
     pub count: u64,
 }
@@ -125,6 +152,7 @@ impl Default for Options {
             dtx: true,
             preview: true,
             on_picture: None,
+            on_sent: None,
             on_sound: None,
         }
     }

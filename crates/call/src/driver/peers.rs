@@ -185,6 +185,7 @@ impl Peers {
         let hooks = MediaHooks {
             display: self.remote.clone(),
             tap: self.options.on_picture.clone(),
+            sent: self.options.on_sent.clone(),
             audio,
             first_picture: Box::new(move || {
                 let _ = out.blocking_send(PeerNews::FirstPicture);

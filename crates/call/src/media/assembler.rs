@@ -33,6 +33,7 @@ pub(crate) struct AssembledPicture {
     pub data: Bytes,
     pub ticks: RtpTicks,
     pub keyframe: bool,
+    pub first_packet: Instant,
     pub last_packet: Instant,
 }
 
@@ -192,6 +193,7 @@ impl FrameAssembler {
         (self.next, self.gap) = (Some(end + 1), None);
         let first = picture.get(&start)?;
         let (ticks, keyframe) = (first.ticks, starts_keyframe(&first.payload));
+        let first_packet = picture.values().map(|p| p.arrival).min()?;
         let last_packet = picture.values().map(|p| p.arrival).max()?;
         let depacketizer = self.depacketizer.get_or_insert_with(Depacketizer::new);
         depacketizer.reset();
@@ -203,7 +205,7 @@ impl FrameAssembler {
             }
         }
         match depacketizer.finish() {
-            Ok(data) if !data.is_empty() => Some(AssembledPicture { data, ticks, keyframe, last_packet }),
+            Ok(data) if !data.is_empty() => Some(AssembledPicture { data, ticks, keyframe, first_packet, last_packet }),
             // Padding, as probes send it.
             Ok(_) => None,
             Err(error) => {

@@ -3,7 +3,7 @@
 use super::audio::{AudioCall, AudioCommand, AudioPacket, SpeechCodec};
 use super::video_receive::{self, DecoderInput, Screen};
 use super::video_send::{self, RtpWriter, Start, VideoSender};
-use crate::options::{Options, PictureTap, SoundTap};
+use crate::options::{Options, PictureTap, SentTap, SoundTap};
 use crate::peer::{Feedback, PeerLink};
 use crate::stats::Counters;
 use rtc::rtp_transceiver::rtp_sender::RtpCodecKind;
@@ -43,6 +43,7 @@ impl PreparedMedia {
 pub(crate) struct MediaHooks {
     pub display: slot::Writer<VideoFrame>,
     pub tap: Option<PictureTap>,
+    pub sent: Option<SentTap>,
     pub audio: SyncSender<AudioCommand>,
     pub first_picture: Box<dyn FnOnce() + Send>,
     pub dtx: bool,
@@ -67,7 +68,7 @@ impl MediaSession {
 
         let (pictures, queue) = video_send::queue();
         let writer = RtpWriter::new(link.video.clone(), link.video_ssrc, link.video_payload_type);
-        tasks.spawn(video_send::pump(queue, writer, counters.clone()));
+        tasks.spawn(video_send::pump(queue, writer, counters.clone(), hooks.sent));
         let (target, out) = (link.target.clone(), pictures);
         prepared.sender.start(Start { target, counters: counters.clone(), out, keyframe: keyframe.clone() });
 

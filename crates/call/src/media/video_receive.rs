@@ -81,8 +81,15 @@ fn decode_all(mut inbox: mpsc::Receiver<AssembledPicture>, screen: Screen, lost:
                     }
                 });
                 if let Some(tap) = &screen.tap {
-                    let last_packet = picture.last_packet;
-                    tap(&ReceivedPicture { picture: pixels.clone(), submitted, last_packet, count });
+                    tap(&ReceivedPicture {
+                        picture: pixels.clone(),
+                        ticks: picture.ticks,
+                        first_packet: picture.first_packet,
+                        last_packet: picture.last_packet,
+                        decoding: begun,
+                        submitted,
+                        count,
+                    });
                 }
                 screen.display.put(VideoFrame { picture: pixels, at: submitted });
                 if let Some(first) = first.take() {

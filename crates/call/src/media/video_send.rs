@@ -1,5 +1,6 @@
 //! Our picture: newest capture → encoder's thread → packets → the connection.
 
+use crate::options::{SentPicture, SentTap};
 use crate::rate::{Ladder, SharedTarget};
 use crate::stats::Counters;
 use bytes::Bytes;
@@ -33,8 +34,15 @@ const DEBT_LIMIT: f64 = 2.0;
 pub(crate) struct Start {
     pub target: SharedTarget,
     pub counters: Counters,
-    pub out: mpsc::Sender<EncodedVideo>,
+    pub out: mpsc::Sender<Outgoing>,
     pub keyframe: Arc<AtomicBool>,
+}
+
+/// An encoded picture on its way to the network, and how it fared.
+pub(crate) struct Outgoing {
+    picture: EncodedVideo,
+    taken: Instant,
+    encoded: Instant,
 }
 
 /// The encoder's thread; warm before there is anybody to see the picture.
@@ -114,6 +122,7 @@ struct Sending {
 
 impl Sending {
     fn picture(&mut self, frame: &VideoFrame) {
+        let taken = Instant::now();
         let target = self.start.target.get();
         let video = BitsPerSecond(target.0.saturating_sub(AUDIO_SHARE).max(40_000));
         let step = self.ladder.update(target);
@@ -134,7 +143,7 @@ impl Sending {
                 self.debt_s = (self.debt_s + bits / f64::from(video.0)).min((DEBT_LIMIT + 1.0) * interval);
                 self.count(&encoded, size, took);
                 // Waits while the network's queue is full: encoded pictures are never dropped.
-                let _ = self.start.out.blocking_send(encoded);
+                let _ = self.start.out.blocking_send(Outgoing { picture: encoded, taken, encoded: begun + took });
             }
             Ok(None) => {}
             Err(error) => tracing::debug!(%error, "a picture was not encoded"),
@@ -207,19 +216,27 @@ impl RtpWriter {
 }
 
 /// Makes the channel that encoded pictures wait in.
-pub(crate) fn queue() -> (mpsc::Sender<EncodedVideo>, mpsc::Receiver<EncodedVideo>) {
+pub(crate) fn queue() -> (mpsc::Sender<Outgoing>, mpsc::Receiver<Outgoing>) {
     mpsc::channel(QUEUE)
 }
 
 /// Sends encoded pictures as RTP (RFC 6184) until either end closes.
-pub(crate) async fn pump(mut pictures: mpsc::Receiver<EncodedVideo>, mut writer: RtpWriter, counters: Counters) {
+pub(crate) async fn pump(
+    mut pictures: mpsc::Receiver<Outgoing>,
+    mut writer: RtpWriter,
+    counters: Counters,
+    tap: Option<SentTap>,
+) {
     let stamper = RtpStamper::new(Instant::now(), rand::random(), ClockRate::VIDEO);
-    while let Some(picture) = pictures.recv().await {
-        let timestamp = stamper.stamp(picture.at).0;
+    while let Some(Outgoing { picture, taken, encoded }) = pictures.recv().await {
+        let ticks = stamper.stamp(picture.at);
+        if let Some(tap) = &tap {
+            tap(&SentPicture { ticks, captured: picture.at, taken, encoded, handed_over: Instant::now() });
+        }
         let payloads = packetize(&picture.data, MAX_PAYLOAD);
         let (count, bytes) = (payloads.len(), payloads.iter().map(Bytes::len).sum::<usize>());
         for (i, payload) in payloads.into_iter().enumerate() {
-            if !writer.write(timestamp, i + 1 == count, payload).await {
+            if !writer.write(ticks.0, i + 1 == count, payload).await {
                 return;
             }
         }
