@@ -169,7 +169,11 @@ impl Peer {
     fn join(&mut self) {
         self.report.mark_join();
         let code = self.cli.room.clone();
-        self.endpoint.send(if self.cli.open { Command::Start(Some(code)) } else { Command::Meet(code) });
+        self.endpoint.send(match (self.cli.open, self.cli.join) {
+            (true, _) => Command::Start(Some(code)),
+            (false, true) => Command::Join(Invitation { code, server: None }),
+            (false, false) => Command::Meet(code),
+        });
     }
 
     fn serve(&mut self, signals: &Receiver<Signal>) {

@@ -3,7 +3,7 @@
 use clap::Parser;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use visavis_call::{IceServer, LocalNetwork, Options};
+use visavis_call::{Connecting, IceServer, LocalNetwork, Options};
 use visavis_capture::pattern::Pattern;
 use visavis_capture::{CameraSpec, Content, MicrophoneSpec, SpeakerSpec};
 use visavis_media::{BitsPerSecond, Size};
@@ -58,12 +58,24 @@ pub(crate) struct Cli {
     /// Open the room; without it: join, and open it when nobody is there.
     #[arg(long)]
     pub open: bool,
+    /// Join only; without it and without --open: open the room when nobody is there.
+    #[arg(long, conflicts_with = "open")]
+    pub join: bool,
+    /// Find and be found in the local network too, by mDNS; without it, on this machine where no server is given.
+    #[arg(long)]
+    pub local_network: bool,
     /// Send sound in silence too.
     #[arg(long)]
     pub no_dtx: bool,
     /// Local address to send media from.
     #[arg(long, value_name = "ADDR")]
     pub bind: Vec<String>,
+    /// A connection that is stuck is not built anew.
+    #[arg(long)]
+    pub no_watchdog: bool,
+    /// Lost DTLS messages are not repeated but by the library itself.
+    #[arg(long)]
+    pub no_repeats: bool,
     /// The name that the other side sees.
     #[arg(long, default_value = "headless")]
     pub name: String,
@@ -106,7 +118,11 @@ impl Cli {
             ice_servers,
             relay_only: self.relay_only,
             bind: self.bind.iter().map(|a| address(a)).collect::<Result<_, _>>()?,
-            local_network: if self.server.is_some() { LocalNetwork::Off } else { LocalNetwork::ThisMachine },
+            local_network: match (self.local_network, &self.server) {
+                (true, _) => LocalNetwork::On,
+                (false, Some(_)) => LocalNetwork::Off,
+                (false, None) => LocalNetwork::ThisMachine,
+            },
             name: self.name.clone(),
             camera: self.camera.clone(),
             microphone: self.microphone.clone(),
@@ -115,6 +131,11 @@ impl Cli {
             fps: self.fps.clamp(1.0, 60.0),
             max_bitrate: self.max_bitrate_kbps.map_or(defaults.max_bitrate, BitsPerSecond::kilo),
             dtx: !self.no_dtx,
+            connecting: Connecting {
+                repeat_flights: !self.no_repeats,
+                watchdog: !self.no_watchdog,
+                ..Connecting::default()
+            },
             ..defaults
         })
     }

@@ -40,6 +40,7 @@ pub use api::{
 };
 pub use endpoint::{Endpoint, StartError, TimedEvent};
 pub use options::{
-    DEFAULT_STUN, IceServer, LocalNetwork, Options, PictureTap, ReceivedPicture, SentPicture, SentTap, SoundTap,
+    Connecting, DEFAULT_STUN, DatagramFilter, IceServer, LocalNetwork, Options, PictureTap, ReceivedPicture,
+    SentPicture, SentTap, SoundTap,
 };
 pub use stats::{CandidatePair, InboundAudio, InboundVideo, OutboundAudio, OutboundVideo, StatsSnapshot};

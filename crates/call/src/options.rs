@@ -52,7 +52,30 @@ pub struct Options {
     /// Called with each 10 ms of sound on its way to the loudspeaker, `at` being when it will be heard; on the sound
     /// thread, must be quick. For tests and measurements.
     pub on_sound: Option<SoundTap>,
+    /// How connections are set up. For tests and measurements.
+    pub connecting: Connecting,
 }
+
+/// What gets connections set up on bad paths. Switching it off shows what it is for.
+#[derive(Clone)]
+pub struct Connecting {
+    /// The last DTLS flight is repeated until the other side shows that it has it.
+    pub repeat_flights: bool,
+    /// A connection that stands for ICE and is not ready within 3 s is built anew.
+    pub watchdog: bool,
+    /// Asked about each datagram before it leaves; `false`: it is lost.
+    pub filter: Option<DatagramFilter>,
+}
+
+impl Default for Connecting {
+    fn default() -> Self {
+        Self { repeat_flights: true, watchdog: true, filter: None }
+    }
+}
+
+/// See [`Connecting::filter`]: gets the number of the connection, from 0 in the order in which this endpoint builds
+/// them, and the datagram. Called on the thread of the call; must be quick.
+pub type DatagramFilter = Arc<dyn Fn(u32, &[u8]) -> bool + Send + Sync>;
 
 /// See [`Options::on_sound`].
 pub type SoundTap = Arc<dyn Fn(&AudioFrame) + Send + Sync>;
@@ -154,6 +177,7 @@ impl Default for Options {
             on_picture: None,
             on_sent: None,
             on_sound: None,
+            connecting: Connecting::default(),
         }
     }
 }

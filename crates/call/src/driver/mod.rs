@@ -53,7 +53,7 @@ pub(crate) async fn run(
     let video_on = options.camera != CameraSpec::None;
     let me = Me { name: options.name.clone(), muted: false, video_on, camera_works: video_on };
     let mut driver = Driver {
-        session: Session::new(me),
+        session: Session::new(me, options.connecting.watchdog),
         devices: Devices::new(&options, preview),
         peers,
         links,
@@ -215,7 +215,12 @@ impl Driver {
             }
             Output::Derive(code) => self.derive(code),
             Output::Send(link, message) => self.links.send(link, message),
-            Output::PeerNew(key, servers) => self.peers.open(key, &servers),
+            Output::LookUp(servers) => self.peers.look_up(&servers),
+            Output::PeerNew(key, servers) => {
+                // The last connection of this call may have used up what was prepared.
+                self.peers.prepare_media(|| self.devices.look_through());
+                self.peers.open(key, &servers);
+            }
             Output::PeerDo(key, command) => self.peers.command(key, command),
             Output::PeerDrop(key) => self.peers.close(key),
             Output::MediaStart(key) => self.start_media(key),

@@ -2,7 +2,7 @@
 
 use crate::media::{AudioCommand, MediaHooks, MediaSession, PreparedMedia};
 use crate::options::{IceServer, Options};
-use crate::peer::{NameCache, Peer, PeerCommand, PeerError, PeerEvent, PeerSettings};
+use crate::peer::{NameCache, Peer, PeerCommand, PeerError, PeerEvent, PeerSettings, WireSettings};
 use crate::session::PeerKey;
 use crate::stats::StatsSnapshot;
 use std::collections::BTreeMap;
@@ -50,6 +50,14 @@ async fn build(settings: PeerSettings) -> Result<Fresh, PeerError> {
     Ok((Peer::build(&settings, out).await?, events))
 }
 
+fn server(s: &visavis_signaling::IceServer) -> IceServer {
+    IceServer {
+        urls: s.urls.clone(),
+        username: s.username.clone().unwrap_or_default(),
+        credential: s.credential.clone().unwrap_or_default(),
+    }
+}
+
 impl Peers {
     pub(super) fn new(options: &Options, remote: slot::Writer<VideoFrame>) -> (Self, mpsc::Receiver<PeerNews>) {
         let (news, inbox) = mpsc::channel(EVENTS);
@@ -60,7 +68,13 @@ impl Peers {
             max_bitrate: options.max_bitrate,
             mdns: options.local_network == crate::options::LocalNetwork::On,
             names: NameCache::default(),
+            wire: WireSettings {
+                repeat: options.connecting.repeat_flights,
+                filter: options.connecting.filter.clone(),
+                number: 0,
+            },
         };
+        settings.look_up();
         let peers = Self {
             options: options.clone(),
             settings,
@@ -78,18 +92,39 @@ impl Peers {
 
     /// Somebody may come soon: a connection is built and the encoder warmed up.
     pub(super) fn prepare(&mut self, frames: slot::Reader<VideoFrame>) {
-        self.prepared = Some(PreparedMedia::new(frames, &self.options));
+        self.prepared = None;
+        self.prepare_media(|| frames);
+        // At the start of the app there may have been no network yet.
+        self.settings.look_up();
         self.build_spare();
+    }
+
+    /// The encoder alone, where it is not ready.
+    pub(super) fn prepare_media(&mut self, frames: impl FnOnce() -> slot::Reader<VideoFrame>) {
+        if self.prepared.is_none() {
+            self.prepared = Some(PreparedMedia::new(frames(), &self.options));
+        }
     }
 
     fn build_spare(&mut self) {
         if self.spare.is_none() && !self.building_spare {
             self.building_spare = true;
-            let (settings, out) = (self.settings.clone(), self.news.clone());
+            let (settings, out) = (self.settings_of_next(), self.news.clone());
             tokio::spawn(async move {
                 let _ = out.send(PeerNews::Spare(build(settings).await)).await;
             });
         }
+    }
+
+    /// These servers may soon be needed.
+    pub(super) fn look_up(&self, servers: &[visavis_signaling::IceServer]) {
+        PeerSettings { ice_servers: servers.iter().map(server).collect(), ..self.settings.clone() }.look_up();
+    }
+
+    fn settings_of_next(&mut self) -> PeerSettings {
+        let settings = self.settings.clone();
+        self.settings.wire.number += 1;
+        settings
     }
 
     pub(super) fn spare_built(&mut self, spare: Result<Fresh, PeerError>) {
@@ -117,12 +152,8 @@ impl Peers {
             return;
         }
         self.slots.insert(key, Slot::Building(Vec::new()));
-        let mut settings = self.settings.clone();
-        settings.ice_servers.extend(servers.iter().map(|s| IceServer {
-            urls: s.urls.clone(),
-            username: s.username.clone().unwrap_or_default(),
-            credential: s.credential.clone().unwrap_or_default(),
-        }));
+        let mut settings = self.settings_of_next();
+        settings.ice_servers.extend(servers.iter().map(server));
         let out = self.news.clone();
         tokio::spawn(async move {
             let _ = out.send(PeerNews::Built(key, build(settings).await)).await;

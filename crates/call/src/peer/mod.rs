@@ -5,15 +5,19 @@
 //! that `media` writes to and reads from.
 
 mod actor;
+mod flights;
 mod handler;
+mod records;
 mod resolver;
 mod setup;
 mod tap;
+mod wire;
 
 pub(crate) use actor::{Peer, PeerCommand, PeerEvent, PeerLink};
 pub(crate) use resolver::NameCache;
 pub(crate) use setup::{PeerError, PeerSettings};
 pub(crate) use tap::Feedback;
+pub(crate) use wire::WireSettings;
 
 /// Path as seen in the nominated candidate pair.
 pub(crate) use crate::api::Path;

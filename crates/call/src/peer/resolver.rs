@@ -1,52 +1,137 @@
 //! Name look-ups that never hold up a connection.
 //!
 //! The webrtc crate resolves one STUN URL after the other inside the connection's own loop, where a resolver that
-//! does not answer would stop everything. So names are looked up beforehand, side by side, and the connection's
-//! `Runtime` answers from what is known at that moment.
+//! does not answer would stop everything. So names are looked up beforehand, whenever a call may be near, and a
+//! connection takes what is known at that moment and waits for nothing. A resolver that hangs holds a thread of the
+//! pool that other work needs too, so few look-ups go on at a time.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::future::Future;
 use std::io;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
-use webrtc::runtime::TokioRuntime;
-use webrtc::runtime::{AsyncInterval, AsyncTcpListener, AsyncTcpStream, AsyncUdpSocket, JoinHandle, Runtime};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
-/// A look-up that has not answered by then is not waited for; its answer is used by the next connection.
-const PATIENCE: Duration = Duration::from_millis(500);
+/// Look-ups at a time; the pool has eight threads.
+const AT_A_TIME: usize = 3;
+/// Names that wait for their turn. A server can send us no more, and nobody configures so many.
+const MAX_WAITING: usize = 16;
+/// Names that are kept.
+const MAX_KNOWN: usize = 64;
+/// An answer is asked for anew after this long (and used until then).
+const FRESH: Duration = Duration::from_secs(300);
+/// Where there was no answer it is tried again, when a call is near again, but not sooner than this.
+const TRY_AGAIN: Duration = Duration::from_secs(2);
 
-/// What names are known.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct NameCache(Arc<Mutex<HashMap<String, Vec<SocketAddr>>>>);
+type Answer = io::Result<Vec<SocketAddr>>;
+type Ask = dyn Fn(String) -> Pin<Box<dyn Future<Output = Answer> + Send>> + Send + Sync;
+
+/// What names are known. Clones share it.
+#[derive(Clone)]
+pub(crate) struct NameCache {
+    ask: Arc<Ask>,
+    names: Arc<Mutex<Names>>,
+}
+
+#[derive(Default)]
+struct Names {
+    known: HashMap<String, Known>,
+    waiting: VecDeque<String>,
+    asked: Vec<String>,
+}
+
+struct Known {
+    addresses: Vec<SocketAddr>,
+    /// Not asked for again before.
+    good_until: Instant,
+}
+
+impl Default for NameCache {
+    /// Asks the operating system.
+    fn default() -> Self {
+        Self::new(|host| Box::pin(async move { tokio::net::lookup_host(host).await.map(Iterator::collect) }))
+    }
+}
+
+impl std::fmt::Debug for NameCache {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "NameCache({} names)", self.lock().known.len())
+    }
+}
 
 impl NameCache {
-    /// Looks all `host:port` up side by side; returns when all have answered or the patience is over.
-    pub(crate) async fn fill(&self, hosts: impl IntoIterator<Item = String>) {
-        let mut lookups = tokio::task::JoinSet::new();
-        for host in hosts {
-            let known = self.clone();
-            lookups.spawn(async move {
-                if let Ok(found) = tokio::net::lookup_host(&host).await {
-                    let found = found.collect();
-                    known.0.lock().unwrap_or_else(PoisonError::into_inner).insert(host.clone(), found);
+    fn new(ask: impl Fn(String) -> Pin<Box<dyn Future<Output = Answer> + Send>> + Send + Sync + 'static) -> Self {
+        Self { ask: Arc::new(ask), names: Arc::default() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Names> {
+        self.names.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sees to it that these `host:port` will be known, and returns at once. Must be called on a tokio runtime.
+    pub(crate) fn look_up(&self, hosts: impl IntoIterator<Item = String>) {
+        let now = Instant::now();
+        {
+            let mut names = self.lock();
+            for host in hosts {
+                let needed = host.parse::<SocketAddr>().is_err()
+                    && !names.asked.contains(&host)
+                    && !names.waiting.contains(&host)
+                    && names.known.get(&host).is_none_or(|known| known.good_until <= now);
+                if needed && names.waiting.len() < MAX_WAITING {
+                    names.waiting.push_back(host);
+                }
+            }
+        }
+        while let Some(host) = self.next() {
+            let cache = self.clone();
+            tokio::spawn(async move {
+                let mut turn = Some(host);
+                while let Some(host) = turn {
+                    let answer = (cache.ask)(host.clone()).await;
+                    cache.learn(host, answer, Instant::now());
+                    turn = cache.next();
                 }
             });
         }
-        let all = async { while lookups.join_next().await.is_some() {} };
-        if tokio::time::timeout(PATIENCE, all).await.is_err() {
-            // Slow answers still land in the cache, for the next connection.
-            lookups.detach_all();
+    }
+
+    /// The next name whose turn it is.
+    fn next(&self) -> Option<String> {
+        let mut names = self.lock();
+        if names.asked.len() >= AT_A_TIME {
+            return None;
+        }
+        let host = names.waiting.pop_front()?;
+        names.asked.push(host.clone());
+        Some(host)
+    }
+
+    fn learn(&self, host: String, answer: Answer, now: Instant) {
+        let mut names = self.lock();
+        names.asked.retain(|asked| *asked != host);
+        if names.known.len() >= MAX_KNOWN && !names.known.contains_key(&host) {
+            tracing::debug!("too many names to remember");
+            return;
+        }
+        let known = names.known.entry(host).or_insert(Known { addresses: Vec::new(), good_until: now });
+        match answer {
+            Ok(addresses) => *known = Known { addresses, good_until: now + FRESH },
+            // What was known before is better than nothing.
+            Err(_) => known.good_until = now + TRY_AGAIN,
         }
     }
 
-    fn get(&self, host: &str) -> io::Result<Vec<SocketAddr>> {
+    /// What is known of `host:port` now.
+    pub(super) fn get(&self, host: &str) -> Answer {
         if let Ok(address) = host.parse::<SocketAddr>() {
             return Ok(vec![address]);
         }
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.get(host).cloned().ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "name not resolved yet"))
+        let names = self.lock();
+        let known = names.known.get(host).filter(|known| !known.addresses.is_empty());
+        let unknown = || io::Error::new(io::ErrorKind::NotFound, "name not resolved yet");
+        known.map(|known| known.addresses.clone()).ok_or_else(unknown)
     }
 }
 
@@ -65,54 +150,21 @@ pub(crate) fn host_of(url: &str) -> Option<String> {
     Some(if has_port { host.to_owned() } else { format!("{host}:{default}") })
 }
 
-/// Tokio, but for look-ups.
-#[derive(Debug)]
-pub(crate) struct CachedNames(pub(crate) NameCache);
-
-type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
-
-impl Runtime for CachedNames {
-    fn spawn(&self, future: Boxed<'static, ()>) -> Box<dyn JoinHandle> {
-        TokioRuntime.spawn(future)
-    }
-
-    fn wrap_udp_socket(&self, socket: UdpSocket) -> io::Result<Arc<dyn AsyncUdpSocket>> {
-        TokioRuntime.wrap_udp_socket(socket)
-    }
-
-    fn wrap_tcp_listener(&self, listener: std::net::TcpListener) -> io::Result<Arc<dyn AsyncTcpListener>> {
-        TokioRuntime.wrap_tcp_listener(listener)
-    }
-
-    fn connect_tcp<'a>(&'a self, remote: SocketAddr) -> Boxed<'a, io::Result<Arc<dyn AsyncTcpStream>>> {
-        Box::pin(async move { TokioRuntime.connect_tcp(remote).await })
-    }
-
-    fn resolve_host<'a>(&'a self, host: &'a str) -> Boxed<'a, io::Result<Vec<SocketAddr>>> {
-        let answer = self.0.get(host);
-        Box::pin(async move { answer })
-    }
-
-    fn sleep(&self, duration: Duration) -> Boxed<'static, ()> {
-        TokioRuntime.sleep(duration)
-    }
-
-    fn interval(&self, period: Duration) -> Box<dyn AsyncInterval> {
-        TokioRuntime.interval(period)
-    }
-
-    fn block_on(&self, future: Pin<Box<dyn Future<Output = ()> + '_>>) {
-        TokioRuntime.block_on(future);
-    }
-
-    fn name(&self) -> &'static str {
-        "tokio with cached names"
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    fn hosts(count: usize) -> Vec<String> {
+        (0..count).map(|i| format!("stun{i}.example.org:3478")).collect()
+    }
+
+    /// Lets every task run until all of them wait.
+    async fn settle() {
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+    }
 
     #[test]
     fn hosts_are_found_in_ice_urls() {
@@ -124,9 +176,53 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_unknown_name_is_refused_at_once_and_an_address_needs_no_look_up() {
-        let runtime = CachedNames(NameCache::default());
-        assert!(runtime.resolve_host("never.invalid:3478").await.is_err());
-        assert_eq!(runtime.resolve_host("127.0.0.1:1").await.expect("an address").len(), 1);
+    async fn a_resolver_that_never_answers_holds_few_threads_and_nobody_up() {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let count = asked.clone();
+        let cache = NameCache::new(move |_| {
+            count.fetch_add(1, Ordering::Relaxed);
+            Box::pin(std::future::pending())
+        });
+        for _ in 0..10 {
+            cache.look_up(hosts(500));
+        }
+        settle().await;
+        assert_eq!(asked.load(Ordering::Relaxed), AT_A_TIME);
+        assert_eq!(cache.lock().waiting.len(), MAX_WAITING);
+        assert!(cache.get("stun0.example.org:3478").is_err());
+    }
+
+    #[tokio::test]
+    async fn answers_are_there_for_who_asks_later_and_not_asked_for_twice() {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let count = asked.clone();
+        let cache = NameCache::new(move |_| {
+            count.fetch_add(1, Ordering::Relaxed);
+            Box::pin(async { Ok(vec![([192, 0, 2, 1], 3478).into()]) })
+        });
+        cache.look_up(hosts(8));
+        settle().await;
+        cache.look_up(hosts(8));
+        settle().await;
+        assert_eq!(asked.load(Ordering::Relaxed), 8);
+        for host in hosts(8) {
+            assert_eq!(cache.get(&host).expect("known").len(), 1);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_failed_look_up_is_tried_again_later_and_spoils_no_earlier_answer() {
+        let cache = NameCache::new(|_| Box::pin(std::future::pending()));
+        let (host, now) = (hosts(1).remove(0), Instant::now());
+        let address: SocketAddr = ([192, 0, 2, 1], 3478).into();
+        cache.learn(host.clone(), Ok(vec![address]), now);
+        let failed = || Err(io::Error::other("no network"));
+        cache.learn(host.clone(), failed(), now);
+        assert_eq!(cache.get(&host).expect("still known"), [address]);
+        cache.look_up([host.clone()]);
+        assert!(cache.lock().asked.is_empty(), "it has just failed");
+        cache.learn(host.clone(), failed(), now.checked_sub(TRY_AGAIN).expect("a clock that has run"));
+        cache.look_up([host]);
+        assert_eq!(cache.lock().asked.len(), 1);
     }
 }

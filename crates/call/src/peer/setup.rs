@@ -1,8 +1,9 @@
 //! How a peer connection is built: codecs, header extensions, interceptors, ICE.
 
 use super::handler::Handler;
-use super::resolver::{CachedNames, NameCache, host_of};
+use super::resolver::{NameCache, host_of};
 use super::tap::{Feedback, FeedbackTap};
+use super::wire::{Wire, WireSettings};
 use crate::options::IceServer;
 use crate::rate::{AudioFirstPacer, Estimator, SharedTarget};
 use rtc::ice::mdns::MulticastDnsMode;
@@ -56,6 +57,14 @@ pub(crate) struct PeerSettings {
     /// Resolve browsers' `.local` candidates.
     pub mdns: bool,
     pub names: NameCache,
+    pub wire: WireSettings,
+}
+
+impl PeerSettings {
+    /// Asks for the addresses of servers that have names, and waits for none.
+    pub(crate) fn look_up(&self) {
+        self.names.look_up(self.ice_servers.iter().flat_map(|s| &s.urls).filter_map(|url| host_of(url)));
+    }
 }
 
 /// Why no connection could be built or a description not be applied.
@@ -194,14 +203,14 @@ async fn attempt(
     let configuration =
         RTCConfigurationBuilder::new().with_ice_servers(servers.collect()).with_ice_transport_policy(policy).build();
 
-    settings.names.fill(settings.ice_servers.iter().flat_map(|s| &s.urls).filter_map(|u| host_of(u))).await;
+    settings.look_up();
     let connection: Arc<dyn PeerConnection> = Arc::new(
         PeerConnectionBuilder::new()
             .with_configuration(configuration)
             .with_media_engine(engine)
             .with_setting_engine(setting)
             .with_interceptor_registry(registry)
-            .with_runtime(Arc::new(CachedNames(settings.names.clone())))
+            .with_runtime(Arc::new(Wire::new(settings.names.clone(), settings.wire.clone())))
             .with_handler(handler)
             .with_udp_addrs(addresses(&settings.bind))
             .with_data_channel_send_buffer_limit(CONTROL_BUFFER)

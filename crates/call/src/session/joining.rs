@@ -131,7 +131,7 @@ impl Session {
                 joining.limit = later(now, OFFERING);
                 let code = joining.code.to_string();
                 self.links.seat(link, Seat::Taken(seat.peer_id));
-                self.links.ice(link, seat.ice_servers);
+                self.seated_with(link, seat.ice_servers);
                 for other in self.links.take_other_seats(link) {
                     self.output(Output::Send(other, ClientMessage::LeaveRoom));
                 }

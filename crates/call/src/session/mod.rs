@@ -15,6 +15,7 @@ mod talk;
 mod talk_events;
 mod view;
 mod waiting;
+mod watchdog;
 
 #[cfg(test)]
 mod tests;
@@ -77,6 +78,8 @@ pub(crate) enum Output {
     Derive(RoomCode),
     /// Say this to a server.
     Send(LinkId, ClientMessage),
+    /// These servers may soon be needed: find out their addresses.
+    LookUp(Vec<visavis_signaling::IceServer>),
     /// Build a peer connection (or take the one that stands ready), with these servers in addition.
     PeerNew(PeerKey, Vec<visavis_signaling::IceServer>),
     /// Tell a peer connection something.
@@ -122,10 +125,12 @@ pub(crate) struct Session {
     next_peer: u64,
     outputs: VecDeque<Output>,
     last_invitation: Option<visavis_signaling::Invitation>,
+    /// Connections that are not ready in time are built anew.
+    watchdog: bool,
 }
 
 impl Session {
-    pub(crate) fn new(me: Me) -> Self {
+    pub(crate) fn new(me: Me, watchdog: bool) -> Self {
         Self {
             stage: Stage::Home,
             links: Links::default(),
@@ -135,6 +140,7 @@ impl Session {
             next_peer: 0,
             outputs: VecDeque::new(),
             last_invitation: None,
+            watchdog,
         }
     }
 
@@ -222,6 +228,14 @@ impl Session {
     fn new_key(&mut self) -> PeerKey {
         self.next_peer += 1;
         PeerKey(self.next_peer)
+    }
+
+    /// A server gave us a seat, and servers to find a path with.
+    fn seated_with(&mut self, link: LinkId, servers: Vec<visavis_signaling::IceServer>) {
+        if !servers.is_empty() {
+            self.output(Output::LookUp(servers.clone()));
+        }
+        self.links.ice(link, servers);
     }
 
     fn secret_for(&self, code: &RoomCode) -> Option<&PakeSecret> {

@@ -19,6 +19,8 @@ pub(super) const INTERRUPTED: Duration = Duration::from_secs(30);
 pub(super) const RESTART: Duration = Duration::from_secs(5);
 /// Candidates that may come before their sender has proved the code.
 const MAX_EARLY: usize = 32;
+/// Connections that one call may use up, one after the other.
+const MAX_CONNECTIONS: u32 = 6;
 /// Lines of chat that are kept.
 pub(super) const MAX_CHAT_LINES: usize = 500;
 
@@ -26,12 +28,32 @@ pub(super) const MAX_CHAT_LINES: usize = 500;
 #[derive(Serialize, Deserialize)]
 struct Description {
     sdp: String,
+    /// Which connection of the call it is about.
+    #[serde(default, skip_serializing_if = "is_first")]
+    connection: u32,
 }
 
 /// A candidate as it is sealed.
 #[derive(Serialize, Deserialize)]
 struct Candidate {
     candidate: serde_json::Value,
+    /// Which connection of the call it belongs to.
+    #[serde(default, skip_serializing_if = "is_first")]
+    connection: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants it so")]
+fn is_first(connection: &u32) -> bool {
+    *connection == 0
+}
+
+/// What an offer in mid-call wants.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Offered {
+    /// To talk about the connection that there is.
+    Same(String),
+    /// To begin with a new one.
+    Anew(String),
 }
 
 /// How far the path is.
@@ -41,6 +63,8 @@ pub(crate) enum Transport {
     Connecting {
         /// Given up then.
         limit: Instant,
+        /// Packets get through; unless it is ready by then, the connection is built anew.
+        ready_by: Option<Instant>,
     },
     /// Media may flow.
     Connected {
@@ -55,6 +79,8 @@ pub(crate) enum Transport {
 /// See the module's text.
 pub(crate) struct Talk {
     pub key: PeerKey,
+    /// How often the connection was built anew. Both sides say with everything which one they mean.
+    connection: u32,
     pub link: LinkId,
     me: PeerId,
     pub them: PeerId,
@@ -129,6 +155,7 @@ impl Talk {
         let Keys { sealer, opener, transcript, .. } = keys;
         Self {
             key,
+            connection: 0,
             link,
             me,
             them,
@@ -142,7 +169,7 @@ impl Talk {
             early: Vec::new(),
             negotiation,
             announced: None,
-            transport: Transport::Connecting { limit },
+            transport: Transport::Connecting { limit, ready_by: None },
             code: None,
             view: PeerView { video_on: true, has_camera: true, ..PeerView::default() },
             control_open: false,
@@ -159,7 +186,7 @@ impl Talk {
 
     pub(super) fn deadline(&self) -> Option<Instant> {
         let transport = match &self.transport {
-            Transport::Connecting { limit } => Some(*limit),
+            Transport::Connecting { limit, ready_by } => Some(ready_by.map_or(*limit, |at| at.min(*limit))),
             Transport::Connected { interrupted, .. } => {
                 interrupted.map(|(since, restart)| restart.min(since + INTERRUPTED))
             }
@@ -172,24 +199,61 @@ impl Talk {
         envelope.from == self.them && envelope.to == self.me && envelope.call_id == self.call
     }
 
-    /// Opens a sealed description and remembers the fingerprint in it; `None` where it does not open or has none.
-    pub(super) fn open_description(&mut self, kind: Kind, envelope: &Envelope) -> Option<String> {
+    fn open<T: serde::de::DeserializeOwned>(&mut self, kind: Kind, envelope: &Envelope) -> Option<T> {
         if !self.belongs(envelope) {
             return None;
         }
         let plain = self.opener.open(kind, envelope).ok()?;
-        let Description { sdp } = serde_json::from_slice(&plain).ok()?;
-        self.announced = Some(fingerprint_of(&sdp)?);
+        serde_json::from_slice(&plain).ok()
+    }
+
+    /// Opens a sealed description of the connection that there is and remembers the fingerprint in it; `None` where it
+    /// does not open, has none, or is about another connection.
+    pub(super) fn open_description(&mut self, kind: Kind, envelope: &Envelope) -> Option<String> {
+        let Description { sdp, connection } = self.open(kind, envelope)?;
+        let announced = fingerprint_of(&sdp).filter(|_| connection == self.connection)?;
+        self.announced = Some(announced);
         Some(sdp)
+    }
+
+    /// The same for an offer, which may also ask for a new connection.
+    pub(super) fn open_offer(&mut self, envelope: &Envelope) -> Option<Offered> {
+        let Description { sdp, connection } = self.open(Kind::Offer, envelope)?;
+        let announced = fingerprint_of(&sdp)?;
+        // One that was given up meanwhile, or one too many.
+        if connection < self.connection || connection >= MAX_CONNECTIONS {
+            return None;
+        }
+        self.announced = Some(announced);
+        let anew = std::mem::replace(&mut self.connection, connection) != connection;
+        Some(if anew { Offered::Anew(sdp) } else { Offered::Same(sdp) })
+    }
+
+    /// Whether another connection may be begun; if so, it is counted.
+    pub(super) fn count_connection(&mut self) -> bool {
+        let more = self.connection + 1 < MAX_CONNECTIONS;
+        self.connection += u32::from(more);
+        more
+    }
+
+    /// Turns to a new connection, which knows nothing of the old one; keys and words spoken stay. Returns the old one.
+    pub(super) fn turn_to(&mut self, key: PeerKey, limit: Instant) -> PeerKey {
+        let limit = match self.transport {
+            Transport::Connecting { limit, .. } => limit,
+            Transport::Connected { .. } => limit,
+        };
+        self.transport = Transport::Connecting { limit, ready_by: None };
+        self.negotiation = Negotiation::new(self.negotiation.is_polite());
+        (self.control_open, self.greeted) = (false, false);
+        std::mem::replace(&mut self.key, key)
     }
 
     /// Opens a sealed candidate.
     pub(super) fn open_candidate(&mut self, links: &Links, envelope: &Envelope) -> Option<String> {
-        if !self.belongs(envelope) {
+        let Candidate { candidate, connection } = self.open(Kind::IceCandidate, envelope)?;
+        if connection != self.connection {
             return None;
         }
-        let plain = self.opener.open(Kind::IceCandidate, envelope).ok()?;
-        let Candidate { candidate } = serde_json::from_slice(&plain).ok()?;
         // Somebody elsewhere has no business making us send packets to our own loopback addresses.
         let text = candidate.get("candidate").and_then(|c| c.as_str()).unwrap_or_default();
         if is_loopback(text) && !links.get(self.link).is_some_and(|l| l.info.on_this_machine()) {
@@ -210,15 +274,15 @@ impl Talk {
 
     /// Seals a description of ours.
     pub(super) fn describe(&mut self, outputs: &mut VecDeque<Output>, kind: Kind, sdp: String) {
-        let plain = serde_json::to_vec(&Description { sdp }).expect("a string serializes");
+        let plain = serde_json::to_vec(&Description { sdp, connection: self.connection }).expect("a string serializes");
         let share = self.share.take();
         let envelope = self.sealer.seal(kind, &self.me, &self.them, &self.call, share, &plain);
         outputs.push_back(Output::Send(self.link, ClientMessage::sealed(kind, envelope)));
     }
 
-    fn candidate(&mut self, outputs: &mut VecDeque<Output>, json: &str) {
+    pub(super) fn candidate(&mut self, outputs: &mut VecDeque<Output>, json: &str) {
         let Ok(candidate) = serde_json::from_str(json) else { return };
-        let plain = serde_json::to_vec(&Candidate { candidate }).expect("JSON serializes");
+        let plain = serde_json::to_vec(&Candidate { candidate, connection: self.connection }).expect("JSON serializes");
         let envelope = self.sealer.seal(Kind::IceCandidate, &self.me, &self.them, &self.call, None, &plain);
         outputs.push_back(Output::Send(self.link, ClientMessage::sealed(Kind::IceCandidate, envelope)));
     }
@@ -257,6 +321,14 @@ impl Talk {
         if self.negotiation.begin_offer() {
             outputs.push_back(Output::PeerDo(self.key, PeerCommand::CreateOffer { restart: true }));
         }
+    }
+}
+
+#[cfg(test)]
+impl Talk {
+    /// As somebody who asks for one new connection after the other.
+    pub(super) fn count_connection_of_a_liar(&mut self) {
+        self.connection += 1;
     }
 }
 

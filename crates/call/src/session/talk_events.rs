@@ -2,8 +2,8 @@
 
 use super::links::LinkId;
 use super::negotiation::Verdict;
-use super::talk::{CONNECTING, INTERRUPTED, MAX_CHAT_LINES, RESTART, Talk, Transport};
-use super::{Output, PeerKey, Session, Stage, later};
+use super::talk::{CONNECTING, INTERRUPTED, MAX_CHAT_LINES, Offered, RESTART, Talk, Transport};
+use super::{Output, PeerKey, Session, Stage, later, watchdog};
 use crate::api::{ChatLine, EndReason, Event, Path};
 use crate::control::ControlMessage;
 use crate::peer::{PeerCommand, PeerEvent};
@@ -16,7 +16,7 @@ const GOODBYE: Duration = Duration::from_secs(1);
 impl Session {
     pub(super) fn begin_talk(&mut self, now: Instant, mut talk: Talk, code: RoomCode) {
         talk.code = Some(code);
-        talk.transport = Transport::Connecting { limit: later(now, CONNECTING) };
+        talk.transport = Transport::Connecting { limit: later(now, CONNECTING), ready_by: None };
         let link = talk.link;
         for other in self.links.take_other_seats(link) {
             self.output(Output::Send(other, ClientMessage::LeaveRoom));
@@ -51,8 +51,13 @@ impl Session {
             return;
         }
         match &mut talk.transport {
-            Transport::Connecting { limit } if *limit <= now => self.end(now, EndReason::ConnectFailed),
-            Transport::Connecting { .. } => {}
+            Transport::Connecting { limit, .. } if *limit <= now => self.end(now, EndReason::ConnectFailed),
+            Transport::Connecting { ready_by, .. } => {
+                if ready_by.is_some_and(|at| at <= now) {
+                    *ready_by = None;
+                    self.build_anew(now);
+                }
+            }
             Transport::Connected { interrupted: Some((since, restart)), .. } => {
                 if now >= *since + INTERRUPTED {
                     self.end(now, EndReason::ConnectionLost);
@@ -78,7 +83,14 @@ impl Session {
         }
         match message {
             ServerMessage::Offer(envelope) => {
-                let Some(sdp) = talk.open_description(Kind::Offer, &envelope) else { return };
+                let sdp = match talk.open_offer(&envelope) {
+                    Some(Offered::Same(sdp)) => sdp,
+                    Some(Offered::Anew(sdp)) => {
+                        self.turn_to_new_connection(now, PeerCommand::AcceptOffer(sdp));
+                        return;
+                    }
+                    None => return,
+                };
                 match talk.negotiation.on_offer() {
                     Verdict::Answer => {
                         let key = talk.key;
@@ -145,7 +157,7 @@ impl Session {
         let Stage::Talking(talk) = &mut self.stage else { return };
         match event {
             PeerEvent::Connected { mine, theirs, path } => self.connected(now, &mine, &theirs, path),
-            PeerEvent::IceConnected => self.ice_connected(),
+            PeerEvent::IceConnected => self.ice_connected(now),
             PeerEvent::IceDisconnected | PeerEvent::IceFailed => self.interrupted(now),
             PeerEvent::ControlOpen => {
                 talk.control_open = true;
@@ -158,6 +170,10 @@ impl Session {
                 tracing::debug!(error, "a step of the connection failed");
                 talk.negotiation.forget_offer();
                 self.interrupted(now);
+            }
+            PeerEvent::Failed(error) if talk.packets_get_through() => {
+                tracing::debug!(error, "a connection failed that packets get through");
+                self.failed_early(now);
             }
             PeerEvent::Offer(_) | PeerEvent::Answer(_) | PeerEvent::Candidate { .. } | PeerEvent::Failed(_) => {
                 if talk.attempt_event(&mut self.outputs, &self.links, event) {
@@ -182,10 +198,17 @@ impl Session {
         self.say_hello();
     }
 
-    fn ice_connected(&mut self) {
+    fn ice_connected(&mut self, now: Instant) {
+        let watchdog = self.watchdog;
         let Stage::Talking(talk) = &mut self.stage else { return };
+        let polite = talk.negotiation.is_polite();
         match &mut talk.transport {
-            Transport::Connecting { .. } => self.tell(Event::IceConnected),
+            Transport::Connecting { ready_by, .. } => {
+                if watchdog && ready_by.is_none() {
+                    *ready_by = Some(watchdog::ready_by(now, polite));
+                }
+                self.tell(Event::IceConnected);
+            }
             Transport::Connected { interrupted, .. } => {
                 if interrupted.take().is_some() {
                     self.tell(Event::Reconnected);

@@ -32,7 +32,7 @@ impl Session {
                     chat: talk.chat.clone(),
                     figures: Figures::default(),
                 }),
-                (Transport::Connecting { limit }, Some(code)) => {
+                (Transport::Connecting { limit, .. }, Some(code)) => {
                     Phase::Connecting { code: code.clone(), since: *limit - super::talk::CONNECTING }
                 }
                 (Transport::Connecting { .. }, None) => Phase::Home,

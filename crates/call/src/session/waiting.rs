@@ -126,7 +126,7 @@ impl Session {
                 let first = waiting.opening.take().is_some();
                 let code = waiting.code.to_string();
                 self.links.seat(link, Seat::Taken(seat.peer_id.clone()));
-                self.links.ice(link, seat.ice_servers);
+                self.seated_with(link, seat.ice_servers);
                 if first {
                     self.tell(Event::Joined { opened: true, code });
                 }

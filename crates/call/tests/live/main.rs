@@ -14,4 +14,5 @@ mod local_network;
 mod mute;
 mod reasons;
 mod server_loss;
+mod stuck;
 mod video;

@@ -1,6 +1,7 @@
 //! Two (or more) sessions against each other, in no time.
 
 mod random;
+mod watchdog;
 mod world;
 
 use super::*;

@@ -22,6 +22,8 @@ enum Step {
     LinkUp(usize),
     PeerLeft(usize),
     SeatGone(usize),
+    /// The next connection is stuck in DTLS.
+    Stuck(usize),
     Pass(u64),
 }
 
@@ -40,7 +42,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => who.clone().prop_map(Step::LinkDown),
         2 => who.clone().prop_map(Step::LinkUp),
         1 => who.clone().prop_map(Step::PeerLeft),
-        1 => who.prop_map(Step::SeatGone),
+        1 => who.clone().prop_map(Step::SeatGone),
+        2 => who.prop_map(Step::Stuck),
         3 => (0u64..40_000).prop_map(Step::Pass),
     ]
 }
@@ -85,6 +88,7 @@ fn take(w: &mut World, step: &Step, codes: &[RoomCode]) {
             let message = ServerMessage::Error { code: ErrorCode::SeatGone, message: "gone".into() };
             w.input(*i, Input::Received(LINK, message));
         }
+        Step::Stuck(i) => w.people[*i].stuck = 1,
         Step::Pass(ms) => w.pass(Duration::from_millis(*ms)),
     }
 }
@@ -112,6 +116,7 @@ proptest! {
             w.input(i, Input::LinkUp(LINK));
             w.command(i, Command::HangUp);
             w.command(i, Command::HangUp);
+            w.people[i].stuck = 0;
             prop_assert!(matches!(w.phase(i), Phase::Home), "person {}: {:?}", i, w.phase(i));
             prop_assert_eq!(w.peer_count(i), 0);
         }

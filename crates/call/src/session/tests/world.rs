@@ -12,6 +12,8 @@ struct FakePeer {
     answered: bool,
     remote: Option<Vec<u8>>,
     connected: bool,
+    /// DTLS does not come to an end on it.
+    stuck: bool,
     pub commands: Vec<PeerCommand>,
 }
 
@@ -27,6 +29,8 @@ pub(super) struct Person {
     fingerprint: u8,
     /// What DTLS is said to have used instead of what was announced.
     pub forged: Option<Vec<u8>>,
+    /// So many connections from now on are stuck in DTLS.
+    pub stuck: u32,
 }
 
 pub(super) struct World {
@@ -37,18 +41,24 @@ pub(super) struct World {
     next_connection: u64,
     /// Control messages on their way to somebody whose channel is not open yet.
     on_the_way: Vec<(usize, String)>,
+    watchdog: bool,
 }
 
 pub(super) const LINK: LinkId = LinkId(1);
 
-fn sdp(fingerprint: u8) -> String {
+pub(super) fn sdp(fingerprint: u8) -> String {
     let digits = vec![format!("{fingerprint:02X}"); 32].join(":");
     format!("v=0\r\na=fingerprint:sha-256 {digits}\r\n")
 }
 
 impl World {
     pub(super) fn new(count: usize) -> Self {
+        Self::with_watchdog(count, true)
+    }
+
+    pub(super) fn with_watchdog(count: usize, watchdog: bool) -> Self {
         let mut world = Self {
+            watchdog,
             now: Instant::now(),
             relay: Relay::new(RelayConfig::default(), [7; 32]),
             people: Vec::new(),
@@ -65,7 +75,7 @@ impl World {
     pub(super) fn add_person(&mut self) -> usize {
         let i = self.people.len();
         let me = Me { name: format!("person {i}"), muted: false, video_on: true, camera_works: true };
-        let mut session = Session::new(me);
+        let mut session = Session::new(me, self.watchdog);
         let connection = self.connect();
         let kind = LinkKind::Configured { url: "wss://server.example".into() };
         session.handle(self.now, Input::LinkAdded(LINK, LinkInfo { kind, host: "server.example".into() }));
@@ -80,6 +90,7 @@ impl World {
             gagged: false,
             fingerprint: i as u8 + 1,
             forged: None,
+            stuck: 0,
         };
         self.people.push(person);
         i
@@ -156,7 +167,7 @@ impl World {
 
     fn carry_out(&mut self, i: usize, output: Output) {
         match output {
-            Output::Serve(_) | Output::Release { .. } => {}
+            Output::Serve(_) | Output::Release { .. } | Output::LookUp(_) => {}
             Output::Search(_) => self.people[i].session.handle(self.now, Input::SearchOver),
             Output::Derive(code) => {
                 let secret = self.secret(&code);
@@ -170,7 +181,9 @@ impl World {
                 }
             }
             Output::PeerNew(key, _) => {
-                let before = self.people[i].peers.insert(key, FakePeer::default());
+                let stuck = self.people[i].stuck > 0;
+                self.people[i].stuck -= u32::from(stuck);
+                let before = self.people[i].peers.insert(key, FakePeer { stuck, ..FakePeer::default() });
                 assert!(before.is_none(), "a key was used twice");
             }
             Output::PeerDo(key, command) => self.peer_do(i, key, command),
@@ -219,7 +232,9 @@ impl World {
                 return;
             }
         }
-        if peer.answered && !peer.connected {
+        if peer.answered && !peer.connected && peer.stuck {
+            events.push(PeerEvent::IceConnected);
+        } else if peer.answered && !peer.connected {
             peer.connected = true;
             let theirs = forged.or_else(|| peer.remote.clone()).unwrap_or_default();
             events.push(PeerEvent::IceConnected);
@@ -250,6 +265,26 @@ impl World {
         if !heard {
             self.on_the_way.push((from, text.to_owned()));
         }
+    }
+
+    /// What somebody's call would seal now, and nobody sends yet.
+    pub(super) fn sealed_by(
+        &mut self,
+        i: usize,
+        seal: impl FnOnce(&mut talk::Talk, &mut VecDeque<Output>),
+    ) -> Vec<Output> {
+        let mut outputs = VecDeque::new();
+        let Stage::Talking(talk) = &mut self.people[i].session.stage else { panic!("person {i} is in no call") };
+        seal(talk, &mut outputs);
+        outputs.into()
+    }
+
+    /// Sends it.
+    pub(super) fn deliver(&mut self, i: usize, sealed: Vec<Output>) {
+        for output in sealed {
+            self.carry_out(i, output);
+        }
+        self.settle();
     }
 
     pub(super) fn phase(&self, i: usize) -> Phase {

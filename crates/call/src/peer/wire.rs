@@ -1,0 +1,355 @@
+//! Where webrtc-rs meets the operating system: tokio, but for sockets that repeat lost DTLS flights (see
+//! [`Flights`]) and for names, which are answered from a cache (see [`NameCache`]).
+//!
+//! Repeats leave by a second handle of the same socket, never by tokio's: polling that from another task would take
+//! the waker of the connection's own task away.
+
+use super::flights::{Flights, Repeat, Route};
+use super::resolver::NameCache;
+use crate::options::DatagramFilter;
+use std::future::Future;
+use std::io::{self, IoSliceMut};
+use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+use tokio::sync::Notify;
+use webrtc::runtime::{
+    AsyncInterval, AsyncTcpListener, AsyncTcpStream, AsyncUdpSocket, JoinHandle, RecvMeta, Runtime, TokioRuntime,
+    Transmit,
+};
+
+/// What one connection's sockets do besides sending and receiving.
+#[derive(Clone, Default)]
+pub(crate) struct WireSettings {
+    /// Flights are repeated.
+    pub repeat: bool,
+    /// Which datagrams leave; for tests.
+    pub filter: Option<DatagramFilter>,
+    /// Which connection of its endpoint this is, from 0.
+    pub number: u32,
+}
+
+impl WireSettings {
+    fn passes(&self, datagram: &[u8]) -> bool {
+        self.filter.as_ref().is_none_or(|filter| filter(self.number, datagram))
+    }
+}
+
+impl std::fmt::Debug for WireSettings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "WireSettings(connection {})", self.number)
+    }
+}
+
+/// The runtime of one connection.
+#[derive(Debug)]
+pub(super) struct Wire {
+    names: NameCache,
+    settings: WireSettings,
+    repeater: Arc<Repeater>,
+}
+
+impl Wire {
+    /// Must be called on the runtime that the connection is to run on. What repeats ends with the connection.
+    pub(super) fn new(names: NameCache, settings: WireSettings) -> Self {
+        let repeater = Arc::new(Repeater::default());
+        if settings.repeat {
+            tokio::spawn(keep_repeating(Arc::downgrade(&repeater), repeater.changed.clone()));
+        }
+        Self { names, settings, repeater }
+    }
+}
+
+/// The flight of one connection, and the sockets that it can leave by.
+#[derive(Debug, Default)]
+struct Repeater {
+    flights: Mutex<Flights>,
+    ways_out: Mutex<Vec<Weak<WayOut>>>,
+    changed: Arc<Notify>,
+}
+
+/// A second handle of a socket. It goes with the first: a restart of ICE may bind the same port again.
+#[derive(Debug)]
+struct WayOut {
+    local: SocketAddr,
+    socket: UdpSocket,
+    settings: WireSettings,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Repeater {
+    fn add(&self, way_out: &Arc<WayOut>) {
+        let mut ways_out = lock(&self.ways_out);
+        ways_out.retain(|way| way.strong_count() > 0);
+        ways_out.push(Arc::downgrade(way_out));
+    }
+
+    fn sent(&self, route: Route, datagram: &[u8]) {
+        let mut flights = lock(&self.flights);
+        let before = flights.deadline();
+        flights.sent(Instant::now(), route, datagram);
+        if flights.deadline() != before {
+            self.changed.notify_one();
+        }
+    }
+
+    fn received(&self, route: Route, datagram: &[u8]) {
+        let answer = lock(&self.flights).received(Instant::now(), route, datagram);
+        if let Some(repeat) = answer {
+            self.send(&repeat, "the other side repeats its flight");
+        }
+    }
+
+    /// What does not leave is due again soon enough.
+    fn send(&self, repeat: &Repeat, why: &'static str) {
+        let found = lock(&self.ways_out).iter().filter_map(Weak::upgrade).find(|way| way.local == repeat.route.local);
+        tracing::debug!(datagrams = repeat.datagrams.len(), why, "DTLS flight sent again");
+        let Some(way_out) = found else { return };
+        for datagram in repeat.datagrams.iter().filter(|datagram| way_out.settings.passes(datagram)) {
+            if let Err(error) = way_out.socket.send_to(datagram, repeat.route.remote) {
+                tracing::debug!(%error, "it did not leave");
+            }
+        }
+    }
+}
+
+impl Drop for Repeater {
+    fn drop(&mut self) {
+        // Whoever waits for the next repeat sees that there will be none.
+        self.changed.notify_one();
+    }
+}
+
+async fn keep_repeating(repeater: Weak<Repeater>, changed: Arc<Notify>) {
+    loop {
+        let Some(deadline) = repeater.upgrade().map(|repeater| lock(&repeater.flights).deadline()) else { return };
+        let due = async {
+            match deadline {
+                Some(at) => tokio::time::sleep_until(at.into()).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = due => {}
+            () = changed.notified() => {}
+        }
+        let Some(repeater) = repeater.upgrade() else { return };
+        let repeat = lock(&repeater.flights).due(Instant::now());
+        if let Some(repeat) = repeat {
+            repeater.send(&repeat, "no answer yet");
+        }
+    }
+}
+
+/// Tokio's socket, watched for flights.
+#[derive(Debug)]
+struct WatchedSocket {
+    socket: Arc<dyn AsyncUdpSocket>,
+    way_out: Arc<WayOut>,
+    repeater: Arc<Repeater>,
+    /// The datagram that waits for the socket has passed the filter.
+    passed: AtomicBool,
+}
+
+impl WatchedSocket {
+    fn route(&self, remote: SocketAddr) -> Route {
+        Route { local: self.way_out.local, remote }
+    }
+}
+
+/// The datagrams of a buffer that holds several of this size, the last one perhaps shorter.
+fn datagrams(buffer: &[u8], size: usize) -> impl Iterator<Item = &[u8]> {
+    buffer.chunks(size.max(1))
+}
+
+impl AsyncUdpSocket for WatchedSocket {
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+
+    fn max_gso_segments(&self) -> usize {
+        // A filter decides about datagrams one by one.
+        if self.way_out.settings.filter.is_some() { 1 } else { self.socket.max_gso_segments() }
+    }
+
+    fn max_gro_segments(&self) -> usize {
+        self.socket.max_gro_segments()
+    }
+
+    fn poll_send(&self, cx: &mut Context<'_>, transmit: &Transmit<'_>) -> Poll<io::Result<usize>> {
+        let size = transmit.segment_size.unwrap_or(transmit.contents.len());
+        // The connection polls with the same datagram until it has left.
+        let passes = self.passed.swap(false, Ordering::Relaxed) || self.way_out.settings.passes(transmit.contents);
+        let sent = match passes {
+            true => self.socket.poll_send(cx, transmit),
+            false => Poll::Ready(Ok(transmit.contents.len())),
+        };
+        self.passed.store(sent.is_pending(), Ordering::Relaxed);
+        if matches!(sent, Poll::Ready(Ok(_))) {
+            for datagram in datagrams(transmit.contents, size).filter(|d| super::records::is_dtls(d)) {
+                self.repeater.sent(self.route(transmit.destination), datagram);
+            }
+        }
+        sent
+    }
+
+    fn poll_recv(
+        &self,
+        cx: &mut Context<'_>,
+        bufs: &mut [IoSliceMut<'_>],
+        meta: &mut [RecvMeta],
+    ) -> Poll<io::Result<usize>> {
+        let received = self.socket.poll_recv(cx, bufs, meta);
+        if let Poll::Ready(Ok(count)) = received {
+            for (buffer, meta) in bufs.iter().zip(meta.iter()).take(count) {
+                for datagram in datagrams(&buffer[..meta.len.min(buffer.len())], meta.stride) {
+                    self.repeater.received(self.route(meta.addr), datagram);
+                }
+            }
+        }
+        received
+    }
+}
+
+type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+impl Runtime for Wire {
+    fn wrap_udp_socket(&self, socket: UdpSocket) -> io::Result<Arc<dyn AsyncUdpSocket>> {
+        socket.set_nonblocking(true)?;
+        let second = socket.try_clone()?;
+        let local = socket.local_addr()?;
+        let way_out = Arc::new(WayOut { local, socket: second, settings: self.settings.clone() });
+        let socket = TokioRuntime.wrap_udp_socket(socket)?;
+        if !self.settings.repeat && self.settings.filter.is_none() {
+            return Ok(socket);
+        }
+        self.repeater.add(&way_out);
+        let passed = AtomicBool::new(false);
+        Ok(Arc::new(WatchedSocket { socket, way_out, repeater: self.repeater.clone(), passed }))
+    }
+
+    fn resolve_host<'a>(&'a self, host: &'a str) -> Boxed<'a, io::Result<Vec<SocketAddr>>> {
+        let answer = self.names.get(host);
+        Box::pin(async move { answer })
+    }
+
+    fn spawn(&self, future: Boxed<'static, ()>) -> Box<dyn JoinHandle> {
+        TokioRuntime.spawn(future)
+    }
+
+    fn wrap_tcp_listener(&self, listener: TcpListener) -> io::Result<Arc<dyn AsyncTcpListener>> {
+        TokioRuntime.wrap_tcp_listener(listener)
+    }
+
+    fn connect_tcp<'a>(&'a self, remote: SocketAddr) -> Boxed<'a, io::Result<Arc<dyn AsyncTcpStream>>> {
+        Box::pin(async move { TokioRuntime.connect_tcp(remote).await })
+    }
+
+    fn sleep(&self, duration: Duration) -> Boxed<'static, ()> {
+        TokioRuntime.sleep(duration)
+    }
+
+    fn interval(&self, period: Duration) -> Box<dyn AsyncInterval> {
+        TokioRuntime.interval(period)
+    }
+
+    fn block_on(&self, future: Pin<Box<dyn Future<Output = ()> + '_>>) {
+        TokioRuntime.block_on(future);
+    }
+
+    fn name(&self) -> &'static str {
+        "tokio, watched"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::AtomicU32;
+
+    fn wire(repeat: bool) -> Wire {
+        Wire::new(NameCache::default(), WireSettings { repeat, ..WireSettings::default() })
+    }
+
+    fn bound() -> UdpSocket {
+        UdpSocket::bind("127.0.0.1:0").expect("loopback")
+    }
+
+    async fn receive(socket: &Arc<dyn AsyncUdpSocket>) -> Vec<u8> {
+        let mut buffer = vec![0; 2000];
+        let (length, _) = socket.recv_from(&mut buffer).await.expect("received");
+        buffer[..length].to_vec()
+    }
+
+    #[tokio::test]
+    async fn a_flight_leaves_again_from_the_same_socket_until_the_other_side_sends_media() {
+        let (wire, theirs) = (wire(true), bound());
+        let there = theirs.local_addr().expect("bound");
+        theirs.set_read_timeout(Some(Duration::from_secs(20))).expect("set");
+        let ours = wire.wrap_udp_socket(bound()).expect("wrapped");
+        let flight = super::super::records::tests::message(0, 0, 30);
+        ours.send_to(&flight, there).await.expect("sent");
+        // The blocking reader has a thread of its own, so that the repeats can go on meanwhile.
+        let reader = tokio::task::spawn_blocking(move || {
+            let mut buffer = [0; 2000];
+            let heard: Vec<_> = (0..3)
+                .map(|_| {
+                    let (length, from) = theirs.recv_from(&mut buffer).expect("received");
+                    (buffer[..length].to_vec(), from)
+                })
+                .collect();
+            (theirs, heard)
+        });
+        let (theirs, heard) = reader.await.expect("read");
+        let from = ours.local_addr().expect("bound");
+        assert_eq!(heard, vec![(flight, from); 3]);
+        theirs.send_to(&[0x80; 40], from).expect("sent");
+        assert_eq!(receive(&ours).await, [0x80; 40]);
+        assert_eq!(lock(&wire.repeater.flights).deadline(), None);
+    }
+
+    #[tokio::test]
+    async fn what_repeats_ends_with_the_connection_and_frees_its_ports() {
+        let wire = wire(true);
+        let ours = wire.wrap_udp_socket(bound()).expect("wrapped");
+        ours.send_to(&super::super::records::tests::message(0, 0, 30), ours.local_addr().expect("bound"))
+            .await
+            .expect("sent");
+        let (address, watch) = (ours.local_addr().expect("bound"), Arc::downgrade(&wire.repeater));
+        drop((ours, wire));
+        UdpSocket::bind(address).expect("the port is free");
+        assert!(watch.upgrade().is_none());
+    }
+
+    #[tokio::test]
+    async fn a_filter_keeps_back_what_it_will_and_knows_the_connection() {
+        let seen = Arc::new(AtomicU32::new(0));
+        let counter = seen.clone();
+        let filter: DatagramFilter = Arc::new(move |number, datagram| {
+            counter.fetch_add(number, Ordering::Relaxed);
+            datagram[0] != 1
+        });
+        let settings = WireSettings { repeat: false, filter: Some(filter), number: 5 };
+        let wire = Wire::new(NameCache::default(), settings);
+        let (ours, theirs) =
+            (wire.wrap_udp_socket(bound()).expect("wrapped"), wire.wrap_udp_socket(bound()).expect("wrapped"));
+        for datagram in [[1, 1], [2, 2]] {
+            ours.send_to(&datagram, theirs.local_addr().expect("bound")).await.expect("taken");
+        }
+        assert_eq!(receive(&theirs).await, [2, 2]);
+        assert_eq!(seen.load(Ordering::Relaxed), 10);
+    }
+
+    #[tokio::test]
+    async fn an_unknown_name_is_refused_at_once_and_an_address_needs_no_look_up() {
+        let wire = wire(true);
+        assert!(wire.resolve_host("never.invalid:3478").await.is_err());
+        assert_eq!(wire.resolve_host("127.0.0.1:1").await.expect("an address").len(), 1);
+    }
+}

@@ -1,0 +1,167 @@
+//! Connections that packets get through and that are stuck in DTLS.
+
+use super::world::World;
+use super::*;
+use visavis_signaling::Kind;
+
+/// Two who join while so many of their connections are stuck, the opener first.
+fn stuck(world: &mut World, of_opener: u32, of_newcomer: u32) {
+    (world.people[0].stuck, world.people[1].stuck) = (of_opener, of_newcomer);
+    world.command(0, Command::Start(None));
+    let code = world.code(0);
+    world.command(1, Command::Join(invitation(&code)));
+}
+
+fn offers(w: &World, i: usize) -> usize {
+    w.commands_of(i).iter().filter(|c| matches!(c, PeerCommand::CreateOffer { .. })).count()
+}
+
+fn number(w: &World, i: usize) -> String {
+    match w.phase(i) {
+        Phase::InCall(call) => call.verification,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn where_both_are_stuck_the_host_builds_anew_after_three_seconds() {
+    let mut w = World::new(2);
+    stuck(&mut w, 1, 1);
+    let (host, newcomer) = (w.key_of(0), w.key_of(1));
+    w.pass(Duration::from_millis(2990));
+    assert!(!w.in_call(0) && !w.in_call(1));
+    assert_eq!((w.key_of(0), w.key_of(1)), (host, newcomer), "not before its time");
+    w.pass(Duration::from_millis(20));
+    assert!(w.in_call(0) && w.in_call(1), "{:?} / {:?}", w.phase(0), w.phase(1));
+    assert_eq!((w.peer_count(0), w.peer_count(1)), (1, 1), "the old connections are closed");
+    assert_eq!((offers(&w, 0), offers(&w, 1)), (1, 0), "one side offers");
+    assert_eq!(number(&w, 0), number(&w, 1));
+    w.command(1, Command::Chat("hello".into()));
+    assert!(w.people[0].events.contains(&Event::Chat("hello".into())));
+}
+
+#[test]
+fn where_only_the_newcomer_is_stuck_it_builds_anew_and_the_host_goes_along() {
+    let mut w = World::new(2);
+    stuck(&mut w, 0, 1);
+    assert!(w.in_call(0) && !w.in_call(1), "the host believes that all is well");
+    w.pass(Duration::from_secs(5));
+    assert!(w.in_call(0) && w.in_call(1), "{:?} / {:?}", w.phase(0), w.phase(1));
+    assert_eq!((w.people[0].starts, w.people[1].starts), (2, 1));
+    assert_eq!((w.peer_count(0), w.peer_count(1)), (1, 1));
+    assert_eq!(number(&w, 0), number(&w, 1));
+}
+
+#[test]
+fn where_only_the_host_is_stuck_the_newcomer_goes_along() {
+    let mut w = World::new(2);
+    stuck(&mut w, 1, 0);
+    assert!(w.in_call(1) && !w.in_call(0));
+    w.pass(Duration::from_secs(4));
+    assert!(w.in_call(0) && w.in_call(1), "{:?} / {:?}", w.phase(0), w.phase(1));
+}
+
+#[test]
+fn where_both_build_anew_at_once_one_offer_stands() {
+    let mut w = World::new(2);
+    stuck(&mut w, 1, 1);
+    // Neither hears the other's offer before its own is made.
+    w.now += Duration::from_secs(5);
+    let now = w.now;
+    for person in &mut w.people {
+        person.session.handle_timeout(now);
+    }
+    w.settle();
+    assert!(w.in_call(0) && w.in_call(1), "{:?} / {:?}", w.phase(0), w.phase(1));
+    assert_eq!((w.peer_count(0), w.peer_count(1)), (1, 1));
+}
+
+#[test]
+fn a_second_and_third_connection_may_be_stuck_too() {
+    let mut w = World::new(2);
+    stuck(&mut w, 3, 3);
+    w.pass(Duration::from_secs(10));
+    assert!(w.in_call(0) && w.in_call(1), "{:?} / {:?}", w.phase(0), w.phase(1));
+}
+
+#[test]
+fn without_the_watchdog_a_stuck_connection_ends_after_twenty_seconds() {
+    let mut w = World::with_watchdog(2, false);
+    stuck(&mut w, 1, 1);
+    let key = w.key_of(0);
+    w.pass(Duration::from_secs(19));
+    assert_eq!(w.key_of(0), key);
+    w.pass(Duration::from_secs(2));
+    assert_eq!(w.reason(0), Some(EndReason::ConnectFailed));
+}
+
+#[test]
+fn a_path_that_is_always_stuck_ends_after_twenty_seconds_with_few_connections() {
+    let mut w = World::new(2);
+    stuck(&mut w, 100, 100);
+    w.pass(Duration::from_secs(30));
+    assert_eq!(w.reason(0), Some(EndReason::ConnectFailed));
+    assert_eq!((w.peer_count(0), w.peer_count(1)), (0, 0));
+    assert!(w.people[0].stuck >= 94, "{} connections", 100 - w.people[0].stuck);
+}
+
+#[test]
+fn a_connection_that_fails_though_packets_get_through_is_built_anew_at_once() {
+    let mut w = World::new(2);
+    stuck(&mut w, 1, 1);
+    let (host, newcomer) = (w.key_of(0), w.key_of(1));
+    w.input(1, Input::Peer(newcomer, PeerEvent::Failed("fatal alert".into())));
+    assert!(!w.in_call(1), "the newcomer leaves it to the host");
+    w.input(0, Input::Peer(host, PeerEvent::Failed("fatal alert".into())));
+    assert!(w.in_call(0) && w.in_call(1), "{:?} / {:?}", w.phase(0), w.phase(1));
+}
+
+#[test]
+fn what_is_late_of_the_old_connection_does_not_reach_the_new_one() {
+    let mut w = World::new(2);
+    stuck(&mut w, 1, 1);
+    let old = w.key_of(1);
+    w.pass(Duration::from_secs(4));
+    assert!(w.in_call(0) && w.in_call(1));
+    let before = w.commands_of(0).len();
+    let json = r#"{"candidate":"candidate:1 1 udp 1 192.0.2.8 5000 typ host"}"#.to_owned();
+    w.input(1, Input::Peer(old, PeerEvent::Candidate { json, loopback: false }));
+    assert_eq!(w.commands_of(0).len(), before);
+}
+
+#[test]
+fn what_crosses_with_the_new_offer_is_dropped_on_arrival() {
+    let mut w = World::new(2);
+    stuck(&mut w, 1, 1);
+    w.now += Duration::from_secs(3);
+    let now = w.now;
+    w.people[0].session.handle_timeout(now);
+    // The newcomer has not heard of it yet.
+    let crossing = w.sealed_by(1, |talk, outputs| {
+        talk.describe(outputs, Kind::Offer, super::world::sdp(2));
+        talk.describe(outputs, Kind::Answer, super::world::sdp(2));
+        talk.candidate(outputs, r#"{"candidate":"candidate:1 1 udp 1 192.0.2.8 5000 typ host"}"#);
+    });
+    w.deliver(1, crossing);
+    assert!(w.in_call(0) && w.in_call(1), "{:?} / {:?}", w.phase(0), w.phase(1));
+    let wrong = |c: &PeerCommand| {
+        matches!(c, PeerCommand::AcceptOffer(_))
+            || matches!(c, PeerCommand::AddCandidate(json) if json.contains("192.0.2.8"))
+    };
+    assert!(!w.commands_of(0).iter().any(wrong), "{:?}", w.commands_of(0));
+}
+
+#[test]
+fn nobody_can_make_us_build_connections_without_end() {
+    let mut w = World::new(2);
+    stuck(&mut w, 0, 0);
+    let first = w.key_of(0);
+    for _ in 0..50 {
+        let offer = w.sealed_by(1, |talk, outputs| {
+            talk.count_connection_of_a_liar();
+            talk.describe(outputs, Kind::Offer, super::world::sdp(2));
+        });
+        w.deliver(1, offer);
+    }
+    assert!(w.key_of(0).0 <= first.0 + 6, "{:?} after {first:?}", w.key_of(0));
+}
