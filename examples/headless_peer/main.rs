@@ -260,6 +260,7 @@ fn as_json(event: &Event, t: f64) -> serde_json::Value {
             serde_json::json!({"verification": verification, "path": path})
         }
         Event::PeerMuted(muted) => serde_json::json!({"muted": muted}),
+        Event::Camera(state) => serde_json::json!({"state": state.word()}),
         Event::PeerVideo(on) => serde_json::json!({"on": on}),
         Event::Chat(text) => serde_json::json!({"text": text}),
         Event::Pong(id) => serde_json::json!({"id": id}),

@@ -286,7 +286,9 @@ pub enum Event {
     FirstFrame,
     /// The other side muted or unmuted.
     PeerMuted(bool),
-    /// The other side switched its picture on or off.
+    /// Our camera fares otherwise than before.
+    Camera(CameraState),
+    /// The other side's picture comes or stays away: switched on or off, or its camera works or does not.
     PeerVideo(bool),
     /// A line of text from the other side.
     Chat(String),
@@ -311,6 +313,7 @@ impl Event {
             Self::Connected { .. } => "connected",
             Self::FirstFrame => "first-frame",
             Self::PeerMuted(_) => "peer-muted",
+            Self::Camera(_) => "camera",
             Self::PeerVideo(_) => "peer-video",
             Self::Chat(_) => "chat",
             Self::Pong(_) => "pong",

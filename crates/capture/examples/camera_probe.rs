@@ -12,7 +12,7 @@
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 use visavis_capture::format::PixelKind;
-use visavis_capture::{Camera, CameraSpec, CameraState, CameraWish, DeviceError, list_devices};
+use visavis_capture::{Camera, CameraSpec, CameraState, CameraWish, list_devices};
 use visavis_media::{I420, VideoFrame};
 
 const USAGE: &str = "camera_probe list | run SPEC WxH FPS SECONDS [LAYOUT] [bars] | spoil NUMBER";
@@ -78,7 +78,7 @@ fn run(spec: &str, size: &str, fps: &str, seconds: &str, rest: &[&str]) -> Resul
             Ok(News::State(state)) => {
                 println!("state {state:?} after {} ms", started.elapsed().as_millis());
                 if let CameraState::Failed(error) = state {
-                    println!("error {}", kind(&error));
+                    println!("error {}", error.word());
                     break;
                 }
             }
@@ -130,21 +130,6 @@ fn spoil(number: &str) -> Result<(), String> {
     let left = device.set_params(&Parameters::new(interval)).map_err(|error| error.to_string())?.interval;
     println!("interval {}/{} s", left.numerator, left.denominator);
     Ok(())
-}
-
-/// A word for each error, for scripts.
-fn kind(error: &DeviceError) -> &'static str {
-    match error {
-        DeviceError::NotFound { .. } => "not-found",
-        DeviceError::Busy { .. } => "busy",
-        DeviceError::PermissionDenied => "permission-denied",
-        DeviceError::Unplugged => "unplugged",
-        DeviceError::NoDevice => "no-device",
-        DeviceError::UnsupportedFormat => "unsupported-format",
-        DeviceError::File { .. } => "file",
-        DeviceError::Stalled => "stalled",
-        DeviceError::Other(_) => "other",
-    }
 }
 
 fn report(picture: &I420, bars: bool) {

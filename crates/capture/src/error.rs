@@ -44,3 +44,20 @@ pub enum DeviceError {
     #[error("the device failed ({0}); try again or choose another one")]
     Other(String),
 }
+
+impl DeviceError {
+    /// One word for it, for scripts and logs: names no device.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::NotFound { .. } => "not-found",
+            Self::Busy { .. } => "busy",
+            Self::PermissionDenied => "permission-denied",
+            Self::Unplugged => "unplugged",
+            Self::NoDevice => "no-device",
+            Self::UnsupportedFormat => "unsupported-format",
+            Self::File { .. } => "file",
+            Self::Stalled => "stalled",
+            Self::Other(_) => "other",
+        }
+    }
+}

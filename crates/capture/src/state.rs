@@ -24,6 +24,18 @@ pub enum CameraState {
     Failed(DeviceError),
 }
 
+impl CameraState {
+    /// One word for it, for scripts and logs: `off`, `opening`, `running`, or what is wrong ([`DeviceError::word`]).
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Opening => "opening",
+            Self::Running { .. } => "running",
+            Self::Failed(error) => error.word(),
+        }
+    }
+}
+
 /// How a microphone or loudspeaker fares.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub enum DeviceState {

@@ -116,6 +116,11 @@ impl Worker {
         self.finished.is_set()
     }
 
+    /// Set when the work is done (or has panicked), also where the thread is abandoned before that.
+    pub fn finished(&self) -> StopFlag {
+        self.finished.clone()
+    }
+
     /// Tells the thread to end and waits for at most `limit`.
     ///
     /// A thread that is still busy then, inside a driver that hangs, is abandoned: it is not joined any more, and
@@ -187,8 +192,11 @@ mod tests {
         let worker = Worker::spawn("hangs", move |_| {
             hung.wait_for(LONG);
         });
+        let finished = worker.finished();
         assert!(!worker.join_within(Duration::from_millis(1)));
+        assert!(!finished.is_set());
         release.set();
+        assert!(finished.wait_for(LONG));
     }
 
     #[test]

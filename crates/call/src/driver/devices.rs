@@ -175,6 +175,11 @@ impl Devices {
         }
     }
 
+    /// How the camera fares.
+    pub(super) fn camera_state(&self) -> CameraState {
+        self.camera_state.borrow().clone()
+    }
+
     /// A camera is chosen and, as far as is known, works.
     pub(super) fn has_camera(&self) -> bool {
         self.camera_spec != CameraSpec::None && !matches!(*self.camera_state.borrow(), CameraState::Failed(_))
@@ -182,7 +187,7 @@ impl Devices {
 
     pub(super) fn board(&self) -> Board {
         Board {
-            camera: self.camera_state.borrow().clone(),
+            camera: self.camera_state(),
             microphone: self.microphone_state.borrow().clone(),
             speaker: self.speaker_state.borrow().clone(),
             lists: self.lists.borrow().clone(),

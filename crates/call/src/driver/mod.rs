@@ -64,6 +64,7 @@ pub(crate) async fn run(
         last: StatsSnapshot::default(),
         muted: false,
         video_on,
+        camera: CameraState::Off,
         camera_works: video_on,
     };
     driver.begin();
@@ -83,6 +84,7 @@ struct Driver {
     last: StatsSnapshot,
     muted: bool,
     video_on: bool,
+    camera: CameraState,
     camera_works: bool,
 }
 
@@ -187,6 +189,11 @@ impl Driver {
 
     /// Carries out everything the session wants, then shows what is true now.
     fn settle(&mut self) {
+        let camera = self.devices.camera_state();
+        if camera != self.camera {
+            self.shared.event(Event::Camera(camera.clone()));
+            self.camera = camera;
+        }
         let works = self.devices.has_camera();
         if works != self.camera_works {
             self.camera_works = works;

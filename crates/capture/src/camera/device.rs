@@ -1,9 +1,11 @@
 //! A real camera, watched: drivers hang, so no thread that others wait for ever calls one.
 //!
 //! The camera's own thread starts a second one, which alone talks to the driver, takes its pictures and hands them on.
-//! If that one hangs, it is abandoned; it holds nothing of the caller's.
+//! If that one hangs, it is left behind; it holds nothing of the caller's, and the same camera is not touched again
+//! before it has ended (`left_behind.rs`).
 
-use super::driver::{self, Driver, Opened};
+use super::left_behind::{LeftBehind, Place};
+use super::library::{self, Driver, Library, Opened};
 use super::{Outlet, Wanted};
 use crate::{CameraState, DeviceError, StopFlag, Worker, worker::panic_text};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -11,17 +13,23 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync
 use std::time::{Duration, Instant};
 use visavis_media::VideoFrame;
 
-/// Until the first picture: opening, and webcams that take seconds to set their exposure.
-const START_LIMIT: Duration = Duration::from_secs(8);
-/// Between pictures afterwards; the slowest cameras, in the dark, give one a second.
-const STALL_LIMIT: Duration = Duration::from_secs(4);
+/// How long a driver may take.
+#[derive(Clone, Copy)]
+pub(super) struct Limits {
+    /// Until the first picture: opening, and webcams that take seconds to set their exposure.
+    pub start: Duration,
+    /// Between pictures afterwards; the slowest cameras, in the dark, give one a second.
+    pub stall: Duration,
+    /// A driver thread that has not ended by then is left behind; it watches its flag from picture to picture.
+    pub close: Duration,
+}
+
+/// What real cameras get.
+pub(super) const LIMITS: Limits =
+    Limits { start: Duration::from_secs(8), stall: Duration::from_secs(4), close: Duration::from_millis(250) };
+
 /// How often the stop flag is looked at while no picture comes.
 const LOOK: Duration = Duration::from_millis(40);
-/// A driver thread that has not ended by then is abandoned; it watches its flag from picture to picture.
-const CLOSE_LIMIT: Duration = Duration::from_millis(250);
-/// A camera that was closed a moment ago may still be in use: opening is tried again for this long.
-const BUSY_PATIENCE: Duration = Duration::from_millis(1500);
-const BUSY_PAUSE: Duration = Duration::from_millis(100);
 /// Errors in a row, reading or converting, after which a camera has failed.
 const MAX_ERRORS: u32 = 10;
 /// Pictures on their way to the camera's thread, which only hands them on.
@@ -34,16 +42,24 @@ enum News {
 }
 
 /// Runs the camera that `name` means until it is told to stop or the camera fails.
-pub(super) fn run(
+pub(super) fn run<L: Library + Send + 'static>(
+    library: L,
     name: Option<&str>,
     wanted: Wanted,
+    watched: (Limits, &'static LeftBehind),
     stop: &StopFlag,
     outlet: &mut Outlet<'_>,
 ) -> Result<(), DeviceError> {
+    let (limits, left) = watched;
     let (tell, news) = sync_channel(ON_THE_WAY);
     let name = name.map(str::to_owned);
+    let place = Place::default();
+    let at = place.clone();
     let driver = Worker::spawn("camera driver", move |stop| {
-        let captured = catch_unwind(AssertUnwindSafe(|| capture(name.as_deref(), wanted, stop, &tell)));
+        let captured = catch_unwind(AssertUnwindSafe(|| {
+            let driver = library::open(&library, name.as_deref(), wanted, &at, left)?;
+            capture(driver, stop, &tell)
+        }));
         let failed = match captured {
             Ok(Ok(())) => return,
             Ok(Err(error)) => error,
@@ -52,30 +68,54 @@ pub(super) fn run(
         // Nobody may be there any more to hear it.
         let _ = tell.send(News::Failed(failed));
     });
-    let ended = watch(&news, stop, outlet);
+    let ended = watch(&news, limits, stop, outlet);
     // Gone before the thread is waited for, so that it cannot wait for us.
     drop(news);
-    driver.join_within(CLOSE_LIMIT);
+    let finished = driver.finished();
+    if !driver.join_within(limits.close) {
+        left.add(place, finished);
+    }
     ended
 }
 
+/// Notices that no pictures come; told the time.
+struct Watchdog {
+    limits: Limits,
+    last: Instant,
+    fed: bool,
+}
+
+impl Watchdog {
+    fn new(limits: Limits, now: Instant) -> Self {
+        Self { limits, last: now, fed: false }
+    }
+
+    fn feed(&mut self, now: Instant) {
+        (self.last, self.fed) = (now, true);
+    }
+
+    fn barks(&self, now: Instant) -> bool {
+        let limit = if self.fed { self.limits.stall } else { self.limits.start };
+        now.saturating_duration_since(self.last) > limit
+    }
+}
+
 /// Hands pictures on, as long as they come.
-fn watch(news: &Receiver<News>, stop: &StopFlag, outlet: &mut Outlet<'_>) -> Result<(), DeviceError> {
+fn watch(news: &Receiver<News>, limits: Limits, stop: &StopFlag, outlet: &mut Outlet<'_>) -> Result<(), DeviceError> {
     let mut opened = None;
-    let mut limit = START_LIMIT;
-    let mut last = Instant::now();
+    let mut watchdog = Watchdog::new(limits, Instant::now());
     while !stop.is_set() {
         match news.recv_timeout(LOOK) {
             Ok(News::Opened(now)) => opened = Some(now),
             Ok(News::Frame(frame)) => {
-                (last, limit) = (Instant::now(), STALL_LIMIT);
+                watchdog.feed(Instant::now());
                 if let Some(Opened { name, fps }) = opened.take() {
                     (outlet.state)(CameraState::Running { name, size: frame.picture.size(), fps });
                 }
                 (outlet.frames)(frame);
             }
             Ok(News::Failed(error)) => return Err(error),
-            Err(RecvTimeoutError::Timeout) if last.elapsed() > limit => return Err(DeviceError::Stalled),
+            Err(RecvTimeoutError::Timeout) if watchdog.barks(Instant::now()) => return Err(DeviceError::Stalled),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return Err(DeviceError::Other("its thread ended".to_owned())),
         }
@@ -83,10 +123,9 @@ fn watch(news: &Receiver<News>, stop: &StopFlag, outlet: &mut Outlet<'_>) -> Res
     Ok(())
 }
 
-/// The driver thread: opens, reads, converts.
-fn capture(name: Option<&str>, wanted: Wanted, stop: &StopFlag, tell: &SyncSender<News>) -> Result<(), DeviceError> {
-    let Some(mut driver) = open(name, wanted, stop)? else { return Ok(()) };
-    if tell.send(News::Opened(driver.opened())).is_err() {
+/// The driver thread: reads and converts until it is told to stop, or the camera fails.
+fn capture(mut driver: impl Driver, stop: &StopFlag, tell: &SyncSender<News>) -> Result<(), DeviceError> {
+    if stop.is_set() || tell.send(News::Opened(driver.opened())).is_err() {
         return Ok(());
     }
     let mut errors = 0;
@@ -113,56 +152,122 @@ fn capture(name: Option<&str>, wanted: Wanted, stop: &StopFlag, tell: &SyncSende
     Ok(())
 }
 
-/// Opens the camera, with patience while it is busy; `None` where it is told to stop meanwhile.
-fn open(name: Option<&str>, wanted: Wanted, stop: &StopFlag) -> Result<Option<Driver>, DeviceError> {
-    let since = Instant::now();
-    loop {
-        match driver::open(name, wanted) {
-            Err(DeviceError::Busy { .. }) if since.elapsed() < BUSY_PATIENCE => {
-                if stop.wait_for(BUSY_PAUSE) {
-                    return Ok(None);
-                }
-            }
-            opened => return opened.map(Some),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::CameraWish;
+    use super::super::fake::{Fake, camera};
     use super::*;
     use std::sync::Mutex;
-    use visavis_media::I420;
+    use std::sync::atomic::Ordering;
 
-    fn frame() -> News {
-        let picture = I420::filled("4x2".parse().expect("a size"), [1, 2, 3]);
-        News::Frame(VideoFrame { picture, at: Instant::now() })
+    const LONG: Duration = Duration::from_secs(60);
+    const SHORT: Duration = Duration::from_millis(1);
+
+    fn wanted() -> Wanted {
+        Wanted { wish: CameraWish::default(), layout: None }
     }
 
-    /// What `watch` says and shows of some news, after which the driver thread is gone.
-    fn watched(all: Vec<News>) -> (Result<(), DeviceError>, usize, Vec<CameraState>) {
-        let (tell, news) = sync_channel(10);
-        all.into_iter().for_each(|one| tell.send(one).expect("room"));
-        drop(tell);
+    /// What became of a camera, its pictures, its states.
+    type Seen = (Result<(), DeviceError>, usize, Vec<CameraState>);
+
+    fn seen(work: impl FnOnce(&mut Outlet<'_>) -> Result<(), DeviceError>) -> Seen {
         let (mut frames, states) = (0, Mutex::new(Vec::new()));
         let mut outlet =
             Outlet { frames: &mut |_| frames += 1, state: &|state| states.lock().expect("one thread").push(state) };
-        let ended = watch(&news, &StopFlag::new(), &mut outlet);
+        let ended = work(&mut outlet);
         (ended, frames, states.into_inner().expect("one thread"))
+    }
+
+    /// Runs the fake camera `name` until it fails by itself.
+    fn run_fake(fake: &Fake, name: Option<&str>, limits: Limits, left: &'static LeftBehind) -> Seen {
+        seen(|outlet| run(fake.clone(), name, wanted(), (limits, left), &StopFlag::new(), outlet))
+    }
+
+    fn left_behind() -> &'static LeftBehind {
+        Box::leak(Box::new(LeftBehind::new()))
+    }
+
+    fn running(name: &str) -> CameraState {
+        CameraState::Running { name: name.to_owned(), size: "4x2".parse().expect("a size"), fps: 25.0 }
     }
 
     #[test]
     fn a_camera_runs_from_its_first_picture_on_until_its_driver_fails() {
-        let opened = News::Opened(Opened { name: "Cam".to_owned(), fps: 25.0 });
-        let (ended, frames, states) = watched(vec![opened, frame(), frame(), News::Failed(DeviceError::Unplugged)]);
-        assert_eq!((ended, frames), (Err(DeviceError::Unplugged), 2));
-        let size = "4x2".parse().expect("a size");
-        assert_eq!(states, [CameraState::Running { name: "Cam".to_owned(), size, fps: 25.0 }]);
+        let fake = Fake::with([camera("a", Ok(1)).ending_with(DeviceError::Unplugged)]);
+        let limits = Limits { start: LONG, stall: LONG, close: LONG };
+        let seen = run_fake(&fake, None, limits, left_behind());
+        assert_eq!(seen, (Err(DeviceError::Unplugged), 1, vec![running("Camera a")]));
+    }
+
+    #[test]
+    fn a_camera_that_only_fails_has_failed_after_some_tries() {
+        let broken = DeviceError::Other("broken".to_owned());
+        let fake = Fake::with([camera("a", Ok(0)).ending_with(broken.clone())]);
+        let limits = Limits { start: LONG, stall: LONG, close: LONG };
+        assert_eq!(run_fake(&fake, None, limits, left_behind()), (Err(broken), 0, Vec::new()));
     }
 
     #[test]
     fn a_driver_thread_that_dies_is_an_error() {
-        let (ended, ..) = watched(Vec::new());
+        let (tell, news) = sync_channel(1);
+        drop(tell);
+        let limits = Limits { start: LONG, stall: LONG, close: LONG };
+        let (ended, ..) = seen(|outlet| watch(&news, limits, &StopFlag::new(), outlet));
         assert!(matches!(ended, Err(DeviceError::Other(_))));
+    }
+
+    #[test]
+    fn the_first_picture_may_take_longer_than_the_next() {
+        let begun = Instant::now();
+        let mut watchdog = Watchdog::new(LIMITS, begun);
+        assert!(!watchdog.barks(begun + LIMITS.start) && watchdog.barks(begun + LIMITS.start + SHORT));
+        let fed = begun + LIMITS.start;
+        watchdog.feed(fed);
+        assert!(!watchdog.barks(fed + LIMITS.stall) && watchdog.barks(fed + LIMITS.stall + SHORT));
+    }
+
+    #[test]
+    fn a_camera_that_stops_delivering_has_stalled_and_is_left_alone_until_its_driver_lets_go() {
+        let (fake, left) = (Fake::with([camera("a", Ok(1))]), left_behind());
+        let limits = Limits { start: LONG, stall: SHORT, close: SHORT };
+        assert_eq!(run_fake(&fake, None, limits, left), (Err(DeviceError::Stalled), 1, vec![running("Camera a")]));
+        for _ in 0..20 {
+            assert_eq!(run_fake(&fake, None, limits, left), (Err(DeviceError::Stalled), 0, Vec::new()));
+        }
+        assert_eq!(fake.touched.load(Ordering::SeqCst), 1, "one thread hangs, and no other follows it");
+        fake.release.set();
+        let limit = Instant::now() + LONG;
+        while run_fake(&fake, None, limits, left).1 == 0 {
+            assert!(Instant::now() < limit, "it is taken again");
+        }
+    }
+
+    #[test]
+    fn a_camera_that_hangs_while_it_is_opened_has_stalled_and_holds_up_no_other() {
+        let fake = Fake::with([camera("a", Ok(1)).hanging_in_open(), camera("b", Ok(1))]);
+        let (limits, left) = (Limits { start: SHORT, stall: LONG, close: SHORT }, left_behind());
+        assert_eq!(run_fake(&fake, Some("a"), limits, left).0, Err(DeviceError::Stalled));
+        let patient = Limits { start: LONG, stall: SHORT, close: LONG };
+        fake.release.set();
+        assert_eq!(run_fake(&fake, Some("b"), patient, left).2, [running("Camera b")]);
+    }
+
+    #[test]
+    fn a_camera_that_hangs_can_be_closed() {
+        let fake = Fake::with([camera("a", Ok(0)).hanging_in_open()]);
+        let (stop, limits) = (StopFlag::new(), Limits { start: LONG, stall: LONG, close: SHORT });
+        let (hanging, left) = (fake.touched.clone(), left_behind());
+        let closing = stop.clone();
+        let closer = Worker::spawn("closer", move |_| {
+            while hanging.load(Ordering::SeqCst) == 0 {
+                std::thread::yield_now();
+            }
+            closing.set();
+        });
+        let ended = seen(|outlet| run(fake.clone(), None, wanted(), (limits, left), &stop, outlet));
+        assert_eq!(ended, (Ok(()), 0, Vec::new()));
+        assert!(left.hold("a"));
+        drop(closer);
+        fake.release.set();
     }
 }

@@ -8,9 +8,10 @@
 //!   be abandoned (`device.rs`).
 //! - It may list nodes that deliver no pictures, and its lists can panic: they are filtered and caught.
 
+use super::library::{Driver, Library, Opened};
 use super::{Wanted, convert, fault, fault::from_nokhwa};
 use crate::format::{Format, PixelKind};
-use crate::list::{DeviceInfo, pick};
+use crate::list::DeviceInfo;
 use crate::{DeviceError, worker::panic_text};
 use nokhwa::utils::{
     ApiBackend, CameraFormat, CameraIndex, CameraInfo, FrameFormat, RequestedFormat, RequestedFormatType, Resolution,
@@ -25,10 +26,19 @@ use visavis_media::VideoFrame;
 /// A driver that claims to be later than this is not believed.
 const MAX_AGE: Duration = Duration::from_millis(500);
 
+/// The library.
+pub(super) struct Nokhwa;
+
 /// A camera as it is listed.
-struct Found {
+pub(super) struct Found {
     index: CameraIndex,
     info: DeviceInfo,
+}
+
+impl AsRef<DeviceInfo> for Found {
+    fn as_ref(&self) -> &DeviceInfo {
+        &self.info
+    }
 }
 
 /// The cameras to choose from; none where there is none or listing fails.
@@ -72,54 +82,42 @@ fn describe(camera: &CameraInfo) -> Option<Found> {
     Some(Found { index: camera.index().clone(), info })
 }
 
-fn find(wanted: Option<&str>) -> Result<Found, DeviceError> {
-    let mut found = all();
-    let at = match wanted {
-        Some(wanted) => pick(&found.iter().map(|found| &found.info), wanted)?,
-        None if found.is_empty() => return Err(DeviceError::NoDevice),
-        None => 0,
-    };
-    Ok(found.swap_remove(at))
+impl Library for Nokhwa {
+    type Camera = Found;
+    type Driver = OpenCamera;
+
+    /// On macOS the person is asked first; elsewhere this says yes at once.
+    fn allow(&self) -> Result<(), DeviceError> {
+        let (tell, answer) = std::sync::mpsc::sync_channel(1);
+        nokhwa::nokhwa_initialize(move |allowed| {
+            let _ = tell.try_send(allowed);
+        });
+        // As long as the question may stand on the screen.
+        match answer.recv_timeout(Duration::from_secs(60)) {
+            Ok(true) => Ok(()),
+            Ok(false) | Err(_) => Err(DeviceError::PermissionDenied),
+        }
+    }
+
+    fn cameras(&self) -> Vec<Found> {
+        all()
+    }
+
+    fn open(&self, Found { index, info }: &Found, wanted: Wanted) -> Result<OpenCamera, DeviceError> {
+        let name = info.name.clone();
+        let mut camera = open_in_format(index, wanted, &name)?;
+        camera.open_stream().map_err(|error| from_nokhwa(&error, &name))?;
+        let fps = camera.frame_rate() as f32;
+        tracing::info!(camera = %name, format = %camera.camera_format(), "camera opened");
+        Ok(OpenCamera { camera, name, fps })
+    }
 }
 
-/// What is known of a camera once it is open.
-pub(super) struct Opened {
-    /// Its name, for reading.
-    pub name: String,
-    /// The rate it promised.
-    pub fps: f32,
-}
-
-/// An open camera. All calls may block for as long as the driver likes.
-pub(super) struct Driver {
+/// An open camera.
+pub(super) struct OpenCamera {
     camera: Camera,
     name: String,
     fps: f32,
-}
-
-/// Opens the first camera, or the one that `name` means, in the best of its formats.
-pub(super) fn open(name: Option<&str>, wanted: Wanted) -> Result<Driver, DeviceError> {
-    allow()?;
-    let Found { index, info } = find(name)?;
-    let name = info.name;
-    let mut camera = open_in_format(&index, wanted, &name)?;
-    camera.open_stream().map_err(|error| from_nokhwa(&error, &name))?;
-    let fps = camera.frame_rate() as f32;
-    tracing::info!(camera = %name, format = %camera.camera_format(), "camera opened");
-    Ok(Driver { camera, name, fps })
-}
-
-/// On macOS the person is asked first; elsewhere this says yes at once.
-fn allow() -> Result<(), DeviceError> {
-    let (tell, answer) = std::sync::mpsc::sync_channel(1);
-    nokhwa::nokhwa_initialize(move |allowed| {
-        let _ = tell.try_send(allowed);
-    });
-    // As long as the question may stand on the screen.
-    match answer.recv_timeout(Duration::from_secs(60)) {
-        Ok(true) => Ok(()),
-        Ok(false) | Err(_) => Err(DeviceError::PermissionDenied),
-    }
 }
 
 #[cfg(target_os = "linux")]
@@ -185,17 +183,14 @@ fn kind(format: FrameFormat) -> PixelKind {
     }
 }
 
-impl Driver {
-    /// Name and rate.
-    pub fn opened(&self) -> Opened {
+impl Driver for OpenCamera {
+    fn opened(&self) -> Opened {
         Opened { name: self.name.clone(), fps: self.fps }
     }
 
-    /// Waits for the next picture, without a limit.
-    ///
     /// After an error the stream is opened anew: nokhwa's would hand the same buffer to the driver again and fail for
     /// ever.
-    pub fn next_frame(&mut self) -> Result<VideoFrame, DeviceError> {
+    fn next_frame(&mut self) -> Result<VideoFrame, DeviceError> {
         let buffer = match self.camera.frame() {
             Ok(buffer) => buffer,
             Err(error) => {
@@ -224,12 +219,35 @@ fn captured(buffer: &Buffer) -> Instant {
     if age > MAX_AGE { now } else { now.checked_sub(age).unwrap_or(now) }
 }
 
-impl Drop for Driver {
+impl Drop for OpenCamera {
     fn drop(&mut self) {
         // nokhwa's drop panics where the driver refuses to stop; the stream is stopped here, where that can be caught.
         let camera = &mut self.camera;
         if catch_unwind(AssertUnwindSafe(|| camera.stop_stream())).is_err() {
             tracing::debug!(camera = %self.name, "camera did not stop cleanly");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use visavis_media::Size;
+
+    /// nokhwa's `Closest` wants the exact size, `HighestResolution` ignores the layouts, `None` takes the first.
+    #[test]
+    fn exactly_the_chosen_format_is_asked_for() {
+        let of = |width, height, layout, fps| CameraFormat::new(Resolution::new(width, height), layout, fps);
+        let wanted = of(640, 360, FrameFormat::YUYV, 25);
+        let listed = [
+            of(320, 180, FrameFormat::YUYV, 1),
+            of(1920, 1080, FrameFormat::YUYV, 60),
+            of(640, 360, FrameFormat::NV12, 25),
+            of(640, 360, FrameFormat::YUYV, 30),
+            wanted,
+        ];
+        let size = Size::new(640, 360).expect("a size");
+        let asked = exactly(Format { size, fps: 25.0, kind: PixelKind::Yuyv });
+        assert_eq!(asked.fulfill(&listed), Some(wanted));
     }
 }

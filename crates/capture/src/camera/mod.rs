@@ -3,7 +3,11 @@
 mod convert;
 mod device;
 mod driver;
+#[cfg(test)]
+mod fake;
 mod fault;
+mod left_behind;
+mod library;
 mod pace;
 mod pool;
 mod synthetic;
@@ -20,6 +24,9 @@ use visavis_media::{Size, VideoFrame};
 /// How long [`Camera`]'s drop waits for its thread. That thread never calls a driver itself, so it ends at once unless
 /// the caller's own closures hold it up.
 const CLOSE_LIMIT: Duration = Duration::from_secs(1);
+
+/// How real cameras are watched.
+const WATCHED: (device::Limits, &left_behind::LeftBehind) = (device::LIMITS, &left_behind::LEFT_BEHIND);
 
 /// What one would like a camera to deliver.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -124,8 +131,8 @@ impl Camera {
 
 fn run(spec: &CameraSpec, wanted: Wanted, stop: &StopFlag, outlet: &mut Outlet<'_>) -> Result<(), DeviceError> {
     match spec {
-        CameraSpec::Default => device::run(None, wanted, stop, outlet),
-        CameraSpec::Device(name) => device::run(Some(name), wanted, stop, outlet),
+        CameraSpec::Default => device::run(driver::Nokhwa, None, wanted, WATCHED, stop, outlet),
+        CameraSpec::Device(name) => device::run(driver::Nokhwa, Some(name), wanted, WATCHED, stop, outlet),
         CameraSpec::Pattern(content) => {
             synthetic::run_pattern(*content, wanted.wish, stop, outlet);
             Ok(())

@@ -1,14 +1,15 @@
 //! Video4Linux beside nokhwa: what a node is, which formats it really has, and setting one before nokhwa looks.
 
 use super::fault::from_text;
-use crate::DeviceError;
 use crate::format::{Format, PixelKind};
 use crate::list::DeviceInfo;
+use crate::{DeviceError, Worker};
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::sync::{Mutex, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 use v4l::capability::Flags;
 use v4l::frameinterval::FrameIntervalEnum;
 use v4l::framesize::FrameSizeEnum;
@@ -19,6 +20,8 @@ use visavis_media::Size;
 
 /// Most formats of a camera that are looked at; webcams have up to a hundred.
 const MAX_FORMATS: usize = 2000;
+/// A node says at once what it is, or its driver hangs.
+const ASK_LIMIT: Duration = Duration::from_secs(1);
 /// Where udev names cameras by their maker, model and serial number.
 const BY_ID: &str = "/dev/v4l/by-id";
 
@@ -52,22 +55,36 @@ fn id(path: &Path) -> String {
 ///
 /// Opening a camera may wake it up, so each is asked once for as long as it is plugged in.
 fn delivers_pictures(index: u32, path: &Path, name: &str) -> bool {
-    type Known = HashMap<(PathBuf, String, Option<SystemTime>), bool>;
+    type Known = HashMap<PathBuf, (String, Option<SystemTime>, bool)>;
     static KNOWN: Mutex<Option<Known>> = Mutex::new(None);
     let plugged_in = fs::metadata(path).and_then(|node| node.modified()).ok();
-    let key = (path.to_owned(), name.to_owned(), plugged_in);
-    if let Some(known) = KNOWN.lock().unwrap_or_else(PoisonError::into_inner).as_ref().and_then(|k| k.get(&key)) {
-        return *known;
+    let known =
+        KNOWN.lock().unwrap_or_else(PoisonError::into_inner).as_ref().and_then(|known| known.get(path).cloned());
+    if let Some((_, _, delivers)) = known.filter(|known| (known.0.as_str(), known.1) == (name, plugged_in)) {
+        return delivers;
     }
-    let caps = std::panic::catch_unwind(|| v4l::Device::new(index as usize).and_then(|device| device.query_caps()));
-    let delivers = match caps {
+    let delivers = match within(ASK_LIMIT, move || v4l::Device::new(index as usize)?.query_caps()) {
         Ok(Ok(caps)) => caps.capabilities.contains(Flags::VIDEO_CAPTURE),
         // Busy or forbidden: shown, so that choosing it can say so. Not remembered, as that may change.
         Ok(Err(error)) => return !matches!(error.kind(), std::io::ErrorKind::NotFound),
-        Err(_) => false,
+        // Its driver hangs: shown likewise, and not asked again, so that no more threads hang there.
+        Err(RecvTimeoutError::Timeout) => true,
+        // The asking itself crashed.
+        Err(RecvTimeoutError::Disconnected) => false,
     };
-    KNOWN.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_default().insert(key, delivers);
+    let entry = (name.to_owned(), plugged_in, delivers);
+    KNOWN.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_default().insert(path.to_owned(), entry);
     delivers
+}
+
+/// What `ask` answers, on a thread that is left behind where that takes longer than `limit`: whoever lists cameras also
+/// opens microphones, and must not hang with a camera's driver.
+fn within<T: Send + 'static>(limit: Duration, ask: impl FnOnce() -> T + Send + 'static) -> Result<T, RecvTimeoutError> {
+    let (tell, answer) = sync_channel(1);
+    let asker = Worker::spawn("camera look", move |_| drop(tell.try_send(ask())));
+    let answer = answer.recv_timeout(limit);
+    asker.abandon();
+    answer
 }
 
 /// An opened node, not streaming.
@@ -155,6 +172,18 @@ mod tests {
         let of =
             |numerator, denominator| whole_rate(&FrameIntervalEnum::Discrete(Fraction::new(numerator, denominator)));
         assert_eq!([of(1, 30), of(2, 15), of(1001, 30_000), of(1, 0)], [Some(30), None, None, None]);
+    }
+
+    #[test]
+    fn a_driver_that_hangs_does_not_hang_the_list() {
+        let release = crate::StopFlag::new();
+        let hung = release.clone();
+        let answer = within(Duration::from_millis(1), move || hung.wait_for(Duration::from_secs(60)));
+        assert_eq!(answer, Err(RecvTimeoutError::Timeout));
+        release.set();
+        assert_eq!(within(Duration::from_secs(60), || 7), Ok(7));
+        let crashed = within(Duration::from_secs(60), || panic!("on purpose"));
+        assert_eq!(crashed, Err::<(), _>(RecvTimeoutError::Disconnected));
     }
 
     #[test]
