@@ -38,7 +38,7 @@ pub use chime::chime;
 pub use clock::wall_clock;
 pub use error::DeviceError;
 pub use format::choose_format;
-pub use list::{DeviceInfo, DeviceLists, list_devices};
+pub use list::{DeviceInfo, DeviceLists, SoundDevices, SoundLists, list_cameras, list_devices, list_sound};
 pub use microphone::Microphone;
 pub use speaker::Speaker;
 pub use spec::{CameraSpec, Content, MicrophoneSpec, SpeakerSpec, SpecError};

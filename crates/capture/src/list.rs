@@ -24,16 +24,74 @@ pub struct DeviceLists {
     pub speakers: Vec<DeviceInfo>,
 }
 
-/// Lists what is plugged in now; what is missing (no sound server, no camera) gives an empty list.
+/// The sound devices of one direction.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct SoundDevices {
+    /// Those to choose from.
+    pub offered: Vec<DeviceInfo>,
+    /// Those that nobody would choose from a list (monitors of loudspeakers, plug-ins): only an exact id means them.
+    pub hidden: Vec<DeviceInfo>,
+}
+
+impl SoundDevices {
+    /// What to use when nothing is chosen: the system's default, or the first device where the system's default is
+    /// one that nobody would choose. (Without a microphone some systems name a loudspeaker's monitor, and the other
+    /// side would hear itself.)
+    pub fn default_device(&self) -> Option<&DeviceInfo> {
+        self.offered.iter().find(|device| device.default).or_else(|| self.offered.first())
+    }
+
+    /// The device that `wanted` means: an id, else a name, else a part of just one name, case ignored.
+    ///
+    /// # Errors
+    /// [`DeviceError::NotFound`], or what else to say where several would fit.
+    pub fn find(&self, wanted: &str) -> Result<&DeviceInfo, DeviceError> {
+        match self.hidden.iter().find(|device| device.id == wanted) {
+            Some(hidden) => Ok(hidden),
+            None => Ok(&self.offered[pick(&self.offered.iter(), wanted)?]),
+        }
+    }
+}
+
+/// The sound devices of both directions.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct SoundLists {
+    /// Where sound comes from.
+    pub microphones: SoundDevices,
+    /// Where it goes to.
+    pub speakers: SoundDevices,
+}
+
+/// Lists everything that is plugged in now; what is missing (no sound server, no camera) gives an empty list.
 ///
 /// May block for seconds where a sound server hangs: not for a thread that draws. No platform reports all changes, so
 /// ask about once a second and compare; an unplugged Pulse device shows in no other way.
 pub fn list_devices() -> DeviceLists {
+    let sound = list_sound().unwrap_or_else(|error| {
+        tracing::debug!(%error, "cannot list sound devices");
+        SoundLists::default()
+    });
     DeviceLists {
-        cameras: camera::list(),
-        microphones: host::list(host::Direction::Input),
-        speakers: host::list(host::Direction::Output),
+        cameras: list_cameras(),
+        microphones: sound.microphones.offered,
+        speakers: sound.speakers.offered,
     }
+}
+
+/// Lists the cameras; none where there is no camera system. May block where a driver hangs.
+pub fn list_cameras() -> Vec<DeviceInfo> {
+    camera::list()
+}
+
+/// Lists the sound devices; costs about a millisecond of waiting where the system is well.
+///
+/// Blocks for as long as a sound server hangs: for a thread that has nothing else to do.
+///
+/// # Errors
+/// [`DeviceError`] where the sound system does not answer: then nothing is known, which is not the same as an empty
+/// list.
+pub fn list_sound() -> Result<SoundLists, DeviceError> {
+    host::list()
 }
 
 /// The place of the device that `wanted` means: an id, else a name, else a part of just one name, case ignored.
@@ -73,6 +131,17 @@ mod tests {
         for (wanted, at) in [("a:2", 1), ("HD Webcam", 0), ("head", 2), ("PRO", 1), ("a:3", 2)] {
             assert_eq!(pick(&all.iter(), wanted), Ok(at), "{wanted}");
         }
+    }
+
+    #[test]
+    fn hidden_devices_are_meant_by_their_exact_id_alone() {
+        let monitor = DeviceInfo { id: "a:2.monitor".to_owned(), name: "Monitor".to_owned(), default: true };
+        let list = SoundDevices { offered: devices(), hidden: vec![monitor.clone()] };
+        assert_eq!(list.find("a:2.monitor"), Ok(&monitor));
+        assert!(list.find("Monitor").is_err());
+        assert_eq!(list.default_device(), Some(&devices()[0]), "a default that nobody would choose is not taken");
+        let empty = SoundDevices { offered: Vec::new(), hidden: vec![monitor] };
+        assert_eq!(empty.default_device(), None);
     }
 
     #[test]

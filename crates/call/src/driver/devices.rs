@@ -1,6 +1,6 @@
 //! Which devices are open when: all in a call, camera and microphone before it where a preview is wanted.
 
-use crate::media::{AudioCommand, AudioDevices, AudioEngine, AudioNews, CameraDeck, DeviceBoard, DeviceOrder};
+use crate::media::{AudioCommand, AudioDevices, AudioEngine, AudioNews, CameraDeck, DeviceBoard, DeviceNews};
 use crate::options::Options;
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
@@ -11,8 +11,6 @@ use visavis_media::{VideoFrame, slot};
 
 /// The loudspeaker stays open this long for the chime outside a call.
 const CHIME: Duration = Duration::from_secs(2);
-/// A device that failed is opened again after this long.
-const RETRY: Duration = Duration::from_secs(1);
 
 /// What is true of the devices, as the front end shows it.
 pub(super) struct Board {
@@ -42,7 +40,6 @@ pub(super) struct Devices {
     microphone_open: Option<MicrophoneSpec>,
     speaker_open: Option<SpeakerSpec>,
     chime_until: Option<Instant>,
-    retry_at: Option<Instant>,
 }
 
 impl Devices {
@@ -53,11 +50,12 @@ impl Devices {
         let (lists_tx, lists) = watch::channel(Arc::new(DeviceLists::default()));
         let (news_tx, news) = watch::channel(AudioNews::default());
         let wish = CameraWish { size: options.size, fps: options.fps };
-        let engine = AudioEngine::start(Arc::new(news_tx));
+        let (to_opener, inbox) = AudioDevices::channel();
+        let engine = AudioEngine::start(Arc::new(news_tx), to_opener.clone());
         let board = Arc::new(DeviceBoard { microphone, speaker, lists: lists_tx });
         Self {
             camera: CameraDeck::new(wish, preview, Arc::new(camera_tx)),
-            opener: AudioDevices::start(board, engine.commands(), options.preview),
+            opener: AudioDevices::start(board, engine.commands(), (to_opener, inbox), options.preview),
             engine,
             camera_state,
             microphone_state,
@@ -72,7 +70,6 @@ impl Devices {
             microphone_open: None,
             speaker_open: None,
             chime_until: None,
-            retry_at: None,
         }
     }
 
@@ -126,7 +123,7 @@ impl Devices {
         let wanted = (active || self.preview).then(|| self.microphone_spec.clone());
         if wanted != self.microphone_open {
             let (spec, open) = (self.microphone_spec.clone(), wanted.is_some());
-            self.opener.order(DeviceOrder::Microphone { spec, open });
+            self.opener.order(DeviceNews::Microphone { spec, open });
             self.microphone_open = wanted;
         }
 
@@ -136,24 +133,8 @@ impl Devices {
         let wanted = (active || self.chime_until.is_some()).then(|| self.speaker_spec.clone());
         if wanted != self.speaker_open {
             let (spec, open) = (self.speaker_spec.clone(), wanted.is_some());
-            self.opener.order(DeviceOrder::Speaker { spec, open });
+            self.opener.order(DeviceNews::Speaker { spec, open });
             self.speaker_open = wanted;
-        }
-        self.mend(now);
-    }
-
-    /// A stream that broke (the sound server went) is opened again, at most once a second.
-    fn mend(&mut self, now: Instant) {
-        let news = *self.news.borrow();
-        if !(news.microphone_failed || news.speaker_failed) || self.retry_at.is_some_and(|at| at > now) {
-            return;
-        }
-        self.retry_at = Some(now + RETRY);
-        if news.microphone_failed {
-            self.opener.order(DeviceOrder::MicrophoneFailed);
-        }
-        if news.speaker_failed {
-            self.opener.order(DeviceOrder::SpeakerFailed);
         }
     }
 

@@ -1,65 +1,44 @@
 //! Sound, on one thread with a tick each 10 ms: microphone → Opus → network, and network → playout → loudspeaker.
+//!
+//! Devices are opened and closed elsewhere (`audio_devices`), as both may take their time: they are handed in, and
+//! handed back when others replace them or when they fail.
 
-use super::speech::OpusSpeech;
-use crate::options::SoundTap;
-use crate::stats::Counters;
-use bytes::Bytes;
+use super::audio_call::{AudioCall, Call};
+use super::audio_devices::DeviceNews;
+use super::seam::Seam;
+use super::sound_end::SoundEnd;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use visavis_capture::{Microphone, Speaker, Worker, chime};
-use visavis_codec::opus::{OpusDecoder, OpusEncoder, OpusError, OpusSettings, SAMPLES_20_MS, is_dtx};
-use visavis_media::{AudioFrame, EncodedAudio, FRAME_DURATION, FRAME_SAMPLES, RtpTicks};
+use visavis_media::{AudioFrame, FRAME_DURATION, FRAME_SAMPLES};
 use visavis_voice::level::Meter;
-use visavis_voice::playout::{PlayoutBuffer, PlayoutSettings};
 
 /// Without a device and a call there is nothing to tick for.
 const IDLE: Duration = Duration::from_secs(1);
 /// A tick that is this late was no tick: the machine slept or was overloaded; what was missed is not made up for.
 const STALL: Duration = Duration::from_millis(200);
-/// The level is told this often.
+/// A loudspeaker that takes nothing for so long plays nothing: sound passes unheard, so that what is heard when it
+/// goes on is of that moment.
+const UNHEARD: Duration = Duration::from_millis(150);
+/// Beyond this nobody ticked: the machine slept.
+const SLEPT: Duration = Duration::from_secs(2);
+/// The level is told, and devices are looked after, this often.
 const LEVEL_INTERVAL: u32 = 5;
-/// Packets taken from the network each tick at most.
-const PACKETS_PER_TICK: usize = 64;
 
-/// An Opus packet as it came.
-pub(crate) struct AudioPacket {
-    pub sequence: u16,
-    pub ticks: RtpTicks,
-    pub payload: Bytes,
-    pub arrival: Instant,
-}
-
-/// What a call brings to the sound thread.
-pub(crate) struct AudioCall {
-    /// From the network; dropped packets are concealed like lost ones.
-    pub packets: Receiver<AudioPacket>,
-    /// To the network.
-    pub out: mpsc::Sender<EncodedAudio>,
-    pub counters: Counters,
-    pub codec: SpeechCodec,
-    pub dtx: bool,
-    pub tap: Option<SoundTap>,
-}
-
-/// Encoder and decoder of one call. Making them takes longer than a tick, so it is not done on the sound thread.
-pub(crate) struct SpeechCodec {
-    encoder: OpusEncoder,
-    decoder: OpusDecoder,
-}
-
-impl SpeechCodec {
-    pub(crate) fn new(dtx: bool) -> Result<Self, OpusError> {
-        let encoder = OpusEncoder::new(OpusSettings { dtx, ..OpusSettings::default() })?;
-        Ok(Self { encoder, decoder: OpusDecoder::new()? })
-    }
+/// A device on loan, with the number of its opening.
+pub(crate) struct Held<T> {
+    pub serial: u64,
+    pub device: T,
 }
 
 /// What the sound thread is told.
 pub(crate) enum AudioCommand {
-    Microphone(Option<Microphone>),
-    Speaker(Option<Speaker>),
+    /// Use this one from now on; the one before is handed back.
+    Microphone(Option<Held<Microphone>>),
+    /// Likewise.
+    Speaker(Option<Held<Speaker>>),
     Muted(bool),
     Attach(Box<AudioCall>),
     Detach,
@@ -75,8 +54,6 @@ pub(crate) enum AudioCommand {
 pub(crate) struct AudioNews {
     /// Peak of the microphone, 0…1.
     pub level: f32,
-    pub microphone_failed: bool,
-    pub speaker_failed: bool,
 }
 
 /// The thread and its command channel.
@@ -96,9 +73,10 @@ impl Drop for AudioEngine {
 }
 
 impl AudioEngine {
-    pub(crate) fn start(news: Arc<watch::Sender<AudioNews>>) -> Self {
+    /// Devices go back to `devices`.
+    pub(crate) fn start(news: Arc<watch::Sender<AudioNews>>, devices: SyncSender<DeviceNews>) -> Self {
         let (commands, inbox) = sync_channel(64);
-        let worker = Worker::spawn("audio", move |_| Thread::new(inbox, news).run());
+        let worker = Worker::spawn("audio", move |_| Thread::new(inbox, news, devices).run());
         Self { commands, worker: Some(worker) }
     }
 
@@ -118,26 +96,37 @@ impl AudioEngine {
 struct Thread {
     inbox: Receiver<AudioCommand>,
     news: Arc<watch::Sender<AudioNews>>,
-    microphone: Option<Microphone>,
-    speaker: Option<Speaker>,
+    devices: SyncSender<DeviceNews>,
+    microphone: Option<Held<Microphone>>,
+    speaker: Option<Held<Speaker>>,
     muted: bool,
     call: Option<Call>,
     chime: Vec<f32>,
     meter: Meter,
+    seam: Seam,
+    /// When the loudspeaker last took something, and up to when sound has passed unheard since.
+    heard: Instant,
     ticks: u32,
 }
 
 impl Thread {
-    fn new(inbox: Receiver<AudioCommand>, news: Arc<watch::Sender<AudioNews>>) -> Self {
+    fn new(
+        inbox: Receiver<AudioCommand>,
+        news: Arc<watch::Sender<AudioNews>>,
+        devices: SyncSender<DeviceNews>,
+    ) -> Self {
         Self {
             inbox,
             news,
+            devices,
             microphone: None,
             speaker: None,
             muted: false,
             call: None,
             chime: Vec::new(),
             meter: Meter::new(),
+            seam: Seam::new(),
+            heard: Instant::now(),
             ticks: 0,
         }
     }
@@ -145,7 +134,7 @@ impl Thread {
     fn run(mut self) {
         let mut next = Instant::now();
         loop {
-            let idle = self.microphone.is_none() && self.speaker.is_none();
+            let idle = self.microphone.is_none() && self.speaker.is_none() && self.call.is_none();
             let wait = if idle { IDLE } else { next.saturating_duration_since(Instant::now()) };
             match self.inbox.recv_timeout(wait) {
                 Ok(AudioCommand::Stop) => return,
@@ -167,54 +156,54 @@ impl Thread {
 
     fn obey(&mut self, command: AudioCommand) {
         match command {
-            AudioCommand::Microphone(microphone) => self.microphone = microphone,
-            AudioCommand::Speaker(speaker) => self.speaker = speaker,
+            AudioCommand::Microphone(microphone) => {
+                if microphone.is_none() && !self.muted && self.microphone.is_some() {
+                    self.fall_silent();
+                }
+                self.seam.cut();
+                let before = std::mem::replace(&mut self.microphone, microphone);
+                give_back(&self.devices, before, None);
+            }
+            AudioCommand::Speaker(speaker) => {
+                let before = std::mem::replace(&mut self.speaker, speaker);
+                give_back(&self.devices, before, None);
+            }
             AudioCommand::Muted(muted) => {
                 self.muted = muted;
-                if let Some(call) = self.call.as_mut().filter(|_| muted) {
-                    call.mute();
+                if muted {
+                    self.fall_silent();
                 }
             }
-            AudioCommand::Attach(call) => self.call = Some(Call::new(*call)),
+            AudioCommand::Attach(call) => {
+                self.call = Some(Call::new(*call));
+                self.heard = Instant::now();
+            }
             AudioCommand::Detach => self.call = None,
             AudioCommand::Chime => self.chime = chime(),
             AudioCommand::ExpectedLoss(percent) => {
                 if let Some(call) = &mut self.call {
-                    let _ = call.encoder.set_expected_loss(percent);
+                    call.expect_loss(percent);
                 }
             }
             AudioCommand::Stop => {}
         }
     }
 
+    fn fall_silent(&mut self) {
+        if let Some(call) = &mut self.call {
+            call.mute();
+        }
+    }
+
     fn tick(&mut self, now: Instant) {
         self.ticks = self.ticks.wrapping_add(1);
-        if let Some(microphone) = &mut self.microphone {
-            while let Some(frame) = microphone.read() {
-                self.meter.add(&frame.samples);
-                match &mut self.call {
-                    Some(call) if !self.muted => call.speak(&frame),
-                    _ => {}
-                }
-            }
-        }
+        self.speak();
         if let Some(call) = &mut self.call {
             call.take_packets();
         }
-        if let Some(speaker) = &mut self.speaker {
-            for _ in 0..speaker.wants() {
-                let mut samples = match &mut self.call {
-                    Some(call) => call.listen(now),
-                    None => [0.0; FRAME_SAMPLES],
-                };
-                mix(&mut self.chime, &mut samples);
-                if let Some(tap) = self.call.as_ref().and_then(|c| c.tap.as_ref()) {
-                    tap(&AudioFrame { samples, at: now + speaker.delay() });
-                }
-                speaker.write(&samples);
-            }
-        }
+        self.play(now);
         if self.ticks.is_multiple_of(LEVEL_INTERVAL) {
+            self.look_after_devices();
             self.tell();
         }
         if self.ticks.is_multiple_of(100)
@@ -224,21 +213,75 @@ impl Thread {
         }
     }
 
+    fn speak(&mut self) {
+        let Some(Held { device: microphone, .. }) = &mut self.microphone else { return };
+        while let Some(mut frame) = microphone.read() {
+            self.seam.pass(&mut frame.samples);
+            self.meter.add(&frame.samples);
+            match &mut self.call {
+                Some(call) if !self.muted => call.speak(&frame),
+                _ => {}
+            }
+        }
+    }
+
+    fn play(&mut self, now: Instant) {
+        let wanted = self.speaker.as_mut().map_or(0, |held| held.device.wants());
+        if wanted > 0 || now.saturating_duration_since(self.heard) > SLEPT {
+            self.heard = now;
+        }
+        while let Some(call) = &mut self.call
+            && now.saturating_duration_since(self.heard) > UNHEARD
+        {
+            call.listen(now);
+            self.heard += FRAME_DURATION;
+        }
+        let Some(Held { device: speaker, .. }) = &mut self.speaker else { return };
+        for _ in 0..wanted {
+            let mut samples = match &mut self.call {
+                Some(call) => call.listen(now),
+                None => [0.0; FRAME_SAMPLES],
+            };
+            mix(&mut self.chime, &mut samples);
+            if let Some(tap) = self.call.as_ref().and_then(|c| c.tap.as_ref()) {
+                tap(&AudioFrame { samples, at: now + speaker.delay() });
+            }
+            speaker.write(&samples);
+        }
+    }
+
+    /// Hands back what has failed.
+    fn look_after_devices(&mut self) {
+        if let Some(error) = self.microphone.as_ref().and_then(|held| held.device.failed()) {
+            self.fall_silent();
+            self.seam.cut();
+            give_back(&self.devices, self.microphone.take(), Some(error));
+        }
+        if let Some(error) = self.speaker.as_ref().and_then(|held| held.device.failed()) {
+            give_back(&self.devices, self.speaker.take(), Some(error));
+        }
+    }
+
     fn tell(&self) {
         let level = if self.microphone.is_some() { self.meter.peak() } else { 0.0 };
-        let news = AudioNews {
-            level,
-            microphone_failed: self.microphone.as_ref().is_some_and(|m| m.failed().is_some()),
-            speaker_failed: self.speaker.as_ref().is_some_and(|s| s.failed().is_some()),
-        };
         self.news.send_if_modified(|old| {
-            let changed = *old != news && (news.level - old.level).abs() > 0.002
-                || (news.microphone_failed, news.speaker_failed) != (old.microphone_failed, old.speaker_failed);
+            let changed = (level - old.level).abs() > 0.002;
             if changed {
-                *old = news;
+                old.level = level;
             }
             changed
         });
+    }
+}
+
+/// Closing may take its time, so others do it. Should they be gone, it is closed here.
+fn give_back<T: SoundEnd>(
+    devices: &SyncSender<DeviceNews>,
+    held: Option<Held<T>>,
+    failed: Option<visavis_capture::DeviceError>,
+) {
+    if let Some(held) = held {
+        let _ = devices.try_send(T::given_back(held, failed));
     }
 }
 
@@ -247,110 +290,5 @@ fn mix(source: &mut Vec<f32>, frame: &mut [f32; FRAME_SAMPLES]) {
     let count = source.len().min(FRAME_SAMPLES);
     for (sample, add) in frame.iter_mut().zip(source.drain(..count)) {
         *sample = (*sample + add).clamp(-1.0, 1.0);
-    }
-}
-
-struct Call {
-    encoder: OpusEncoder,
-    playout: PlayoutBuffer,
-    decoder: OpusSpeech,
-    /// 20 ms being gathered, and the capture moment of its first sample.
-    gathered: Vec<f32>,
-    gathered_at: Option<Instant>,
-    packets: Receiver<AudioPacket>,
-    out: mpsc::Sender<EncodedAudio>,
-    counters: Counters,
-    dtx: bool,
-    tap: Option<SoundTap>,
-}
-
-impl Call {
-    fn new(call: AudioCall) -> Self {
-        let AudioCall { codec: SpeechCodec { encoder, decoder }, packets, out, counters, dtx, tap } = call;
-        Self {
-            encoder,
-            playout: PlayoutBuffer::new(PlayoutSettings::default()),
-            decoder: OpusSpeech(decoder),
-            gathered: Vec::with_capacity(SAMPLES_20_MS),
-            gathered_at: None,
-            packets,
-            out,
-            counters,
-            dtx,
-            tap,
-        }
-    }
-
-    fn speak(&mut self, frame: &AudioFrame) {
-        // Samples that do not follow each other (an overrun, a changed device) must not share a packet.
-        if let Some(at) = self.gathered_at
-            && frame.at.saturating_duration_since(at) > 3 * FRAME_DURATION
-        {
-            self.gathered.clear();
-        }
-        if self.gathered.is_empty() {
-            self.gathered_at = Some(frame.at);
-        }
-        self.gathered.extend_from_slice(&frame.samples);
-        if self.gathered.len() >= SAMPLES_20_MS {
-            self.encode();
-        }
-    }
-
-    fn encode(&mut self) {
-        let Some(at) = self.gathered_at.take() else { return };
-        let mut samples = [0.0; SAMPLES_20_MS];
-        samples.copy_from_slice(&self.gathered[..SAMPLES_20_MS]);
-        self.gathered.clear();
-        match self.encoder.encode(&samples) {
-            Ok(data) if is_dtx(&data) && self.dtx => {}
-            Ok(data) => {
-                // A network that does not take 20 ms of sound at once is down: what was said then is not sent later.
-                let _ = self.out.try_send(EncodedAudio { data, at });
-            }
-            Err(error) => tracing::debug!(%error, "20 ms were not encoded"),
-        }
-    }
-
-    /// From now on no sample of the microphone is sent; what had been gathered is replaced by silence, which also
-    /// lets the far end's decoder fade out.
-    fn mute(&mut self) {
-        if self.gathered_at.is_none() {
-            self.gathered_at = Some(Instant::now());
-        }
-        self.gathered.clear();
-        self.gathered.resize(SAMPLES_20_MS, 0.0);
-        self.encode();
-    }
-
-    fn take_packets(&mut self) {
-        for packet in self.packets.try_iter().take(PACKETS_PER_TICK) {
-            self.playout.push(packet.sequence, packet.ticks, packet.arrival, packet.payload);
-        }
-    }
-
-    fn listen(&mut self, now: Instant) -> [f32; FRAME_SAMPLES] {
-        self.playout.pull(now, &mut self.decoder).samples
-    }
-
-    fn count(&self) {
-        let played = self.playout.stats();
-        self.counters.update(|s| {
-            let audio = &mut s.inbound_audio;
-            audio.jitter_buffer_delay = played.jitter_buffer_delay;
-            audio.jitter_buffer_emitted_count = played.jitter_buffer_emitted_count;
-            audio.concealed_samples = played.concealed_samples;
-            audio.silent_concealed_samples = played.silent_concealed_samples;
-            audio.concealment_events = played.concealment_events;
-            audio.inserted_samples_for_deceleration = played.inserted_samples;
-            audio.removed_samples_for_acceleration = played.removed_samples;
-            audio.total_samples_received = played.total_samples;
-        });
-    }
-}
-
-impl Drop for Call {
-    fn drop(&mut self) {
-        self.count();
     }
 }

@@ -1,32 +1,49 @@
-//! Opens microphones and loudspeakers, which may take seconds, on a thread that has nothing else to do.
+//! Opens and closes microphones and loudspeakers as [`DeviceChoice`] says.
+//!
+//! One thread decides and never waits. Opening and closing may take seconds, or for ever where a sound server hangs,
+//! so each is done on a thread of its own: neither the other direction nor the lists nor the sound wait for it.
 
-use super::audio::AudioCommand;
+use super::audio::{AudioCommand, Held};
+use super::device_choice::{DeviceChoice, Step, Target, Wish};
+use super::device_lists::{DeviceLists as Lister, Pace};
+use super::sound_end::{Opening, SoundEnd};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
-use visavis_capture::list_devices;
 use visavis_capture::{
-    DeviceError, DeviceLists, DeviceState, Microphone, MicrophoneSpec, Speaker, SpeakerSpec, Worker,
+    DeviceError, DeviceInfo, DeviceLists, DeviceState, Microphone, MicrophoneSpec, SoundLists, Speaker, SpeakerSpec,
+    Worker,
 };
 
-/// Lists are compared this often; no platform tells of changes reliably.
-const LIST_INTERVAL: Duration = Duration::from_secs(2);
+/// An opening that takes longer has failed; Bluetooth may take three seconds.
+const OPEN_LIMIT: Duration = Duration::from_secs(6);
+/// Openings that hang, of one direction; with more nothing is opened until one of them ends.
+const MAX_HANGING: usize = 3;
+/// What is under way when the app closes has this long.
+const CLOSING: Duration = Duration::from_secs(1);
+/// The inbox: two directions, their devices coming back, and lists.
+const INBOX: usize = 64;
+/// Without news the thread still looks whether it should end.
+const LOOK: Duration = Duration::from_secs(1);
 
-/// What is wanted of the devices.
-pub(crate) enum DeviceOrder {
-    /// Use this one; with `open`, now.
-    Microphone {
-        spec: MicrophoneSpec,
-        open: bool,
-    },
-    Speaker {
-        spec: SpeakerSpec,
-        open: bool,
-    },
-    /// It stopped working.
-    MicrophoneFailed,
-    SpeakerFailed,
+/// What happens to the devices.
+pub(crate) enum DeviceNews {
+    /// Use this microphone; with `open`, now.
+    Microphone { spec: MicrophoneSpec, open: bool },
+    /// Use this loudspeaker; with `open`, now.
+    Speaker { spec: SpeakerSpec, open: bool },
+    /// An opening ended.
+    MicrophoneOpened(u64, Result<Microphone, DeviceError>),
+    SpeakerOpened(u64, Result<Speaker, DeviceError>),
+    /// The sound thread gives one back: it was replaced, or has failed.
+    MicrophoneBack(Held<Microphone>, Option<DeviceError>),
+    SpeakerBack(Held<Speaker>, Option<DeviceError>),
+    /// What there is now.
+    Listed(Result<SoundLists, DeviceError>),
+    Cameras(Vec<DeviceInfo>),
+    /// End the thread; others may still hold the channel.
+    Stop,
 }
 
 /// What is true of the devices.
@@ -38,176 +55,269 @@ pub(crate) struct DeviceBoard {
 
 /// The thread.
 pub(crate) struct AudioDevices {
-    orders: Option<SyncSender<DeviceOrder>>,
+    news: SyncSender<DeviceNews>,
     worker: Option<Worker>,
 }
 
 impl AudioDevices {
-    pub(crate) fn start(board: Arc<DeviceBoard>, audio: SyncSender<AudioCommand>, list: bool) -> Self {
-        let (orders, inbox) = sync_channel(16);
-        let worker = Worker::spawn("audio-devices", move |_| Opener::new(board, audio, list).run(&inbox));
-        Self { orders: Some(orders), worker: Some(worker) }
+    /// The channel to the thread, which devices also come back through.
+    pub(crate) fn channel() -> (SyncSender<DeviceNews>, Receiver<DeviceNews>) {
+        sync_channel(INBOX)
     }
 
-    pub(crate) fn order(&self, order: DeviceOrder) {
-        if let Some(orders) = &self.orders
-            && orders.try_send(order).is_err()
-        {
-            tracing::warn!("the sound system does not answer; a change of device was not taken");
+    /// With `list`, the lists are kept up to date also where no device is wanted.
+    pub(crate) fn start(
+        board: Arc<DeviceBoard>,
+        audio: SyncSender<AudioCommand>,
+        (news, inbox): (SyncSender<DeviceNews>, Receiver<DeviceNews>),
+        list: bool,
+    ) -> Self {
+        let own = news.clone();
+        let worker = Worker::spawn("audio-devices", move |_| Desk::new(board, &audio, own, list).run(&inbox));
+        Self { news, worker: Some(worker) }
+    }
+
+    /// Tells the thread what is wanted.
+    pub(crate) fn order(&self, order: DeviceNews) {
+        if self.news.try_send(order).is_err() {
+            tracing::warn!("a change of sound devices was not taken");
         }
     }
 }
 
 impl Drop for AudioDevices {
     fn drop(&mut self) {
-        self.orders = None;
+        let _ = self.news.try_send(DeviceNews::Stop);
         if let Some(worker) = self.worker.take() {
-            // A sound server that hangs must not keep the app from closing.
-            worker.join_within(Duration::from_secs(1));
+            worker.join_within(CLOSING + LOOK);
         }
     }
 }
 
-struct Opener {
+/// What the thread owns.
+struct Desk {
     board: Arc<DeviceBoard>,
-    audio: SyncSender<AudioCommand>,
+    lister: Lister,
     list: bool,
-    microphone: (MicrophoneSpec, bool),
-    speaker: (SpeakerSpec, bool),
-    retry_microphone: bool,
-    retry_speaker: bool,
-    listed: Option<Instant>,
+    pace: Pace,
+    microphone: Side<Microphone>,
+    speaker: Side<Speaker>,
 }
 
-impl Opener {
-    fn new(board: Arc<DeviceBoard>, audio: SyncSender<AudioCommand>, list: bool) -> Self {
-        Self {
-            board,
-            audio,
-            list,
-            microphone: (MicrophoneSpec::None, false),
-            speaker: (SpeakerSpec::None, false),
-            retry_microphone: false,
-            retry_speaker: false,
-            listed: None,
-        }
+impl Desk {
+    fn new(board: Arc<DeviceBoard>, audio: &SyncSender<AudioCommand>, news: SyncSender<DeviceNews>, list: bool) -> Self {
+        let lister = Lister::start(&news, list);
+        let pace = if list { Pace::Slow } else { Pace::Never };
+        lister.set(pace);
+        let microphone = Side::new(MicrophoneSpec::None, audio.clone(), news.clone());
+        Self { board, lister, list, pace, microphone, speaker: Side::new(SpeakerSpec::None, audio.clone(), news) }
     }
 
-    fn run(mut self, inbox: &Receiver<DeviceOrder>) {
+    fn run(mut self, inbox: &Receiver<DeviceNews>) {
         loop {
-            let wait = if self.listed.is_none() { Duration::ZERO } else { LIST_INTERVAL };
+            let now = Instant::now();
+            let at = [self.microphone.poll_timeout(now), self.speaker.poll_timeout(now)].into_iter().flatten().min();
+            let wait = at.map_or(LOOK, |at| at.saturating_duration_since(now).min(LOOK));
             match inbox.recv_timeout(wait) {
-                Ok(order) => self.obey(order),
-                Err(RecvTimeoutError::Timeout) => self.look(),
-                Err(RecvTimeoutError::Disconnected) => return,
+                Ok(DeviceNews::Stop) | Err(RecvTimeoutError::Disconnected) => break,
+                Ok(news) => self.take(news, Instant::now()),
+                Err(RecvTimeoutError::Timeout) => {}
             }
+            let now = Instant::now();
+            self.microphone.act(now);
+            self.speaker.act(now);
+            self.show();
+        }
+        // What is under way is given its time, all together.
+        let deadline = Instant::now() + CLOSING;
+        let workers = [self.lister.stop(), self.microphone.end(), self.speaker.end()].into_iter().flatten();
+        let workers: Vec<Worker> = workers.inspect(Worker::stop).collect();
+        while let Ok(news) = inbox.recv_timeout(Duration::ZERO) {
+            drop(news);
+        }
+        for worker in workers {
+            worker.join_within(deadline.saturating_duration_since(Instant::now()));
         }
     }
 
-    fn obey(&mut self, order: DeviceOrder) {
-        match order {
-            DeviceOrder::Microphone { spec, open } => {
-                self.microphone = (spec, open);
-                self.open_microphone();
-            }
-            DeviceOrder::Speaker { spec, open } => {
-                if (&spec, open) != (&self.speaker.0, self.speaker.1) {
-                    self.speaker = (spec, open);
-                    self.open_speaker();
-                }
-            }
-            DeviceOrder::MicrophoneFailed => self.open_microphone(),
-            DeviceOrder::SpeakerFailed => self.open_speaker(),
+    fn take(&mut self, news: DeviceNews, now: Instant) {
+        match news {
+            DeviceNews::Microphone { spec, open } => self.microphone.wish(spec, open),
+            DeviceNews::Speaker { spec, open } => self.speaker.wish(spec, open),
+            DeviceNews::MicrophoneOpened(serial, result) => self.microphone.opened(serial, result, now),
+            DeviceNews::SpeakerOpened(serial, result) => self.speaker.opened(serial, result, now),
+            DeviceNews::MicrophoneBack(held, failed) => self.microphone.back(held, failed, now),
+            DeviceNews::SpeakerBack(held, failed) => self.speaker.back(held, failed, now),
+            DeviceNews::Listed(lists) => self.listed(lists),
+            DeviceNews::Cameras(cameras) => self.publish(|lists| lists.cameras = cameras),
+            DeviceNews::Stop => {}
         }
     }
 
-    /// Compares the lists and tries again what failed.
-    fn look(&mut self) {
-        self.listed = Some(Instant::now());
-        if self.list {
-            let lists = list_devices();
-            self.board.lists.send_if_modified(|old| {
-                let changed = **old != lists;
+    fn listed(&mut self, lists: Result<SoundLists, DeviceError>) {
+        let (microphones, speakers) = match lists {
+            Ok(lists) => (Ok(lists.microphones), Ok(lists.speakers)),
+            Err(error) => (Err(error.clone()), Err(error)),
+        };
+        let offered = |list: &Result<visavis_capture::SoundDevices, DeviceError>| {
+            list.as_ref().map(|list| list.offered.clone()).unwrap_or_default()
+        };
+        let (shown_microphones, shown_speakers) = (offered(&microphones), offered(&speakers));
+        self.publish(|lists| {
+            lists.microphones = shown_microphones;
+            lists.speakers = shown_speakers;
+        });
+        self.microphone.choice.listed(microphones);
+        self.speaker.choice.listed(speakers);
+    }
+
+    fn publish(&self, change: impl FnOnce(&mut DeviceLists)) {
+        self.board.lists.send_if_modified(|old| {
+            let mut new = (**old).clone();
+            change(&mut new);
+            let changed = **old != new;
+            if changed {
+                *old = Arc::new(new);
+            }
+            changed
+        });
+    }
+
+    fn show(&mut self) {
+        let pace = match (self.microphone.choice.wants_device() || self.speaker.choice.wants_device(), self.list) {
+            (true, _) => Pace::Quick,
+            (false, true) => Pace::Slow,
+            (false, false) => Pace::Never,
+        };
+        if pace != self.pace {
+            self.pace = pace;
+            self.lister.set(pace);
+        }
+        for (board, state) in [
+            (&self.board.microphone, self.microphone.choice.state()),
+            (&self.board.speaker, self.speaker.choice.state()),
+        ] {
+            board.send_if_modified(|old| {
+                let changed = *old != state;
                 if changed {
-                    *old = Arc::new(lists);
+                    tracing::debug!(?state, "sound device");
+                    *old = state;
                 }
                 changed
             });
         }
-        if self.retry_microphone {
-            self.open_microphone();
-        }
-        if self.retry_speaker {
-            self.open_speaker();
-        }
-    }
-
-    fn open_microphone(&mut self) {
-        let (spec, open) = self.microphone.clone();
-        // The old device is given back before the new one is asked for: they may be the same.
-        let _ = self.audio.send(AudioCommand::Microphone(None));
-        self.retry_microphone = false;
-        if !open || spec == MicrophoneSpec::None {
-            self.board.microphone.send_replace(DeviceState::Off);
-            return;
-        }
-        self.board.microphone.send_if_modified(opening);
-        match Microphone::open(&spec) {
-            Ok(microphone) => {
-                let name = microphone.name().to_owned();
-                let _ = self.audio.send(AudioCommand::Microphone(Some(microphone)));
-                self.board.microphone.send_replace(DeviceState::Running { name, instead_of: None });
-            }
-            Err(error) => {
-                self.retry_microphone = worth_retrying(&error);
-                self.board.microphone.send_replace(DeviceState::Failed(error));
-            }
-        }
-    }
-
-    fn open_speaker(&mut self) {
-        let (spec, open) = self.speaker.clone();
-        let _ = self.audio.send(AudioCommand::Speaker(None));
-        self.retry_speaker = false;
-        if !open {
-            self.board.speaker.send_replace(DeviceState::Off);
-            return;
-        }
-        self.board.speaker.send_if_modified(opening);
-        match Speaker::open(&spec) {
-            Ok(speaker) => {
-                let name = speaker.name().to_owned();
-                let _ = self.audio.send(AudioCommand::Speaker(Some(speaker)));
-                self.board.speaker.send_replace(DeviceState::Running { name, instead_of: None });
-            }
-            Err(error) => {
-                self.retry_speaker = worth_retrying(&error);
-                self.board.speaker.send_replace(DeviceState::Failed(error));
-            }
-        }
     }
 }
 
-/// While a retry is under way, the screen keeps saying what is wrong.
-fn opening(state: &mut DeviceState) -> bool {
-    match state {
-        DeviceState::Failed(_) => false,
-        DeviceState::Off | DeviceState::Opening | DeviceState::Running { .. } => {
-            *state = DeviceState::Opening;
-            true
-        }
-    }
+/// One direction.
+struct Side<T: SoundEnd> {
+    choice: DeviceChoice,
+    spec: T::Spec,
+    audio: SyncSender<AudioCommand>,
+    news: SyncSender<DeviceNews>,
+    /// The newest opening, while it is under way, and when it will have failed.
+    opening: Option<(u64, Instant)>,
+    /// What the sound thread has.
+    lent: Option<u64>,
+    serial: u64,
+    /// Openings, also those that were given up, and closings.
+    openings: Vec<Worker>,
+    closings: Vec<Worker>,
 }
 
-fn worth_retrying(error: &DeviceError) -> bool {
-    match error {
-        DeviceError::File { .. } | DeviceError::UnsupportedFormat => false,
-        DeviceError::NotFound { .. }
-        | DeviceError::Busy { .. }
-        | DeviceError::PermissionDenied
-        | DeviceError::Unplugged
-        | DeviceError::NoDevice
-        | DeviceError::Stalled
-        | DeviceError::Other(_) => true,
+impl<T: SoundEnd> Side<T> {
+    fn new(spec: T::Spec, audio: SyncSender<AudioCommand>, news: SyncSender<DeviceNews>) -> Self {
+        Self {
+            choice: DeviceChoice::new(),
+            spec,
+            audio,
+            news,
+            opening: None,
+            lent: None,
+            serial: 0,
+            openings: Vec::new(),
+            closings: Vec::new(),
+        }
+    }
+
+    fn wish(&mut self, spec: T::Spec, open: bool) {
+        self.choice.wish(if open { T::wish(&spec) } else { Wish::Off });
+        self.spec = spec;
+    }
+
+    fn opened(&mut self, serial: u64, result: Result<T, DeviceError>, now: Instant) {
+        if self.opening.is_none_or(|(awaited, _)| awaited != serial) {
+            // It was given up before it came.
+            return result.into_iter().for_each(|device| self.close(device));
+        }
+        self.opening = None;
+        match result {
+            Ok(device) => {
+                self.choice.opened(device.name(), now);
+                self.lent = Some(serial);
+                let _ = self.audio.send(T::command(Some(Held { serial, device })));
+            }
+            Err(error) => self.choice.not_opened(error, now),
+        }
+    }
+
+    fn back(&mut self, held: Held<T>, failed: Option<DeviceError>, now: Instant) {
+        if self.lent == Some(held.serial)
+            && let Some(error) = failed
+        {
+            tracing::debug!(device = held.device.name(), %error, "a sound device stopped working");
+            self.lent = None;
+            self.choice.broke(error, now);
+        }
+        self.close(held.device);
+    }
+
+    fn close(&mut self, device: T) {
+        self.closings.push(Worker::spawn(T::CLOSE, move |stop| {
+            // What was written last is played out: cut off, it would click.
+            stop.wait_for(device.rest());
+            drop(device);
+        }));
+    }
+
+    /// Does what there is to do.
+    fn act(&mut self, now: Instant) {
+        self.openings.retain(|worker| !worker.is_finished());
+        self.closings.retain(|worker| !worker.is_finished());
+        if self.opening.is_some_and(|(_, deadline)| deadline <= now) {
+            self.opening = None;
+            self.choice.not_opened(DeviceError::Stalled, now);
+        }
+        loop {
+            match self.choice.next(now) {
+                Step::Nothing => return,
+                Step::Close => {
+                    self.lent = None;
+                    let _ = self.audio.send(T::command(None));
+                    self.choice.closed();
+                }
+                Step::Open(target) => self.open(target, now),
+            }
+        }
+    }
+
+    fn open(&mut self, target: Target, now: Instant) {
+        self.choice.begun(target.clone());
+        if self.openings.len() >= MAX_HANGING {
+            return self.choice.not_opened(DeviceError::Stalled, now);
+        }
+        self.serial += 1;
+        self.opening = Some((self.serial, now + OPEN_LIMIT));
+        let opening = Opening { serial: self.serial, spec: T::spec(target, &self.spec), out: self.news.clone() };
+        self.openings.push(Worker::spawn(T::OPEN, move |_| opening.run::<T>()));
+    }
+
+    fn poll_timeout(&self, now: Instant) -> Option<Instant> {
+        self.opening.map(|(_, deadline)| deadline).into_iter().chain(self.choice.poll_timeout(now)).min()
+    }
+
+    fn end(self) -> Vec<Worker> {
+        let _ = self.audio.try_send(T::command(None));
+        self.openings.into_iter().chain(self.closings).collect()
     }
 }

@@ -5,14 +5,19 @@
 
 mod assembler;
 mod audio;
+mod audio_call;
 mod audio_devices;
 mod camera;
+mod device_choice;
+mod device_lists;
+mod seam;
 mod session;
+mod sound_end;
 mod speech;
 mod video_receive;
 mod video_send;
 
 pub(crate) use audio::{AudioCommand, AudioEngine, AudioNews};
-pub(crate) use audio_devices::{AudioDevices, DeviceBoard, DeviceOrder};
+pub(crate) use audio_devices::{AudioDevices, DeviceBoard, DeviceNews};
 pub(crate) use camera::CameraDeck;
 pub(crate) use session::{MediaHooks, MediaSession, PreparedMedia};

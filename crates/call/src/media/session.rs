@@ -1,6 +1,7 @@
 //! Everything that flows in one call, started when the path stands and stopped with it.
 
-use super::audio::{AudioCall, AudioCommand, AudioPacket, SpeechCodec};
+use super::audio::AudioCommand;
+use super::audio_call::{AudioCall, AudioPacket, SpeechCodec};
 use super::video_receive::{self, DecoderInput, Screen};
 use super::video_send::{self, RtpWriter, Start, VideoSender};
 use crate::options::{Options, PictureTap, SentTap, SoundTap};

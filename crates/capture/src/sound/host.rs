@@ -1,7 +1,8 @@
 //! The system's sound host: one connection for the process, devices by id or name, the layout of a stream.
 
 use super::fault::open_error;
-use crate::list::{DeviceInfo, pick};
+use super::preference::Preference;
+use crate::list::{DeviceInfo, SoundDevices, SoundLists};
 use crate::{DeviceError, worker::panic_text};
 use cpal::traits::{DeviceTrait, HostTrait};
 use cpal::{BufferSize, Device, Host, SampleFormat, StreamConfig, SupportedBufferSize, SupportedStreamConfig};
@@ -14,8 +15,6 @@ const PULSE: &str = "pulseaudio";
 const ALSA: &str = "alsa";
 /// How long a stream may take to open before a hung sound server is given up.
 pub(crate) const OPEN_LIMIT: Duration = Duration::from_secs(5);
-/// How often a Pulse server that does not answer is tried again; each try can cost two seconds.
-const PULSE_RETRY: Duration = Duration::from_secs(10);
 
 /// Which way sound flows.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -26,40 +25,63 @@ pub(crate) enum Direction {
     Output,
 }
 
+/// The one connection of the process to its sound system.
 struct Kept {
-    host: Arc<Host>,
-    made: Instant,
+    host: Option<Arc<Host>>,
+    preference: Preference,
 }
 
 /// Kept, because each connection to a Pulse server costs a thread that never ends.
-static HOST: Mutex<Option<Kept>> = Mutex::new(None);
+static KEPT: Mutex<Kept> = Mutex::new(Kept { host: None, preference: Preference::new() });
 
-fn host() -> Arc<Host> {
-    let mut kept = HOST.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(Kept { host, made }) = &*kept {
-        let pulse_came = host.id().to_string() != PULSE
-            && made.elapsed() > PULSE_RETRY
-            && cpal::available_hosts().iter().any(|id| id.to_string() == PULSE);
-        if !pulse_came {
-            return host.clone();
+fn is_pulse(host: &Host) -> bool {
+    host.id().to_string() == PULSE
+}
+
+/// The host to ask, a new one where Pulse has come (back).
+fn host() -> Result<Arc<Host>, cpal::Error> {
+    let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+    let kept = &mut *kept;
+    let now = Instant::now();
+    if let Some(host) = kept.host.as_ref().filter(|host| is_pulse(host) || !kept.preference.pulse_is_due(now)) {
+        return Ok(host.clone());
+    }
+    let ids = cpal::available_hosts();
+    if let Some(pulse) = ids.iter().find(|id| id.to_string() == PULSE)
+        && kept.preference.pulse_is_due(now)
+    {
+        match cpal::host_from_id(*pulse) {
+            Ok(host) => {
+                kept.preference.answered();
+                return Ok(kept.host.insert(Arc::new(host)).clone());
+            }
+            Err(_) => kept.preference.refused(now.elapsed(), Instant::now()),
         }
     }
-    let host = Arc::new(cpal::default_host());
-    *kept = Some(Kept { host: host.clone(), made: Instant::now() });
-    host
+    if let Some(host) = &kept.host {
+        return Ok(host.clone());
+    }
+    if !kept.preference.others_may_serve(now) {
+        return Err(cpal::ErrorKind::HostUnavailable.into());
+    }
+    let other = ids.into_iter().find(|id| id.to_string() != PULSE).ok_or(cpal::ErrorKind::HostUnavailable)?;
+    Ok(kept.host.insert(Arc::new(cpal::host_from_id(other)?)).clone())
 }
 
 fn forget(host: &Arc<Host>) {
-    let mut kept = HOST.lock().unwrap_or_else(PoisonError::into_inner);
-    if kept.as_ref().is_some_and(|kept| Arc::ptr_eq(&kept.host, host)) {
-        *kept = None;
+    let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+    if kept.host.as_ref().is_some_and(|kept| Arc::ptr_eq(kept, host)) {
+        kept.host = None;
+        if is_pulse(host) {
+            kept.preference.lost(Instant::now());
+        }
     }
 }
 
 /// Does `ask` with the host, once more with a new one where the connection was lost, and survives its panic.
 fn with_host<T>(ask: impl Fn(&Host) -> Result<T, cpal::Error>) -> Result<T, DeviceError> {
     let once = || {
-        let host = host();
+        let host = host()?;
         let answer = ask(&host);
         if answer.is_err() {
             forget(&host);
@@ -80,78 +102,74 @@ pub(crate) struct Found {
     pub info: DeviceInfo,
 }
 
-fn default_device(host: &Host, direction: Direction) -> Option<Device> {
-    match direction {
-        Direction::Input => host.default_input_device(),
-        Direction::Output => host.default_output_device(),
-    }
-}
-
 fn describe(device: Device) -> Option<Found> {
     let id = device.id().ok()?.to_string();
     let name = device.description().map_or_else(|_| id.clone(), |description| description.name().to_owned());
     Some(Found { device, info: DeviceInfo { id, name, default: false } })
 }
 
-/// Every device of a direction; those that nobody would choose (monitors of loudspeakers) included.
-fn all(direction: Direction) -> Result<Vec<Found>, DeviceError> {
-    with_host(|host| {
-        let default = default_device(host, direction).and_then(|device| device.id().ok()).map(|id| id.to_string());
-        let serves = |device: &Device| match direction {
-            Direction::Input => device.supports_input(),
-            Direction::Output => device.supports_output(),
-        };
-        let mut found: Vec<Found> = host.devices()?.filter(serves).filter_map(describe).collect();
-        for Found { info, .. } in &mut found {
-            info.default = Some(&info.id) == default.as_ref();
-        }
-        Ok(found)
-    })
+fn serves(device: &Device, direction: Direction) -> bool {
+    match direction {
+        Direction::Input => device.supports_input(),
+        Direction::Output => device.supports_output(),
+    }
 }
 
-/// Whether a person would choose it. Not monitors of loudspeakers; of ALSA's dozens of names for plug-ins and for the
-/// same card, only the default, PipeWire, and each card with all conversions.
+/// Every device of a direction among those of the host.
+fn of_direction(host: &Host, devices: &[Device], direction: Direction) -> Vec<Found> {
+    let default = match direction {
+        Direction::Input => host.default_input_device(),
+        Direction::Output => host.default_output_device(),
+    };
+    let default = default.and_then(|device| device.id().ok()).map(|id| id.to_string());
+    let serving = devices.iter().filter(|device| serves(device, direction)).cloned();
+    let mut found: Vec<Found> = serving.filter_map(describe).collect();
+    for Found { info, .. } in &mut found {
+        info.default = Some(&info.id) == default.as_ref();
+    }
+    found
+}
+
+/// Whether a person would choose it. Not monitors of loudspeakers, nor the loudspeaker that Pulse makes up where there
+/// is none; of ALSA's dozens of names for plug-ins and for the same card, only the default, PipeWire, and each card with
+/// all conversions.
 fn offered(info: &DeviceInfo) -> bool {
     match info.id.split_once(':') {
         Some((ALSA, id)) => matches!(id, "default" | "pipewire") || id.starts_with("plughw:"),
+        Some((PULSE, "auto_null")) => false,
         _ => !info.id.ends_with(".monitor"),
     }
 }
 
-/// The devices to choose from; none where there is no sound system.
-pub(crate) fn list(direction: Direction) -> Vec<DeviceInfo> {
-    let found = all(direction).unwrap_or_else(|error| {
-        tracing::debug!(?direction, %error, "cannot list sound devices");
-        Vec::new()
-    });
-    let mut devices: Vec<DeviceInfo> = Vec::new();
-    for info in found.into_iter().map(|found| found.info).filter(offered) {
+fn sorted(found: impl Iterator<Item = DeviceInfo>) -> SoundDevices {
+    let mut devices = SoundDevices::default();
+    for info in found {
         // ALSA lists a card under its name and under its number.
-        let again = info.id.starts_with(ALSA) && devices.iter().any(|device| device.name == info.name);
-        if !again {
-            devices.push(info);
-        }
+        let again = info.id.starts_with(ALSA) && devices.offered.iter().any(|device| device.name == info.name);
+        let list = if offered(&info) && !again { &mut devices.offered } else { &mut devices.hidden };
+        list.push(info);
     }
     devices
 }
 
+/// See [`list_sound`](crate::list_sound).
+pub(crate) fn list() -> Result<SoundLists, DeviceError> {
+    with_host(|host| {
+        let devices: Vec<Device> = host.devices()?.collect();
+        let list = |direction| sorted(of_direction(host, &devices, direction).into_iter().map(|found| found.info));
+        Ok(SoundLists { microphones: list(Direction::Input), speakers: list(Direction::Output) })
+    })
+}
+
 /// The default device, or the one that `wanted` names.
 pub(crate) fn find(direction: Direction, wanted: Option<&str>) -> Result<Found, DeviceError> {
-    let Some(wanted) = wanted else {
-        let (device, alsa) = with_host(|host| Ok((default_device(host, direction), host.id().to_string() == ALSA)))?;
-        // ALSA has a default device even where there is nothing behind it, and complains on stderr when it is opened.
-        let device = device.filter(|_| !alsa || !list(direction).is_empty());
-        return device.and_then(describe).ok_or(DeviceError::NoDevice);
+    let mut found = with_host(|host| Ok(of_direction(host, &host.devices()?.collect::<Vec<_>>(), direction)))?;
+    let devices = sorted(found.iter().map(|found| found.info.clone()));
+    let device = match wanted {
+        Some(wanted) => devices.find(wanted)?,
+        None => devices.default_device().ok_or(DeviceError::NoDevice)?,
     };
-    let mut found = all(direction)?;
-    // An exact id reaches what is not offered, too.
-    let at = match found.iter().position(|found| found.info.id == wanted) {
-        Some(at) => at,
-        None => {
-            found.retain(|found| offered(&found.info));
-            pick(&found.iter().map(|found| &found.info), wanted)?
-        }
-    };
+    let at = found.iter().position(|found| found.info.id == device.id).ok_or(DeviceError::Unplugged)?;
     Ok(found.swap_remove(at))
 }
 
@@ -259,6 +277,7 @@ mod tests {
         let offers = |id: &str| offered(&DeviceInfo { id: id.to_owned(), name: String::new(), default: false });
         assert!(offers("pulseaudio:mic") && offers("alsa:default") && offers("alsa:plughw:CARD=PCH,DEV=0"));
         assert!(!offers("pulseaudio:speaker.monitor") && !offers("alsa:lavrate") && !offers("alsa:hw:CARD=PCH,DEV=0"));
+        assert!(!offers("pulseaudio:auto_null"));
         assert!(offers("coreaudio:built-in") && offers("wasapi:{0.0.1}"));
     }
 }

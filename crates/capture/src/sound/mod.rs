@@ -5,6 +5,7 @@ pub(crate) mod fault;
 pub(crate) mod host;
 #[cfg(test)]
 pub(crate) mod measure;
+mod preference;
 pub(crate) mod resample;
 pub(crate) mod signal;
 pub(crate) mod timeline;

@@ -1,0 +1,163 @@
+//! One call's part of the sound thread: Opus both ways, and the playout buffer.
+
+use super::speech::OpusSpeech;
+use crate::options::SoundTap;
+use crate::stats::Counters;
+use bytes::Bytes;
+use std::sync::mpsc::Receiver;
+use std::time::Instant;
+use tokio::sync::mpsc;
+use visavis_codec::opus::{OpusDecoder, OpusEncoder, OpusError, OpusSettings, SAMPLES_20_MS, is_dtx};
+use visavis_media::{AudioFrame, EncodedAudio, FRAME_DURATION, FRAME_SAMPLES, RtpTicks};
+use visavis_voice::playout::{PlayoutBuffer, PlayoutSettings};
+
+/// Packets taken from the network each tick at most.
+const PACKETS_PER_TICK: usize = 64;
+
+/// An Opus packet as it came.
+pub(crate) struct AudioPacket {
+    pub sequence: u16,
+    pub ticks: RtpTicks,
+    pub payload: Bytes,
+    pub arrival: Instant,
+}
+
+/// What a call brings to the sound thread.
+pub(crate) struct AudioCall {
+    /// From the network; dropped packets are concealed like lost ones.
+    pub packets: Receiver<AudioPacket>,
+    /// To the network.
+    pub out: mpsc::Sender<EncodedAudio>,
+    pub counters: Counters,
+    pub codec: SpeechCodec,
+    pub dtx: bool,
+    pub tap: Option<SoundTap>,
+}
+
+/// Encoder and decoder of one call. Making them takes longer than a tick, so it is not done on the sound thread.
+pub(crate) struct SpeechCodec {
+    encoder: OpusEncoder,
+    decoder: OpusDecoder,
+}
+
+impl SpeechCodec {
+    pub(crate) fn new(dtx: bool) -> Result<Self, OpusError> {
+        let encoder = OpusEncoder::new(OpusSettings { dtx, ..OpusSettings::default() })?;
+        Ok(Self { encoder, decoder: OpusDecoder::new()? })
+    }
+}
+
+/// What the sound thread does for the call it is attached to.
+pub(super) struct Call {
+    encoder: OpusEncoder,
+    playout: PlayoutBuffer,
+    decoder: OpusSpeech,
+    /// 20 ms being gathered, and the capture moment of its first sample.
+    gathered: Vec<f32>,
+    gathered_at: Option<Instant>,
+    packets: Receiver<AudioPacket>,
+    out: mpsc::Sender<EncodedAudio>,
+    counters: Counters,
+    dtx: bool,
+    pub(super) tap: Option<SoundTap>,
+}
+
+impl Call {
+    pub(super) fn new(call: AudioCall) -> Self {
+        let AudioCall { codec: SpeechCodec { encoder, decoder }, packets, out, counters, dtx, tap } = call;
+        Self {
+            encoder,
+            playout: PlayoutBuffer::new(PlayoutSettings::default()),
+            decoder: OpusSpeech(decoder),
+            gathered: Vec::with_capacity(SAMPLES_20_MS),
+            gathered_at: None,
+            packets,
+            out,
+            counters,
+            dtx,
+            tap,
+        }
+    }
+
+    /// Sends a frame of the microphone.
+    pub(super) fn speak(&mut self, frame: &AudioFrame) {
+        // Samples that do not follow each other (an overrun, a changed device) must not share a packet.
+        if let Some(at) = self.gathered_at
+            && frame.at.saturating_duration_since(at) > 3 * FRAME_DURATION
+        {
+            self.gathered.clear();
+        }
+        if self.gathered.is_empty() {
+            self.gathered_at = Some(frame.at);
+        }
+        self.gathered.extend_from_slice(&frame.samples);
+        if self.gathered.len() >= SAMPLES_20_MS {
+            self.encode();
+        }
+    }
+
+    fn encode(&mut self) {
+        let Some(at) = self.gathered_at.take() else { return };
+        let mut samples = [0.0; SAMPLES_20_MS];
+        samples.copy_from_slice(&self.gathered[..SAMPLES_20_MS]);
+        self.gathered.clear();
+        match self.encoder.encode(&samples) {
+            Ok(data) if is_dtx(&data) && self.dtx => {}
+            Ok(data) => {
+                // A network that does not take 20 ms of sound at once is down: what was said then is not sent later.
+                let _ = self.out.try_send(EncodedAudio { data, at });
+            }
+            Err(error) => tracing::debug!(%error, "20 ms were not encoded"),
+        }
+    }
+
+    /// From now on no sample of the microphone is sent; what had been gathered is replaced by silence, which also
+    /// lets the far end's decoder fade out.
+    pub(super) fn mute(&mut self) {
+        if self.gathered_at.is_none() {
+            self.gathered_at = Some(Instant::now());
+        }
+        self.gathered.clear();
+        self.gathered.resize(SAMPLES_20_MS, 0.0);
+        self.encode();
+    }
+
+    /// Lets the playout buffer have what the network brought.
+    pub(super) fn take_packets(&mut self) {
+        for packet in self.packets.try_iter().take(PACKETS_PER_TICK) {
+            self.playout.push(packet.sequence, packet.ticks, packet.arrival, packet.payload);
+        }
+    }
+
+    /// The next 10 ms for the loudspeaker.
+    pub(super) fn listen(&mut self, now: Instant) -> [f32; FRAME_SAMPLES] {
+        self.playout.pull(now, &mut self.decoder).samples
+    }
+
+    /// Opus spends its redundancy on what is expected to be lost, in percent.
+    pub(super) fn expect_loss(&mut self, percent: u8) {
+        let _ = self.encoder.set_expected_loss(percent);
+    }
+
+    /// Tells the statistics.
+    pub(super) fn count(&self) {
+        let played = self.playout.stats();
+        self.counters.update(|s| {
+            let audio = &mut s.inbound_audio;
+            audio.jitter_buffer_delay = played.jitter_buffer_delay;
+            audio.jitter_buffer_emitted_count = played.jitter_buffer_emitted_count;
+            audio.concealed_samples = played.concealed_samples;
+            audio.silent_concealed_samples = played.silent_concealed_samples;
+            audio.concealment_events = played.concealment_events;
+            audio.inserted_samples_for_deceleration = played.inserted_samples;
+            audio.removed_samples_for_acceleration = played.removed_samples;
+            audio.total_samples_received = played.total_samples;
+        });
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        self.count();
+    }
+}
