@@ -169,8 +169,8 @@ pub enum Path {
 pub struct ChatLine {
     /// Ours, or the other's.
     pub mine: bool,
-    /// The text, cleaned of control characters.
-    pub text: String,
+    /// The text, cleaned of control characters; cheap to clone.
+    pub text: Arc<str>,
 }
 
 /// Figures of the running call, newest each second.
@@ -248,6 +248,17 @@ pub enum EndReason {
     /// Media stopped and did not come back.
     #[error("The connection broke and did not come back. Check your network and call again")]
     ConnectionLost,
+    /// The other side knows the code, and what it sends is of no use, or harmful.
+    #[error("The other side's app sent {0}. Update both apps; if it stays so, don't call this person again")]
+    Unusable(String),
+    /// What came over the server does not belong to this call, and no connection came about.
+    #[error(
+        "The server sent something that does not belong to this call, and no connection came about. Try another server"
+    )]
+    Meddled,
+    /// One code after the other was used up by wrong attempts.
+    #[error("Somebody keeps trying codes on this network or server. Start again later, or use another server")]
+    Guessing,
     /// The fingerprints that DTLS used are not the sealed ones.
     #[error("Somebody tried to listen in: the other side's keys are not the ones it announced. The call was ended")]
     Intercepted,

@@ -71,11 +71,7 @@ pub fn list_devices() -> DeviceLists {
         tracing::debug!(%error, "cannot list sound devices");
         SoundLists::default()
     });
-    DeviceLists {
-        cameras: list_cameras(),
-        microphones: sound.microphones.offered,
-        speakers: sound.speakers.offered,
-    }
+    DeviceLists { cameras: list_cameras(), microphones: sound.microphones.offered, speakers: sound.speakers.offered }
 }
 
 /// Lists the cameras; none where there is no camera system. May block where a driver hangs.

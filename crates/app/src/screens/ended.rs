@@ -60,6 +60,9 @@ fn title(reason: &EndReason) -> &'static str {
         EndReason::RoomFull => "Somebody is already there",
         EndReason::Dismissed => "Room closed",
         EndReason::CodeTaken => "Code already in use",
+        EndReason::Unusable(_) => "Their app misbehaved",
+        EndReason::Meddled => "The server interfered",
+        EndReason::Guessing => "Too many wrong codes",
         EndReason::SignalingUnreachable(_) => "No connection",
         EndReason::ConnectFailed => "No way through",
         EndReason::ConnectionLost => "Connection lost",
@@ -72,7 +75,7 @@ fn title(reason: &EndReason) -> &'static str {
 fn mark(reason: &EndReason, palette: &Palette) -> (Icon, egui::Color32) {
     match reason {
         EndReason::HungUp | EndReason::PeerHungUp | EndReason::PeerLeft => (Icon::HangUp, palette.weak),
-        EndReason::Intercepted => (Icon::Shield, palette.danger_text),
+        EndReason::Intercepted | EndReason::Meddled | EndReason::Guessing => (Icon::Shield, palette.danger_text),
         EndReason::NobodyHere
         | EndReason::WrongCode
         | EndReason::RoomFull
@@ -81,6 +84,6 @@ fn mark(reason: &EndReason, palette: &Palette) -> (Icon, egui::Color32) {
         EndReason::SignalingUnreachable(_) | EndReason::ConnectFailed | EndReason::ConnectionLost => {
             (Icon::Network, palette.warning)
         }
-        EndReason::Version | EndReason::Internal(_) => (Icon::Warning, palette.warning),
+        EndReason::Version | EndReason::Unusable(_) | EndReason::Internal(_) => (Icon::Warning, palette.warning),
     }
 }

@@ -30,9 +30,15 @@ const LOOK: Duration = Duration::from_secs(1);
 /// What happens to the devices.
 pub(crate) enum DeviceNews {
     /// Use this microphone; with `open`, now.
-    Microphone { spec: MicrophoneSpec, open: bool },
+    Microphone {
+        spec: MicrophoneSpec,
+        open: bool,
+    },
     /// Use this loudspeaker; with `open`, now.
-    Speaker { spec: SpeakerSpec, open: bool },
+    Speaker {
+        spec: SpeakerSpec,
+        open: bool,
+    },
     /// An opening ended.
     MicrophoneOpened(u64, Result<Microphone, DeviceError>),
     SpeakerOpened(u64, Result<Speaker, DeviceError>),
@@ -105,7 +111,12 @@ struct Desk {
 }
 
 impl Desk {
-    fn new(board: Arc<DeviceBoard>, audio: &SyncSender<AudioCommand>, news: SyncSender<DeviceNews>, list: bool) -> Self {
+    fn new(
+        board: Arc<DeviceBoard>,
+        audio: &SyncSender<AudioCommand>,
+        news: SyncSender<DeviceNews>,
+        list: bool,
+    ) -> Self {
         let lister = Lister::start(&news, list);
         let pace = if list { Pace::Slow } else { Pace::Never };
         lister.set(pace);

@@ -10,6 +10,7 @@ use rtc::rtp_transceiver::rtp_sender::RtpCodecKind;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
+use visavis_signaling::Budget;
 use webrtc::data_channel::{DataChannel, DataChannelEvent};
 use webrtc::media_stream::track_local::static_rtp::TrackLocalStaticRTP;
 use webrtc::media_stream::track_remote::TrackRemote;
@@ -17,10 +18,13 @@ use webrtc::peer_connection::{PeerConnection, RTCIceCandidateInit, RTCSdpType, R
 
 /// Candidates kept until a description makes them usable; a hostile peer can send no more.
 const MAX_EARLY_CANDIDATES: usize = 64;
-/// Candidates taken from one peer in all.
-const MAX_CANDIDATES: usize = 256;
+/// Candidates taken with one description; the session allows fewer, this is a second line.
+const MAX_CANDIDATES: usize = 128;
 /// A control message longer than this is no message of ours.
 const MAX_CONTROL: usize = 16 * 1024;
+/// Control messages that are read at once, and each second. At once: all the chat that may have waited for the channel.
+/// Who sends more waits: what is not read fills SCTP's window, and then nothing more comes.
+const CONTROL_PACE: (u32, u32) = (600, 100);
 /// Time for the last control message to leave before the connection closes; SCTP has no flush that could be awaited.
 const FAREWELL: Duration = Duration::from_millis(60);
 /// Closing must not hang on a connection whose driver is gone.
@@ -68,6 +72,12 @@ pub(crate) enum PeerEvent {
     ControlOpen,
     /// A description was refused or the connection failed.
     Failed(String),
+    /// The other side does what no app of ours does; in words for "the other side's app sent …".
+    Misbehaves(String),
+    /// A task of ours or of the webrtc crate panicked.
+    Broken(String),
+    /// The other side closed the connection in due form (DTLS `close_notify`).
+    TheyClosed,
     Closed,
 }
 
@@ -117,6 +127,7 @@ impl Peer {
         let (commands, inbox) = mpsc::channel(128);
         let (link_tx, link) = tokio::sync::oneshot::channel();
         let (later_tx, later) = mpsc::channel(4);
+        let reports = events.clone();
         let actor = Actor {
             built,
             events,
@@ -130,7 +141,7 @@ impl Peer {
             media: Some((link_tx, feedback, later)),
             later: later_tx,
         };
-        Ok(Self { commands, task: tokio::spawn(actor.run()), link: Some(link) })
+        Ok(Self { commands, task: tokio::spawn(watched(actor.run(), reports)), link: Some(link) })
     }
 
     /// Queues a command. It is dropped where the connection is gone, or drowned in candidates.
@@ -149,6 +160,14 @@ impl Peer {
     pub(crate) async fn close(self) {
         drop(self.commands);
         let _ = self.task.await;
+    }
+}
+
+/// Waits for a task; should it have panicked, that ends its call with a word, and not the app.
+async fn watched(task: impl Future<Output = ()> + Send + 'static, reports: mpsc::Sender<PeerEvent>) {
+    if tokio::spawn(task).await.is_err_and(|error| error.is_panic()) {
+        tracing::error!("a peer connection's task panicked");
+        let _ = reports.send(PeerEvent::Broken("the connection failed inside".into())).await;
     }
 }
 
@@ -238,7 +257,10 @@ impl Actor {
             rollback.sdp_type = RTCSdpType::Rollback;
             pc.set_local_description(rollback).await?;
         }
-        pc.set_remote_description(RTCSessionDescription::offer(sdp)?).await?;
+        if !self.apply_remote(RTCSessionDescription::offer(sdp)).await? {
+            return Ok(());
+        }
+        let pc = &self.built.connection;
         let answer = pc.create_answer(None).await?;
         let sdp = answer.sdp.clone();
         pc.set_local_description(answer).await?;
@@ -248,13 +270,33 @@ impl Actor {
     }
 
     async fn accept_answer(&mut self, sdp: String) -> Result<(), PeerError> {
-        self.built.connection.set_remote_description(RTCSessionDescription::answer(sdp)?).await?;
-        self.described().await;
+        if self.apply_remote(RTCSessionDescription::answer(sdp)).await? {
+            self.described().await;
+        }
         Ok(())
+    }
+
+    /// Whether it was applied. One that makes no sense before a call stands is the other side's fault; in a call, both
+    /// may have offered at once.
+    async fn apply_remote(&self, description: webrtc::error::Result<RTCSessionDescription>) -> Result<bool, PeerError> {
+        let applied = match description {
+            Ok(description) => self.built.connection.set_remote_description(description).await,
+            Err(error) => Err(error),
+        };
+        match applied {
+            Ok(()) => Ok(true),
+            Err(error) if !self.connected => {
+                tracing::debug!(%error, "their description was refused");
+                self.tell(PeerEvent::Misbehaves("a description that makes no sense".into())).await;
+                Ok(false)
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     async fn described(&mut self) {
         self.described = true;
+        self.candidates = 0;
         for candidate in std::mem::take(&mut self.early) {
             self.apply(candidate).await;
         }
@@ -355,7 +397,14 @@ async fn negotiated(sender: &Arc<dyn webrtc::rtp_transceiver::RtpSender>, ours: 
 }
 
 async fn read_control(channel: Arc<dyn DataChannel>, events: mpsc::Sender<PeerEvent>) {
+    let (most, per_second) = CONTROL_PACE;
+    let mut budget = Budget::new(Instant::now(), most, per_second);
     while let Some(event) = channel.poll().await {
+        let wait = budget.wait(Instant::now());
+        if !wait.is_zero() {
+            tokio::time::sleep(wait).await;
+        }
+        let _ = budget.take(Instant::now());
         let event = match event {
             DataChannelEvent::OnOpen => PeerEvent::ControlOpen,
             DataChannelEvent::OnMessage(message) if message.data.len() <= MAX_CONTROL => {
@@ -364,7 +413,7 @@ async fn read_control(channel: Arc<dyn DataChannel>, events: mpsc::Sender<PeerEv
                     Err(_) => continue,
                 }
             }
-            DataChannelEvent::OnClose => break,
+            DataChannelEvent::OnClose => PeerEvent::TheyClosed,
             _ => continue,
         };
         if events.send(event).await.is_err() {

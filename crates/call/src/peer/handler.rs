@@ -3,6 +3,7 @@
 use super::actor::PeerEvent;
 use std::sync::Arc;
 use tokio::sync::mpsc;
+use webrtc::data_channel::DataChannel;
 use webrtc::media_stream::track_remote::TrackRemote;
 use webrtc::peer_connection::{
     PeerConnectionEventHandler, RTCIceConnectionState, RTCPeerConnectionIceEvent, RTCPeerConnectionState,
@@ -57,6 +58,11 @@ impl PeerConnectionEventHandler for Handler {
             RTCPeerConnectionState::Closed => self.event(PeerEvent::Closed),
             _ => {}
         }
+    }
+
+    async fn on_data_channel(&self, _: Arc<dyn DataChannel>) {
+        // The one that we use is agreed on beforehand. Others would each hold what nobody reads.
+        self.event(PeerEvent::Misbehaves("a data channel that no app of ours opens".into()));
     }
 
     async fn on_track(&self, track: Arc<dyn TrackRemote>) {

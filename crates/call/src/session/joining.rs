@@ -1,7 +1,7 @@
 //! Looking for who waits under a code: on every link at once, and the first that has somebody is taken.
 
 use super::links::{LinkId, Seat};
-use super::talk::Talk;
+use super::talk::{Talk, Unread};
 use super::waiting::Choice;
 use super::{Output, Session, Stage, later};
 use crate::api::{EndReason, Event};
@@ -113,6 +113,7 @@ impl Session {
             return;
         }
         match joining.chosen {
+            Some(_) if self.patience.oddities() > 0 => self.end(now, EndReason::Meddled),
             Some(_) => self.end(now, EndReason::PeerLeft),
             None => self.nobody_found(now),
         }
@@ -121,6 +122,9 @@ impl Session {
     pub(super) fn joining_message(&mut self, now: Instant, link: LinkId, message: ServerMessage) {
         let Stage::Joining(joining) = &mut self.stage else { return };
         match message {
+            ServerMessage::Joined(_) if !self.links.asked(link) => {
+                self.patience.strange("a seat that was not asked for")
+            }
             ServerMessage::Joined(seat) => {
                 if joining.chosen.is_some_and(|chosen| chosen != link) {
                     self.links.seat(link, Seat::Refused);
@@ -163,7 +167,7 @@ impl Session {
             }
             ErrorCode::RoomFull if joining.chosen.is_none() => self.end(now, EndReason::RoomFull),
             ErrorCode::Dismissed if chosen => self.end(now, EndReason::Dismissed),
-            ErrorCode::AlreadyInRoom if !chosen && self.links.leftover(link) => {
+            ErrorCode::AlreadyInRoom if self.links.asked(link) && self.links.leftover(link) => {
                 self.output(Output::Send(link, ClientMessage::LeaveRoom));
                 self.joining_link(now, link);
             }
@@ -183,11 +187,15 @@ impl Session {
     /// The answer to our share came, with the first sealed offer: if that opens, its sender knows the code.
     fn first_offer(&mut self, now: Instant, link: LinkId, envelope: &Envelope) {
         let Stage::Joining(joining) = &mut self.stage else { return };
-        let (Some(newcomer), Some(share), Some(me)) =
-            (joining.asked.remove(&link), envelope.pake.as_ref(), self.links.my_id(link))
-        else {
+        let (Some(share), Some(me)) = (envelope.pake.as_ref(), self.links.my_id(link)) else {
+            self.patience.strange("an offer without a key share");
             return;
         };
+        if envelope.to != me || envelope.from == me || envelope.room_id != joining.code.room_id() {
+            self.patience.strange("an offer for somebody else");
+            return;
+        }
+        let Some(newcomer) = joining.asked.remove(&link) else { return };
         let (code, joining_limit) = (joining.code.clone(), joining.limit);
         let Ok(guess) = self.book.counter(&code).spend(now) else {
             self.end(now, EndReason::WrongCode);
@@ -204,11 +212,26 @@ impl Session {
         let them: PeerId = envelope.from.clone();
         let key = self.new_key();
         let mut talk = Talk::newcomer(key, link, me, them, envelope.call_id.clone(), keys, joining_limit);
-        let Some(sdp) = talk.open_description(Kind::Offer, envelope) else {
-            self.end(now, EndReason::WrongCode);
-            return;
+        let read = talk.open_description(now, Kind::Offer, envelope);
+        if read != Err(Unread::Foreign) {
+            // It opens: whoever sealed it knows the code.
+            self.book.counter(&code).give_back(guess);
+        }
+        let sdp = match read {
+            Ok(sdp) => sdp,
+            Err(Unread::Foreign) => {
+                self.end(now, EndReason::WrongCode);
+                return;
+            }
+            Err(Unread::Outdated) => {
+                self.end(now, EndReason::Unusable("an offer of another connection".into()));
+                return;
+            }
+            Err(Unread::Unusable(fault)) => {
+                self.end(now, EndReason::Unusable(fault.to_string()));
+                return;
+            }
         };
-        self.book.counter(&code).give_back(guess);
         self.output(Output::PeerNew(key, self.links.ice_servers(link)));
         self.output(Output::PeerDo(key, PeerCommand::AcceptOffer(sdp)));
         self.tell(Event::PeerJoined);

@@ -112,7 +112,7 @@ impl Links {
 
     pub(crate) fn ice(&mut self, id: LinkId, servers: Vec<IceServer>) {
         if let Some(link) = self.0.get_mut(&id) {
-            link.ice = servers;
+            link.ice = super::ice_servers::usable(servers, link.info.on_this_machine());
         }
     }
 
@@ -146,6 +146,11 @@ impl Links {
         }
     }
 
+    /// Whether a seat was asked for and not answered yet.
+    pub(crate) fn asked(&self, id: LinkId) -> bool {
+        self.0.get(&id).is_some_and(|l| l.seat == Seat::Asked)
+    }
+
     /// Our name on a link where we have a seat.
     pub(crate) fn my_id(&self, id: LinkId) -> Option<PeerId> {
         match &self.0.get(&id)?.seat {
@@ -162,6 +167,7 @@ impl Links {
                 left.push(*id);
             }
             link.seat = Seat::Standing;
+            link.leftovers = 0;
         }
         left
     }

@@ -7,9 +7,11 @@
 //!
 //! Peers are kept by such a number; this release lets one of them into a call.
 
+mod ice_servers;
 mod joining;
 mod links;
 mod negotiation;
+mod patience;
 mod sdp;
 mod talk;
 mod talk_events;
@@ -27,6 +29,7 @@ use crate::api::{Command, EndReason, Ended, Event};
 use crate::peer::{PeerCommand, PeerEvent};
 use joining::Joining;
 use links::Links;
+use patience::Patience;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 use talk::Talk;
@@ -119,8 +122,9 @@ pub(crate) struct Session {
     links: Links,
     /// The last derived keys, so that typing ahead pays.
     secret: Option<(RoomCode, PakeSecret)>,
-    /// Guesses at us by servers that pretend somebody answered.
+    /// Guesses at codes that we wait or waited under, and by servers that pretend somebody answered.
     book: GuessBook,
+    patience: Patience,
     me: Me,
     next_peer: u64,
     outputs: VecDeque<Output>,
@@ -136,6 +140,7 @@ impl Session {
             links: Links::default(),
             secret: None,
             book: GuessBook::default(),
+            patience: Patience::default(),
             me,
             next_peer: 0,
             outputs: VecDeque::new(),
@@ -247,6 +252,9 @@ impl Session {
     }
 
     fn command(&mut self, now: Instant, command: Command) {
+        if self.idle() && matches!(command, Command::Start(_) | Command::Join(_) | Command::Meet(_)) {
+            self.patience = Patience::default();
+        }
         match command {
             Command::Start(code) if self.idle() => match code {
                 Some(code) => self.start(now, code, waiting::Choice::Asked),

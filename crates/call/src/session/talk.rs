@@ -2,14 +2,18 @@
 
 use super::links::{LinkId, Links};
 use super::negotiation::Negotiation;
-use super::{Output, PeerKey, fingerprint_of};
+use super::sdp::{self, Facts, MOST_CANDIDATES, SdpFault};
+use super::{Output, PeerKey};
 use crate::api::{ChatLine, Path, PeerView};
 use crate::peer::{PeerCommand, PeerEvent};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
+use std::ops::Deref;
 use std::time::{Duration, Instant};
 use visavis_media::{CallId, PeerId};
-use visavis_signaling::{Attempt, ClientMessage, Envelope, Keys, Kind, Opener, RoomCode, Sealer, Share, Transcript};
+use visavis_signaling::{
+    Attempt, Budget, ClientMessage, Envelope, Keys, Kind, Opener, RoomCode, Sealer, Share, Transcript,
+};
 
 /// From keys to media.
 pub(super) const CONNECTING: Duration = Duration::from_secs(20);
@@ -23,6 +27,20 @@ const MAX_EARLY: usize = 32;
 const MAX_CONNECTIONS: u32 = 6;
 /// Lines of chat that are kept.
 pub(super) const MAX_CHAT_LINES: usize = 500;
+/// Descriptions that one side may send at once, and each second: each is a lot of work, and an honest side begins ICE
+/// anew every five seconds at most.
+const DESCRIPTIONS: (u32, u32) = (10, 1);
+
+/// Why something of the other side's is not used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unread {
+    /// It does not open, or is of another call, sender or recipient: not theirs, or played back.
+    Foreign,
+    /// It is about a connection that was given up meanwhile.
+    Outdated,
+    /// They sealed it, and no app of ours sends such a thing.
+    Unusable(SdpFault),
+}
 
 /// A description as it is sealed.
 #[derive(Serialize, Deserialize)]
@@ -98,6 +116,10 @@ pub(crate) struct Talk {
     pub negotiation: Negotiation,
     /// The fingerprint that came sealed.
     pub announced: Option<Vec<u8>>,
+    /// Their ICE generation, and how many candidates of it we took.
+    generation: (String, usize),
+    /// Made with the first description.
+    descriptions: Option<Budget>,
     pub transport: Transport,
     pub code: Option<RoomCode>,
     pub view: PeerView,
@@ -107,8 +129,10 @@ pub(crate) struct Talk {
     /// Lines of chat that wait for that: the control channel opens a moment after media may flow.
     pub unsent: Vec<String>,
     pub chat: Vec<ChatLine>,
-    /// They left the room: unless they say goodbye themselves, the call ends then.
-    pub left: Option<Instant>,
+    /// The server says that they left the room. It may lie, so the call ends only when nothing gets through either.
+    pub left: bool,
+    /// They closed the connection before they said anything; unless a new one is offered, the call ends then.
+    pub closed: Option<Instant>,
 }
 
 impl Talk {
@@ -169,6 +193,8 @@ impl Talk {
             early: Vec::new(),
             negotiation,
             announced: None,
+            generation: (String::new(), 0),
+            descriptions: None,
             transport: Transport::Connecting { limit, ready_by: None },
             code: None,
             view: PeerView { video_on: true, has_camera: true, ..PeerView::default() },
@@ -176,7 +202,8 @@ impl Talk {
             greeted: false,
             unsent: Vec::new(),
             chat: Vec::new(),
-            left: None,
+            left: false,
+            closed: None,
         }
     }
 
@@ -191,7 +218,7 @@ impl Talk {
                 interrupted.map(|(since, restart)| restart.min(since + INTERRUPTED))
             }
         };
-        transport.into_iter().chain(self.left).min()
+        transport.into_iter().chain(self.closed).min()
     }
 
     /// Whether a message is for us, from them, about this call.
@@ -199,34 +226,75 @@ impl Talk {
         envelope.from == self.them && envelope.to == self.me && envelope.call_id == self.call
     }
 
-    fn open<T: serde::de::DeserializeOwned>(&mut self, kind: Kind, envelope: &Envelope) -> Option<T> {
+    /// Opens something sealed: the bytes in it.
+    fn open(&mut self, kind: Kind, envelope: &Envelope) -> Result<impl Deref<Target = Vec<u8>> + use<>, Unread> {
         if !self.belongs(envelope) {
-            return None;
+            return Err(Unread::Foreign);
         }
-        let plain = self.opener.open(kind, envelope).ok()?;
-        serde_json::from_slice(&plain).ok()
+        self.opener.open(kind, envelope).map_err(|_| Unread::Foreign)
     }
 
-    /// Opens a sealed description of the connection that there is and remembers the fingerprint in it; `None` where it
-    /// does not open, has none, or is about another connection.
-    pub(super) fn open_description(&mut self, kind: Kind, envelope: &Envelope) -> Option<String> {
-        let Description { sdp, connection } = self.open(kind, envelope)?;
-        let announced = fingerprint_of(&sdp).filter(|_| connection == self.connection)?;
-        self.announced = Some(announced);
-        Some(sdp)
+    /// Opens a sealed description and looks through it.
+    fn read_description(
+        &mut self,
+        now: Instant,
+        kind: Kind,
+        envelope: &Envelope,
+    ) -> Result<(Description, Facts), Unread> {
+        let plain = self.open(kind, envelope)?;
+        let (most, per_second) = DESCRIPTIONS;
+        if !self.descriptions.get_or_insert_with(|| Budget::new(now, most, per_second)).take(now) {
+            return Err(Unread::Unusable(SdpFault::TooMany));
+        }
+        let description: Description =
+            serde_json::from_slice(&plain).map_err(|_| Unread::Unusable(SdpFault::Garbage))?;
+        let facts = sdp::check(&description.sdp).map_err(Unread::Unusable)?;
+        Ok((description, facts))
+    }
+
+    /// Remembers what a description says about its sender, whose keys stay the same as long as the connection does.
+    fn remember(&mut self, facts: Facts) -> Result<(), Unread> {
+        let Facts { fingerprint, generation, candidates } = facts;
+        if self.is_connected() && self.announced.as_ref() != Some(&fingerprint) {
+            return Err(Unread::Unusable(SdpFault::OtherKeys));
+        }
+        // Candidates add up until ICE begins anew.
+        let before = if self.generation.0 == generation { self.generation.1 } else { 0 };
+        if before + candidates > MOST_CANDIDATES {
+            return Err(Unread::Unusable(SdpFault::TooManyCandidates));
+        }
+        self.generation = (generation, before + candidates);
+        self.announced = Some(fingerprint);
+        Ok(())
+    }
+
+    /// Opens a sealed description of the connection that there is, looks through it, and remembers the fingerprint in
+    /// it.
+    pub(super) fn open_description(&mut self, now: Instant, kind: Kind, envelope: &Envelope) -> Result<String, Unread> {
+        let (Description { sdp, connection }, facts) = self.read_description(now, kind, envelope)?;
+        if connection != self.connection {
+            return Err(Unread::Outdated);
+        }
+        self.remember(facts)?;
+        Ok(sdp)
     }
 
     /// The same for an offer, which may also ask for a new connection.
-    pub(super) fn open_offer(&mut self, envelope: &Envelope) -> Option<Offered> {
-        let Description { sdp, connection } = self.open(Kind::Offer, envelope)?;
-        let announced = fingerprint_of(&sdp)?;
-        // One that was given up meanwhile, or one too many.
-        if connection < self.connection || connection >= MAX_CONNECTIONS {
-            return None;
+    pub(super) fn open_offer(&mut self, now: Instant, envelope: &Envelope) -> Result<Offered, Unread> {
+        let (Description { sdp, connection }, facts) = self.read_description(now, Kind::Offer, envelope)?;
+        if connection < self.connection {
+            return Err(Unread::Outdated);
         }
-        self.announced = Some(announced);
-        let anew = std::mem::replace(&mut self.connection, connection) != connection;
-        Some(if anew { Offered::Anew(sdp) } else { Offered::Same(sdp) })
+        if connection == self.connection {
+            self.remember(facts)?;
+            return Ok(Offered::Same(sdp));
+        }
+        if connection >= MAX_CONNECTIONS {
+            return Err(Unread::Unusable(SdpFault::TooMany));
+        }
+        let Facts { fingerprint, generation, candidates } = facts;
+        (self.connection, self.announced, self.generation) = (connection, Some(fingerprint), (generation, candidates));
+        Ok(Offered::Anew(sdp))
     }
 
     /// Whether another connection may be begun; if so, it is counted.
@@ -244,22 +312,24 @@ impl Talk {
         };
         self.transport = Transport::Connecting { limit, ready_by: None };
         self.negotiation = Negotiation::new(self.negotiation.is_polite());
-        (self.control_open, self.greeted) = (false, false);
+        (self.control_open, self.greeted, self.closed) = (false, false, None);
         std::mem::replace(&mut self.key, key)
     }
 
-    /// Opens a sealed candidate.
-    pub(super) fn open_candidate(&mut self, links: &Links, envelope: &Envelope) -> Option<String> {
-        let Candidate { candidate, connection } = self.open(Kind::IceCandidate, envelope)?;
-        if connection != self.connection {
-            return None;
-        }
+    /// Opens a sealed candidate; `None` where it is not to be used.
+    pub(super) fn open_candidate(&mut self, links: &Links, envelope: &Envelope) -> Result<Option<String>, Unread> {
+        let plain = self.open(Kind::IceCandidate, envelope)?;
+        let Ok(Candidate { candidate, connection }) = serde_json::from_slice(&plain) else { return Ok(None) };
+        let Some(candidate) = sdp::candidate(&candidate).filter(|_| connection == self.connection) else {
+            return Ok(None);
+        };
         // Somebody elsewhere has no business making us send packets to our own loopback addresses.
         let text = candidate.get("candidate").and_then(|c| c.as_str()).unwrap_or_default();
         if is_loopback(text) && !links.get(self.link).is_some_and(|l| l.info.on_this_machine()) {
-            return None;
+            return Ok(None);
         }
-        Some(candidate.to_string())
+        self.generation.1 += 1;
+        Ok((self.generation.1 <= MOST_CANDIDATES).then(|| candidate.to_string()))
     }
 
     pub(super) fn keep_early(&mut self, envelope: Envelope) {
@@ -301,11 +371,12 @@ impl Talk {
                     self.candidate(outputs, &json);
                 }
             }
-            PeerEvent::Failed(error) => {
+            PeerEvent::Failed(error) | PeerEvent::Broken(error) | PeerEvent::Misbehaves(error) => {
                 tracing::debug!(error, "peer connection failed");
                 return true;
             }
             PeerEvent::Closed
+            | PeerEvent::TheyClosed
             | PeerEvent::Connected { .. }
             | PeerEvent::Control(_)
             | PeerEvent::ControlOpen

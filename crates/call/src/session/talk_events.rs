@@ -2,7 +2,7 @@
 
 use super::links::LinkId;
 use super::negotiation::Verdict;
-use super::talk::{CONNECTING, INTERRUPTED, MAX_CHAT_LINES, Offered, RESTART, Talk, Transport};
+use super::talk::{CONNECTING, INTERRUPTED, MAX_CHAT_LINES, Offered, RESTART, Talk, Transport, Unread};
 use super::{Output, PeerKey, Session, Stage, later, watchdog};
 use crate::api::{ChatLine, EndReason, Event, Path};
 use crate::control::ControlMessage;
@@ -10,8 +10,8 @@ use crate::peer::{PeerCommand, PeerEvent};
 use std::time::{Duration, Instant};
 use visavis_signaling::{ClientMessage, ErrorCode, Kind, LeaveReason, RoomCode, ServerMessage};
 
-/// Who left the room may still be saying goodbye on the control channel.
-const GOODBYE: Duration = Duration::from_secs(1);
+/// Who closed a connection to build another offers that within this time.
+const NEW_OFFER: Duration = Duration::from_secs(1);
 
 impl Session {
     pub(super) fn begin_talk(&mut self, now: Instant, mut talk: Talk, code: RoomCode) {
@@ -45,13 +45,12 @@ impl Session {
 
     pub(super) fn talk_timeout(&mut self, now: Instant) {
         let Stage::Talking(talk) = &mut self.stage else { return };
-        if talk.left.is_some_and(|at| at <= now) {
-            // They left in due form, only their goodbye did not get through.
+        if talk.closed.is_some_and(|at| at <= now) {
             self.end(now, EndReason::PeerHungUp);
             return;
         }
         match &mut talk.transport {
-            Transport::Connecting { limit, .. } if *limit <= now => self.end(now, EndReason::ConnectFailed),
+            Transport::Connecting { limit, .. } if *limit <= now => self.no_connection(now),
             Transport::Connecting { ready_by, .. } => {
                 if ready_by.is_some_and(|at| at <= now) {
                     *ready_by = None;
@@ -83,33 +82,33 @@ impl Session {
         }
         match message {
             ServerMessage::Offer(envelope) => {
-                let sdp = match talk.open_offer(&envelope) {
-                    Some(Offered::Same(sdp)) => sdp,
-                    Some(Offered::Anew(sdp)) => {
-                        self.turn_to_new_connection(now, PeerCommand::AcceptOffer(sdp));
-                        return;
-                    }
-                    None => return,
-                };
-                match talk.negotiation.on_offer() {
-                    Verdict::Answer => {
-                        let key = talk.key;
-                        self.output(Output::PeerDo(key, PeerCommand::AcceptOffer(sdp)));
-                    }
-                    Verdict::Ignore => tracing::debug!("both offered: ours stands"),
+                let key = talk.key;
+                match talk.open_offer(now, &envelope) {
+                    Ok(Offered::Anew(sdp)) => self.turn_to_new_connection(now, PeerCommand::AcceptOffer(sdp)),
+                    Ok(Offered::Same(sdp)) => match talk.negotiation.on_offer() {
+                        Verdict::Answer => self.output(Output::PeerDo(key, PeerCommand::AcceptOffer(sdp))),
+                        Verdict::Ignore => tracing::debug!("both offered: ours stands"),
+                    },
+                    Err(why) => self.unread(now, why, "an offer that does not open"),
                 }
             }
             ServerMessage::Answer(envelope) => {
-                let Some(sdp) = talk.open_description(Kind::Answer, &envelope) else { return };
-                if talk.negotiation.on_answer() {
-                    let key = talk.key;
-                    self.output(Output::PeerDo(key, PeerCommand::AcceptAnswer(sdp)));
+                let key = talk.key;
+                match talk.open_description(now, Kind::Answer, &envelope) {
+                    Ok(sdp) => {
+                        if talk.negotiation.on_answer() {
+                            self.output(Output::PeerDo(key, PeerCommand::AcceptAnswer(sdp)));
+                        }
+                    }
+                    Err(why) => self.unread(now, why, "an answer that does not open"),
                 }
             }
             ServerMessage::IceCandidate(envelope) => {
-                if let Some(json) = talk.open_candidate(&self.links, &envelope) {
-                    let key = talk.key;
-                    self.output(Output::PeerDo(key, PeerCommand::AddCandidate(json)));
+                let key = talk.key;
+                match talk.open_candidate(&self.links, &envelope) {
+                    Ok(Some(json)) => self.output(Output::PeerDo(key, PeerCommand::AddCandidate(json))),
+                    Ok(None) => tracing::debug!("a candidate is not used"),
+                    Err(why) => self.unread(now, why, "a candidate that does not open"),
                 }
             }
             ServerMessage::PeerLeft { peer_id, reason } if peer_id == talk.them => self.they_left(now, reason),
@@ -124,6 +123,22 @@ impl Session {
             | ServerMessage::PeerLeft { .. }
             | ServerMessage::Unknown => {}
         }
+    }
+
+    /// Something sealed is not used. What does not open is the server's doing and changes nothing; what opens and is
+    /// no description is the other side's, and there is no call with such an app.
+    fn unread(&mut self, now: Instant, why: Unread, what: &'static str) {
+        match why {
+            Unread::Foreign => self.patience.strange(what),
+            Unread::Outdated => tracing::debug!("a message about a connection that was given up"),
+            Unread::Unusable(fault) => self.end(now, EndReason::Unusable(fault.to_string())),
+        }
+    }
+
+    /// No way was found, or a server kept it from being found.
+    fn no_connection(&mut self, now: Instant) {
+        let meddled = self.patience.oddities() > 0;
+        self.end(now, if meddled { EndReason::Meddled } else { EndReason::ConnectFailed });
     }
 
     fn talk_error(&mut self, now: Instant, code: &ErrorCode) {
@@ -147,7 +162,14 @@ impl Session {
         let Stage::Talking(talk) = &mut self.stage else { return };
         match (talk.is_connected(), reason) {
             (false, _) => self.end(now, EndReason::PeerLeft),
-            (true, LeaveReason::Left | LeaveReason::Dismissed) => talk.left = Some(later(now, GOODBYE)),
+            // Said by themselves on the control channel it would be true. A server can say anything: it counts only once
+            // nothing gets through, which is soon where they are gone.
+            (true, LeaveReason::Left | LeaveReason::Dismissed) => {
+                talk.left = true;
+                if matches!(talk.transport, Transport::Connected { interrupted: Some(_), .. }) {
+                    self.end(now, EndReason::PeerHungUp);
+                }
+            }
             // Their way to the server broke, or the server says so: media tells whether they are there.
             (true, LeaveReason::Lost | LeaveReason::Unknown) => {}
         }
@@ -166,6 +188,12 @@ impl Session {
             PeerEvent::Control(text) => self.control(now, &text),
             PeerEvent::Closed if talk.is_connected() => self.end(now, EndReason::PeerLeft),
             PeerEvent::Closed => {}
+            // They closed the connection in due form, though a goodbye may have been too early for the channel.
+            PeerEvent::TheyClosed if talk.greeted => self.end(now, EndReason::PeerHungUp),
+            // Or they never heard that it stands, and offer another one: that offer takes the longer way.
+            PeerEvent::TheyClosed => talk.closed = Some(later(now, NEW_OFFER)),
+            PeerEvent::Misbehaves(what) => self.end(now, EndReason::Unusable(what)),
+            PeerEvent::Broken(what) => self.end(now, EndReason::Internal(what)),
             PeerEvent::Failed(error) if talk.is_connected() => {
                 tracing::debug!(error, "a step of the connection failed");
                 talk.negotiation.forget_offer();
@@ -177,7 +205,7 @@ impl Session {
             }
             PeerEvent::Offer(_) | PeerEvent::Answer(_) | PeerEvent::Candidate { .. } | PeerEvent::Failed(_) => {
                 if talk.attempt_event(&mut self.outputs, &self.links, event) {
-                    self.end(now, EndReason::ConnectFailed);
+                    self.no_connection(now);
                 }
             }
         }
@@ -222,6 +250,10 @@ impl Session {
         if let Transport::Connected { interrupted, .. } = &mut talk.transport
             && interrupted.is_none()
         {
+            if talk.left {
+                self.end(now, EndReason::PeerHungUp);
+                return;
+            }
             // The host begins; the newcomer a moment later, so that both seldom offer at once.
             let wait = if talk.negotiation.is_polite() { RESTART / 2 } else { Duration::ZERO };
             *interrupted = Some((now, later(now, wait)));
@@ -263,7 +295,7 @@ impl Session {
         if text.is_empty() || !talk.is_connected() || talk.unsent.len() >= MAX_CHAT_LINES {
             return;
         }
-        push_line(&mut talk.chat, ChatLine { mine: true, text: text.clone() });
+        push_line(&mut talk.chat, ChatLine { mine: true, text: text.as_str().into() });
         if talk.greeted {
             self.send_control(&message);
         } else {
@@ -291,7 +323,7 @@ impl Session {
             }
             ControlMessage::Chat { text } => {
                 if !text.is_empty() {
-                    push_line(&mut talk.chat, ChatLine { mine: false, text: text.clone() });
+                    push_line(&mut talk.chat, ChatLine { mine: false, text: text.as_str().into() });
                     self.tell(Event::Chat(text));
                 }
             }

@@ -1,15 +1,13 @@
 //! A room that is open: whoever comes is answered, and the first to prove the code is in the call.
 
 use super::links::{LinkId, Seat};
-use super::talk::Talk;
+use super::talk::{Talk, Unread};
 use super::{Output, PeerKey, Session, Stage, later};
 use crate::api::{EndReason, Event};
 use crate::peer::PeerCommand;
 use std::time::{Duration, Instant};
 use visavis_media::PeerId;
-use visavis_signaling::{
-    ClientMessage, ErrorCode, GuessCounter, Kind, LeaveReason, RoomCode, ServerMessage, Share, answer,
-};
+use visavis_signaling::{ClientMessage, ErrorCode, Kind, LeaveReason, RoomCode, ServerMessage, Share, answer};
 
 /// No server has given us a seat for so long: say so instead of waiting for nobody.
 const OPENING: Duration = Duration::from_secs(5);
@@ -34,7 +32,6 @@ pub(crate) struct Waiting {
     pub code: RoomCode,
     pub choice: Choice,
     pub notice: Option<String>,
-    guesses: GuessCounter,
     attempts: Vec<Talk>,
     queued: Vec<(LinkId, PeerId, Share)>,
     /// Until the first seat is ours.
@@ -65,7 +62,6 @@ impl Session {
             code: code.clone(),
             choice,
             notice: None,
-            guesses: GuessCounter::one_time(),
             attempts: Vec::new(),
             queued: Vec::new(),
             opening: Some(later(now, OPENING)),
@@ -79,6 +75,8 @@ impl Session {
         for id in ids {
             self.waiting_link(now, id);
         }
+        // Used up under this code before: a count does not begin anew because the room does.
+        self.guessed_out(now);
     }
 
     /// The room is given up and another opened, with a word about why.
@@ -122,6 +120,9 @@ impl Session {
     pub(super) fn waiting_message(&mut self, now: Instant, link: LinkId, message: ServerMessage) {
         let Stage::Waiting(waiting) = &mut self.stage else { return };
         match message {
+            ServerMessage::Opened(_) if !self.links.asked(link) => {
+                self.patience.strange("a room that was not asked for")
+            }
             ServerMessage::Opened(seat) => {
                 let first = waiting.opening.take().is_some();
                 let code = waiting.code.to_string();
@@ -169,6 +170,10 @@ impl Session {
         let Stage::Waiting(waiting) = &mut self.stage else { return };
         match code {
             ErrorCode::RoomTaken => match waiting.choice {
+                Choice::Drawn | Choice::Meet if !self.patience.another_contradiction() => {
+                    self.links.seat(link, Seat::Refused);
+                    self.links.trouble(link, "it says that every code is taken");
+                }
                 Choice::Drawn => self.start_over(now, ""),
                 Choice::Asked => self.end(now, EndReason::CodeTaken),
                 Choice::Meet => {
@@ -181,7 +186,7 @@ impl Session {
                 self.links.seat(link, Seat::Standing);
                 self.waiting_link(now, link);
             }
-            ErrorCode::AlreadyInRoom if self.links.leftover(link) => {
+            ErrorCode::AlreadyInRoom if self.links.asked(link) && self.links.leftover(link) => {
                 self.output(Output::Send(link, ClientMessage::LeaveRoom));
                 self.waiting_link(now, link);
             }
@@ -205,10 +210,11 @@ impl Session {
             return;
         };
         let Some(me) = self.links.my_id(link) else { return };
-        if waiting.attempt_of(link, &peer).is_some() {
+        if waiting.attempt_of(link, &peer).is_some() || peer == me {
+            self.patience.strange("a newcomer who is there already");
             return;
         }
-        let Ok(guess) = waiting.guesses.spend(now) else {
+        let Ok(guess) = self.book.counter(&waiting.code).spend(now) else {
             self.output(Output::Send(link, ClientMessage::dismiss(peer)));
             return;
         };
@@ -262,8 +268,13 @@ impl Session {
 
     fn guessed_out(&mut self, now: Instant) {
         let Stage::Waiting(waiting) = &self.stage else { return };
-        if waiting.guesses.exhausted() && waiting.attempts.is_empty() {
-            self.start_over(now, "Somebody tried wrong codes three times, so this is a new code");
+        if !self.book.counter(&waiting.code).exhausted() || !waiting.attempts.is_empty() {
+            return;
+        }
+        if self.patience.another_code() {
+            self.start_over(now, "Somebody failed to get in three times, so this is a new code");
+        } else {
+            self.end(now, EndReason::Guessing);
         }
     }
 
@@ -271,14 +282,27 @@ impl Session {
     fn proof(&mut self, now: Instant, key: PeerKey, envelope: &visavis_signaling::Envelope) {
         let Stage::Waiting(waiting) = &mut self.stage else { return };
         let Some(talk) = waiting.attempt_mut(key) else { return };
-        let Some(sdp) = talk.open_description(Kind::Answer, envelope) else {
-            self.drop_attempt(now, key, Some("their answer does not open: wrong code"));
-            return;
+        let sdp = match talk.open_description(now, Kind::Answer, envelope) {
+            Ok(sdp) => sdp,
+            Err(Unread::Foreign) => {
+                self.drop_attempt(now, key, Some("their answer does not open: wrong code, or changed on its way"));
+                return;
+            }
+            Err(Unread::Outdated) => {
+                self.drop_attempt(now, key, Some("their answer is about another connection"));
+                return;
+            }
+            Err(Unread::Unusable(fault)) => {
+                // They know the code, and still cost an attempt, so that nobody can come for ever.
+                waiting.notice = Some(format!("Somebody who knows the code was turned away: their app sent {fault}"));
+                self.drop_attempt(now, key, Some("their answer opens and is of no use"));
+                return;
+            }
         };
         let Some(i) = waiting.attempts.iter().position(|a| a.key == key) else { return };
         let mut talk = waiting.attempts.swap_remove(i);
         if let Some(guess) = talk.guess.take() {
-            waiting.guesses.give_back(guess);
+            self.book.counter(&waiting.code).give_back(guess);
         }
         let code = waiting.code.clone();
         let others: Vec<_> = waiting.attempts.drain(..).map(|a| (a.key, a.link, a.them)).collect();

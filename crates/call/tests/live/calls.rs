@@ -32,7 +32,9 @@ fn says(from: &mut Side, to: &mut Side, text: &str) {
     from.send(Command::Chat(text.into()));
     to.hears(&Event::Chat(text.into()));
     for (side, mine) in [(from, true), (to, false)] {
-        side.shows("the line", |s| in_call(s).is_some_and(|c| c.chat.iter().any(|l| l.text == text && l.mine == mine)));
+        side.shows("the line", |s| {
+            in_call(s).is_some_and(|c| c.chat.iter().any(|l| &*l.text == text && l.mine == mine))
+        });
     }
 }
 

@@ -191,7 +191,7 @@ fn victim() -> Side {
 }
 
 fn clear(reason: &EndReason) -> bool {
-    matches!(reason, EndReason::ConnectFailed | EndReason::PeerLeft)
+    matches!(reason, EndReason::ConnectFailed | EndReason::PeerLeft | EndReason::Unusable(_))
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 /// A token bucket: starts full, refills evenly.
 #[derive(Clone, Debug)]
-pub(crate) struct Budget {
+pub struct Budget {
     left: f64,
     most: f64,
     per_second: f64,
@@ -12,13 +12,18 @@ pub(crate) struct Budget {
 }
 
 impl Budget {
-    /// `most` at once, `per_second` in the long run.
-    pub(crate) fn new(now: Instant, most: u32, per_second: u32) -> Self {
-        Self { left: f64::from(most), most: f64::from(most), per_second: f64::from(per_second), at: now }
+    /// `most` at once, `per_second` in the long run; at least one each.
+    pub fn new(now: Instant, most: u32, per_second: u32) -> Self {
+        Self {
+            left: f64::from(most.max(1)),
+            most: f64::from(most.max(1)),
+            per_second: f64::from(per_second.max(1)),
+            at: now,
+        }
     }
 
     /// Takes one, if there is one.
-    pub(crate) fn take(&mut self, now: Instant) -> bool {
+    pub fn take(&mut self, now: Instant) -> bool {
         self.refill(now);
         let enough = self.left >= 1.0;
         if enough {
@@ -28,7 +33,7 @@ impl Budget {
     }
 
     /// How long until there is one; zero if there is one now.
-    pub(crate) fn wait(&mut self, now: Instant) -> Duration {
+    pub fn wait(&mut self, now: Instant) -> Duration {
         self.refill(now);
         Duration::from_secs_f64((1.0 - self.left).max(0.0) / self.per_second)
     }

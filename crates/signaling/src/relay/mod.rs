@@ -8,7 +8,7 @@ mod seating;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use budget::Budget;
+pub use budget::Budget;
 pub use core::Relay;
 
 use crate::message::IceServer;

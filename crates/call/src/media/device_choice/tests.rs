@@ -316,7 +316,7 @@ proptest! {
                     broke = broke || desk.choice.open.is_some();
                     desk.breaks();
                 }
-                Happens::Wait(ms) => desk.waits(ms * MS),
+                Happens::Wait(ms) => desk.waits(MS * ms as u32),
             }
             let allowed = if broke { 2 } else { 1 };
             prop_assert!(desk.attempts - before <= allowed, "{} openings at once", desk.attempts - before);

@@ -1,6 +1,6 @@
 //! Connections that packets get through and that are stuck in DTLS.
 
-use super::world::World;
+use super::world::{Leg, World};
 use super::*;
 use visavis_signaling::Kind;
 
@@ -142,7 +142,7 @@ fn what_crosses_with_the_new_offer_is_dropped_on_arrival() {
         talk.describe(outputs, Kind::Answer, super::world::sdp(2));
         talk.candidate(outputs, r#"{"candidate":"candidate:1 1 udp 1 192.0.2.8 5000 typ host"}"#);
     });
-    w.deliver(1, crossing);
+    w.send_sealed(1, crossing);
     assert!(w.in_call(0) && w.in_call(1), "{:?} / {:?}", w.phase(0), w.phase(1));
     let wrong = |c: &PeerCommand| {
         matches!(c, PeerCommand::AcceptOffer(_))
@@ -155,13 +155,52 @@ fn what_crosses_with_the_new_offer_is_dropped_on_arrival() {
 fn nobody_can_make_us_build_connections_without_end() {
     let mut w = World::new(2);
     stuck(&mut w, 0, 0);
-    let first = w.key_of(0);
-    for _ in 0..50 {
-        let offer = w.sealed_by(1, |talk, outputs| {
-            talk.count_connection_of_a_liar();
-            talk.describe(outputs, Kind::Offer, super::world::sdp(2));
-        });
-        w.deliver(1, offer);
+    let (first, mut last) = (w.key_of(0), w.key_of(0));
+    let offers: Vec<_> = (0..50)
+        .flat_map(|_| {
+            w.sealed_by(1, |talk, outputs| {
+                talk.count_connection_of_a_liar();
+                talk.describe(outputs, Kind::Offer, super::world::sdp(2));
+            })
+        })
+        .collect();
+    // What becomes of the liar does not matter.
+    w.people[1].gagged = true;
+    for offer in offers {
+        let Output::Send(_, message) = offer else { panic!("{offer:?}") };
+        w.put(Leg::To(0), &message.to_json());
+        w.settle();
+        if !matches!(w.phase(0), Phase::Ended(_)) {
+            last = w.key_of(0);
+        }
     }
-    assert!(w.key_of(0).0 <= first.0 + 6, "{:?} after {first:?}", w.key_of(0));
+    assert!(last > first && last.0 <= first.0 + 6, "{last:?} after {first:?}");
+    // So many descriptions end a call, whatever they ask for.
+    assert!(matches!(w.phase(0), Phase::Ended(_)), "{:?}", w.phase(0));
+}
+
+#[test]
+fn a_connection_closed_before_a_word_ends_the_call_only_where_no_other_is_offered() {
+    for offered in [true, false] {
+        let mut w = World::new(2);
+        stuck(&mut w, 0, 1);
+        w.now += Duration::from_secs(4);
+        let closed = Input::Peer(w.key_of(0), PeerEvent::TheyClosed);
+        w.input(0, closed);
+        if offered {
+            let now = w.now;
+            w.people[1].session.handle_timeout(now);
+            w.settle();
+        }
+        w.now += Duration::from_secs(1);
+        let now = w.now;
+        w.people[0].session.handle_timeout(now);
+        w.settle();
+        if offered {
+            assert!(w.in_call(0) && w.in_call(1), "{:?} / {:?}", w.phase(0), w.phase(1));
+        } else {
+            let over = matches!(w.phase(0), Phase::Ended(ended) if ended.reason == EndReason::PeerHungUp);
+            assert!(over, "{:?}", w.phase(0));
+        }
+    }
 }

@@ -2,7 +2,9 @@
 
 use super::super::*;
 use crate::api::{Path, Phase};
+use serde_json::Value;
 use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 use visavis_signaling::{ConnectionId, Input as RelayInput, Output as RelayOutput, Relay, RelayConfig, ServerMessage};
 
 /// What stands in for a peer connection.
@@ -26,7 +28,7 @@ pub(super) struct Person {
     pub starts: u32,
     /// Messages of ours are not delivered.
     pub gagged: bool,
-    fingerprint: u8,
+    pub fingerprint: u8,
     /// What DTLS is said to have used instead of what was announced.
     pub forged: Option<Vec<u8>>,
     /// So many connections from now on are stuck in DTLS.
@@ -37,18 +39,41 @@ pub(super) struct World {
     pub now: Instant,
     relay: Relay,
     pub people: Vec<Person>,
-    secrets: BTreeMap<String, PakeSecret>,
     next_connection: u64,
     /// Control messages on their way to somebody whose channel is not open yet.
     on_the_way: Vec<(usize, String)>,
     watchdog: bool,
+    /// Who sits between the people and the relay.
+    pub mallory: Option<Mallory>,
 }
+
+/// A message on its way between somebody and the relay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Leg {
+    From(usize),
+    To(usize),
+}
+
+/// What becomes of a message on a leg: any messages on any legs, none of which is asked about again.
+pub(super) type Mallory = Box<dyn FnMut(Leg, &Value) -> Vec<(Leg, Value)>>;
 
 pub(super) const LINK: LinkId = LinkId(1);
 
 pub(super) fn sdp(fingerprint: u8) -> String {
     let digits = vec![format!("{fingerprint:02X}"); 32].join(":");
     format!("v=0\r\na=fingerprint:sha-256 {digits}\r\n")
+}
+
+/// Derived once for each code in all tests: it is slow on purpose.
+pub(super) fn secret(code: &RoomCode) -> PakeSecret {
+    static SECRETS: Mutex<BTreeMap<String, PakeSecret>> = Mutex::new(BTreeMap::new());
+    let known = |s: &BTreeMap<String, PakeSecret>| s.get(&code.to_string()).cloned();
+    if let Some(secret) = known(&SECRETS.lock().unwrap_or_else(PoisonError::into_inner)) {
+        return secret;
+    }
+    let secret = PakeSecret::derive(code);
+    SECRETS.lock().unwrap_or_else(PoisonError::into_inner).insert(code.to_string(), secret.clone());
+    secret
 }
 
 impl World {
@@ -62,7 +87,7 @@ impl World {
             now: Instant::now(),
             relay: Relay::new(RelayConfig::default(), [7; 32]),
             people: Vec::new(),
-            secrets: BTreeMap::new(),
+            mallory: None,
             next_connection: 0,
             on_the_way: Vec::new(),
         };
@@ -103,9 +128,26 @@ impl World {
         id
     }
 
-    /// Derived once for each code: it is slow on purpose.
-    fn secret(&mut self, code: &RoomCode) -> PakeSecret {
-        self.secrets.entry(code.to_string()).or_insert_with(|| PakeSecret::derive(code)).clone()
+    /// A message on a leg, after whoever sits between.
+    fn deliver(&mut self, leg: Leg, text: &str) {
+        let Some(mut mallory) = self.mallory.take() else { return self.put(leg, text) };
+        let made = mallory(leg, &serde_json::from_str(text).expect("both say JSON"));
+        self.mallory = Some(mallory);
+        for (leg, message) in made {
+            self.put(leg, &message.to_string());
+        }
+    }
+
+    /// A message at the end of its leg.
+    pub(super) fn put(&mut self, leg: Leg, text: &str) {
+        match leg {
+            Leg::From(i) => self.relay.handle(self.now, self.people[i].connection, RelayInput::Text(text)),
+            Leg::To(i) => {
+                if let Ok(message) = serde_json::from_str::<ServerMessage>(text) {
+                    self.people[i].session.handle(self.now, Input::Received(LINK, message));
+                }
+            }
+        }
     }
 
     pub(super) fn command(&mut self, i: usize, command: Command) {
@@ -151,10 +193,8 @@ impl World {
                 busy = true;
                 if let RelayOutput::Send { to, text } = output
                     && let Some(i) = self.people.iter().position(|p| p.connection == to)
-                    && let Ok(message) = serde_json::from_str::<ServerMessage>(&text)
                 {
-                    let now = self.now;
-                    self.people[i].session.handle(now, Input::Received(LINK, message));
+                    self.deliver(Leg::To(i), &text);
                 }
             }
             if !busy {
@@ -170,14 +210,13 @@ impl World {
             Output::Serve(_) | Output::Release { .. } | Output::LookUp(_) => {}
             Output::Search(_) => self.people[i].session.handle(self.now, Input::SearchOver),
             Output::Derive(code) => {
-                let secret = self.secret(&code);
+                let secret = secret(&code);
                 self.people[i].session.handle(self.now, Input::Secret(code, secret));
             }
             Output::Send(link, message) => {
                 assert_eq!(link, LINK);
                 if !self.people[i].gagged {
-                    let text = message.to_json();
-                    self.relay.handle(self.now, self.people[i].connection, RelayInput::Text(&text));
+                    self.deliver(Leg::From(i), &message.to_json());
                 }
             }
             Output::PeerNew(key, _) => {
@@ -188,7 +227,10 @@ impl World {
             }
             Output::PeerDo(key, command) => self.peer_do(i, key, command),
             Output::PeerDrop(key) => {
-                self.people[i].peers.remove(&key);
+                let closed = self.people[i].peers.remove(&key);
+                if closed.is_some_and(|p| p.connected) {
+                    self.close_far_end(i);
+                }
                 // What a closed connection had not delivered yet is lost; it cannot reach the next one.
                 self.on_the_way.retain(|(from, _)| *from != i);
             }
@@ -204,7 +246,6 @@ impl World {
 
     fn peer_do(&mut self, i: usize, key: PeerKey, command: PeerCommand) {
         let mine = self.people[i].fingerprint;
-        let forged = self.people[i].forged.clone();
         let Some(peer) = self.people[i].peers.get_mut(&key) else { return };
         peer.commands.push(command.clone());
         let mut events = Vec::new();
@@ -232,20 +273,52 @@ impl World {
                 return;
             }
         }
-        if peer.answered && !peer.connected && peer.stuck {
-            events.push(PeerEvent::IceConnected);
-        } else if peer.answered && !peer.connected {
-            peer.connected = true;
-            let theirs = forged.or_else(|| peer.remote.clone()).unwrap_or_default();
-            events.push(PeerEvent::IceConnected);
-            events.push(PeerEvent::Connected { mine: vec![mine; 32], theirs, path: Path::Direct });
-            events.push(PeerEvent::ControlOpen);
-        }
         for event in events {
             self.people[i].session.handle(self.now, Input::Peer(key, event));
         }
+        self.join_up();
         for (from, text) in std::mem::take(&mut self.on_the_way) {
             self.deliver_control(from, &text);
+        }
+    }
+
+    /// Connections whose ends both know each other's description stand.
+    fn join_up(&mut self) {
+        let ready = |p: &Person, key: &PeerKey, from: u8| {
+            p.peers.get(key).is_some_and(|q| q.answered && q.remote == Some(vec![from; 32]))
+        };
+        let keys: Vec<_> = (0..self.people.len())
+            .flat_map(|i| self.people[i].peers.iter().filter(|(_, p)| !p.connected).map(move |(k, _)| (i, *k)))
+            .collect();
+        for (i, key) in &keys {
+            let mine = self.people[*i].fingerprint;
+            let other = keys.iter().map(|(j, _)| &self.people[*j]).find(|other| {
+                ready(&self.people[*i], key, other.fingerprint) && other.peers.keys().any(|k| ready(other, k, mine))
+            });
+            let Some(theirs) = other.map(|other| vec![other.fingerprint; 32]) else { continue };
+            let person = &mut self.people[*i];
+            let theirs = person.forged.clone().unwrap_or(theirs);
+            let peer = person.peers.get_mut(key).expect("it was there");
+            if peer.stuck {
+                person.session.handle(self.now, Input::Peer(*key, PeerEvent::IceConnected));
+                continue;
+            }
+            peer.connected = true;
+            let connected = PeerEvent::Connected { mine: vec![mine; 32], theirs, path: Path::Direct };
+            for event in [PeerEvent::IceConnected, connected, PeerEvent::ControlOpen] {
+                self.people[*i].session.handle(self.now, Input::Peer(*key, event));
+            }
+        }
+    }
+
+    /// DTLS tells the other end that a connection was closed.
+    fn close_far_end(&mut self, i: usize) {
+        let print = vec![self.people[i].fingerprint; 32];
+        for person in &mut self.people {
+            let there = person.peers.iter().find(|(_, p)| p.connected && p.remote.as_ref() == Some(&print));
+            if let Some(key) = there.map(|(key, _)| *key) {
+                person.session.handle(self.now, Input::Peer(key, PeerEvent::TheyClosed));
+            }
         }
     }
 
@@ -280,7 +353,7 @@ impl World {
     }
 
     /// Sends it.
-    pub(super) fn deliver(&mut self, i: usize, sealed: Vec<Output>) {
+    pub(super) fn send_sealed(&mut self, i: usize, sealed: Vec<Output>) {
         for output in sealed {
             self.carry_out(i, output);
         }
