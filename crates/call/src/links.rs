@@ -1,6 +1,7 @@
 //! The signaling connections, each on a task of its own.
 
 use crate::session::LinkId;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -22,12 +23,13 @@ impl LinkHandle {
     pub(crate) fn open(
         id: LinkId,
         url: String,
+        addresses: Vec<SocketAddr>,
         ca: Option<PathBuf>,
         permanent: bool,
         events: mpsc::Sender<(LinkId, ClientEvent)>,
     ) -> Self {
         let mut config = ClientConfig::new(&url);
-        config.ca = ca;
+        (config.ca, config.addresses) = (ca, addresses);
         let (out, inbox) = mpsc::channel(QUEUE);
         let task = tokio::spawn(run(id, Client::spawn(config), inbox, events));
         Self { url, permanent, out, task }

@@ -45,7 +45,7 @@ impl Authority {
 
 fn tls_client(server: &Server, host: &str, ca: &Path) -> Client {
     let url = format!("wss://{host}:{}", server.address.port());
-    Client::spawn(ClientConfig { url, ca: Some(ca.to_owned()) })
+    Client::spawn(ClientConfig { ca: Some(ca.to_owned()), ..ClientConfig::new(url) })
 }
 
 async fn trouble(mut client: Client) -> Trouble {

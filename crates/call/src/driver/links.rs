@@ -4,12 +4,13 @@ use crate::lan::{self, Found, OwnServer};
 use crate::links::LinkHandle;
 use crate::options::{LocalNetwork, Options};
 use crate::session::{Input, LinkId, LinkInfo, LinkKind};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 use visavis_media::RoomId;
-use visavis_signaling::{ClientEvent, ClientMessage, RoomCode};
+use visavis_signaling::{ClientEvent, ClientMessage, RoomCode, ServerMessage};
 
 /// Servers that one search may lead to; more than five apps waiting on one network, less than a flood.
 const MAX_FOUND: usize = 32;
@@ -23,6 +24,12 @@ pub(super) enum LinkNews {
     OwnServer(u64, Option<OwnServer>),
 }
 
+struct Room {
+    id: RoomId,
+    /// Others nearby may have opened it at the same moment.
+    look: bool,
+}
+
 /// See the module's text.
 pub(super) struct LinkTable {
     servers: Vec<String>,
@@ -34,7 +41,11 @@ pub(super) struct LinkTable {
     found: usize,
     own: Option<OwnServer>,
     own_link: Option<LinkId>,
-    room: Option<RoomId>,
+    /// The room that is served.
+    room: Option<Room>,
+    /// The apps found in this round, and where we connected to them.
+    instances: BTreeMap<String, BTreeSet<LinkId>>,
+    up: BTreeSet<LinkId>,
     search: Option<AbortHandle>,
     events: mpsc::Sender<(LinkId, ClientEvent)>,
     news: mpsc::Sender<LinkNews>,
@@ -69,6 +80,8 @@ impl LinkTable {
             own: None,
             own_link: None,
             room: None,
+            instances: BTreeMap::new(),
+            up: BTreeSet::new(),
             search: None,
             events,
             news,
@@ -78,9 +91,20 @@ impl LinkTable {
     }
 
     fn open(&mut self, url: &str, kind: LinkKind, permanent: bool) -> (LinkId, LinkInfo) {
+        self.open_at(url, Vec::new(), kind, permanent)
+    }
+
+    fn open_at(
+        &mut self,
+        url: &str,
+        addresses: Vec<SocketAddr>,
+        kind: LinkKind,
+        permanent: bool,
+    ) -> (LinkId, LinkInfo) {
         self.next += 1;
         let id = LinkId(self.next);
-        let handle = LinkHandle::open(id, url.to_owned(), self.ca.clone(), permanent, self.events.clone());
+        let (ca, events) = (self.ca.clone(), self.events.clone());
+        let handle = LinkHandle::open(id, url.to_owned(), addresses, ca, permanent, events);
         self.links.insert(id, handle);
         (id, LinkInfo { kind, host: host_of(url) })
     }
@@ -118,10 +142,11 @@ impl LinkTable {
         }
     }
 
-    /// Makes a room findable: the server inside the app, and its announcement.
-    pub(super) fn serve(&mut self, code: &RoomCode) {
+    /// Makes a room findable: the server inside the app, which announces it once it is open there. With `look`, apps
+    /// nearby that opened it too and rank before ours are named.
+    pub(super) fn serve(&mut self, code: &RoomCode, look: bool) {
         self.begin_round();
-        self.room = Some(code.room_id());
+        self.room = Some(Room { id: code.room_id(), look });
         if self.network == LocalNetwork::Off {
             return;
         }
@@ -138,8 +163,12 @@ impl LinkTable {
     /// Looks for who waits under a code.
     pub(super) fn search(&mut self, code: &RoomCode) {
         self.begin_round();
+        self.look_around(code.room_id());
+    }
+
+    fn look_around(&mut self, room: RoomId) {
         let (round, network, out) = (self.round, self.network, self.news.clone());
-        let (room, own) = (code.room_id(), self.own.as_ref().map(OwnServer::port));
+        let own = self.own.as_ref().map(OwnServer::port);
         let task = tokio::spawn(async move {
             let (found, mut inbox) = mpsc::channel(16);
             let searching = lan::search(network, room, own, found);
@@ -154,9 +183,43 @@ impl LinkTable {
         self.search = Some(task.abort_handle());
     }
 
+    /// Our room is open in our own server: from here on others may come.
+    fn opened_here(&mut self) {
+        let (Some(own), Some(Room { id, look })) = (&mut self.own, &self.room) else { return };
+        if self.network == LocalNetwork::On {
+            own.announce(id);
+        }
+        if *look {
+            self.look_around(id.clone());
+        }
+    }
+
+    /// Opens a link to a server that was found, unless there is one already or enough.
+    fn found(&mut self, found: Found) -> Option<Input> {
+        // Where both opened a room, the one that ranks second gives way, and it is not both.
+        if let (Some(_), Some(own)) = (&self.room, &self.own)
+            && !own.yields_to(&found)
+        {
+            return None;
+        }
+        self.found += 1;
+        let same = found.instance.as_ref().and_then(|name| self.instances.get(name));
+        let reached = same.is_some_and(|links| !links.is_disjoint(&self.up));
+        if self.found > MAX_FOUND || reached || self.links.values().any(|l| l.url == found.url) {
+            return None;
+        }
+        let kind = if found.this_machine { LinkKind::ThisMachine } else { LinkKind::LocalNetwork };
+        let (id, info) = self.open_at(&found.url, found.addresses, kind, false);
+        if let Some(name) = found.instance {
+            self.instances.entry(name).or_default().insert(id);
+        }
+        Some(Input::LinkAdded(id, info))
+    }
+
     fn begin_round(&mut self) {
         self.round += 1;
         self.found = 0;
+        self.instances.clear();
         if let Some(search) = self.search.take() {
             search.abort();
         }
@@ -166,6 +229,9 @@ impl LinkTable {
     pub(super) fn release(&mut self, keep: Option<LinkId>) -> Vec<LinkId> {
         self.begin_round();
         self.room = None;
+        if let Some(own) = &mut self.own {
+            self.closing.spawn(own.withdraw());
+        }
         let gone: Vec<_> =
             self.links.iter().filter(|(id, l)| !l.permanent && Some(**id) != keep).map(|(id, _)| *id).collect();
         for id in &gone {
@@ -181,6 +247,7 @@ impl LinkTable {
     }
 
     fn close(&mut self, id: LinkId) {
+        self.up.remove(&id);
         if let Some(link) = self.links.remove(&id) {
             self.closing.spawn(link.close());
         }
@@ -191,30 +258,31 @@ impl LinkTable {
         while self.closing.try_join_next().is_some() {}
         match news {
             LinkNews::Client(id, event) if self.links.contains_key(&id) => Some(match event {
-                ClientEvent::Connected => Input::LinkUp(id),
-                ClientEvent::Message(message) => Input::Received(id, message),
-                ClientEvent::Disconnected { why, .. } => Input::LinkDown(id, why.to_string()),
+                ClientEvent::Connected => {
+                    self.up.insert(id);
+                    Input::LinkUp(id)
+                }
+                ClientEvent::Message(message) => {
+                    if self.own_link == Some(id) && matches!(message, ServerMessage::Opened(_)) {
+                        self.opened_here();
+                    }
+                    Input::Received(id, message)
+                }
+                ClientEvent::Disconnected { why, .. } => {
+                    self.up.remove(&id);
+                    Input::LinkDown(id, why.to_string())
+                }
                 ClientEvent::Failed(error) => {
+                    self.up.remove(&id);
                     self.links.remove(&id);
                     Input::LinkGone(id, error.to_string())
                 }
             }),
             LinkNews::Client(..) => None,
-            LinkNews::Found(round, found) if round == self.round => {
-                self.found += 1;
-                if self.found > MAX_FOUND || self.links.values().any(|l| l.url == found.url) {
-                    return None;
-                }
-                let kind = if found.this_machine { LinkKind::ThisMachine } else { LinkKind::LocalNetwork };
-                let (id, info) = self.open(&found.url, kind, false);
-                Some(Input::LinkAdded(id, info))
-            }
+            LinkNews::Found(round, found) if round == self.round => self.found(found),
             LinkNews::SearchOver(round) if round == self.round => Some(Input::SearchOver),
             LinkNews::Found(..) | LinkNews::SearchOver(_) => None,
-            LinkNews::OwnServer(round, Some(mut server)) if round == self.round => {
-                if let (LocalNetwork::On, Some(room)) = (self.network, &self.room) {
-                    server.announce(room);
-                }
+            LinkNews::OwnServer(round, Some(server)) if round == self.round => {
                 let (url, addresses) = (server.url(), server.addresses(self.network));
                 self.own = Some(server);
                 let (id, info) = self.open(&url, LinkKind::Own { addresses }, false);

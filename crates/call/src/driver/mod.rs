@@ -207,9 +207,9 @@ impl Driver {
 
     fn carry_out(&mut self, output: Output) {
         match output {
-            Output::Serve(code) => {
+            Output::Serve { code, look } => {
                 self.peers.prepare(self.devices.look_through());
-                self.links.serve(&code);
+                self.links.serve(&code, look);
             }
             Output::Search(code) => {
                 self.peers.prepare(self.devices.look_through());

@@ -1,4 +1,7 @@
-//! Looking for who waits under a code: on every link at once, and the first that has somebody is taken.
+//! Looking for who waits under a code: on every link at once, and who proves to know the code first is taken.
+//!
+//! The first two words of a code are no secret and may be drawn twice, so somebody found under them need not be the one
+//! who is looked for. Whose offer does not open is left, and the others are still waited for; each costs an attempt.
 
 use super::links::{LinkId, Seat};
 use super::talk::{Talk, Unread};
@@ -13,7 +16,7 @@ use visavis_signaling::{ClientMessage, Envelope, ErrorCode, Kind, Newcomer, Room
 
 /// Time to find somebody.
 const SEARCHING: Duration = Duration::from_secs(8);
-/// Time for their offer.
+/// Time for their offer, from when the first was found.
 const OFFERING: Duration = Duration::from_secs(15);
 
 /// See the module's text.
@@ -29,28 +32,58 @@ pub(crate) struct Joining {
     asked: BTreeMap<LinkId, Newcomer>,
     /// Somebody said that nobody waits there.
     nobody: bool,
-    /// Where somebody waits.
-    pub chosen: Option<LinkId>,
+    /// Somebody was there, at least once.
+    found: bool,
+    /// The best reason so far why who was found is not the one; it counts when there is nobody else.
+    refused: Option<EndReason>,
 }
 
 impl Joining {
-    pub(crate) fn deadline(&self) -> Instant {
-        self.limit
-    }
-}
-
-impl Session {
-    pub(super) fn join(&mut self, now: Instant, code: RoomCode, either: bool) {
-        self.stage = Stage::Joining(Joining {
-            code: code.clone(),
+    pub(super) fn new(now: Instant, code: RoomCode, either: bool) -> Self {
+        Self {
+            code,
             either,
             since: now,
             limit: later(now, SEARCHING),
             more_links: true,
             asked: BTreeMap::new(),
             nobody: false,
-            chosen: None,
-        });
+            found: false,
+            refused: None,
+        }
+    }
+
+    /// With somebody found already, on a link where we asked before.
+    pub(super) fn found(now: Instant, code: RoomCode, link: LinkId, newcomer: Newcomer) -> Self {
+        let asked = BTreeMap::from([(link, newcomer)]);
+        Self { limit: later(now, OFFERING), more_links: false, asked, found: true, ..Self::new(now, code, true) }
+    }
+
+    pub(crate) fn deadline(&self) -> Instant {
+        self.limit
+    }
+
+    fn refuse(&mut self, reason: EndReason) {
+        if self.refused.as_ref().is_none_or(|before| weight(before) < weight(&reason)) {
+            self.refused = Some(reason);
+        }
+    }
+}
+
+/// Which of several reasons tells a person most about what to do next.
+fn weight(reason: &EndReason) -> u32 {
+    match reason {
+        EndReason::WrongCode => 4,
+        EndReason::Version => 3,
+        EndReason::Dismissed => 2,
+        EndReason::RoomFull => 1,
+        _ => 0,
+    }
+}
+
+impl Session {
+    pub(super) fn join(&mut self, now: Instant, code: RoomCode, either: bool) {
+        self.stage = Stage::Joining(Joining::new(now, code.clone(), either));
         if self.secret_for(&code).is_none() {
             self.output(Output::Derive(code.clone()));
         }
@@ -69,7 +102,7 @@ impl Session {
         let Stage::Joining(joining) = &mut self.stage else { return };
         let Some((_, secret)) = self.secret.as_ref().filter(|(of, _)| *of == joining.code) else { return };
         let Some(link) = self.links.get(id) else { return };
-        if link.up && link.seat == Seat::Standing && joining.chosen.is_none() {
+        if link.up && link.seat == Seat::Standing {
             let (newcomer, share) = Newcomer::start(secret);
             joining.asked.insert(id, newcomer);
             let join = ClientMessage::join(joining.code.room_id(), share);
@@ -87,7 +120,7 @@ impl Session {
             Seat::Standing => link.trouble.is_none(),
             Seat::Refused => false,
         };
-        if joining.more_links || joining.chosen.is_some() || self.links.iter().any(|(_, l)| hope(l)) {
+        if joining.more_links || self.links.iter().any(|(_, l)| hope(l)) {
             return;
         }
         self.nobody_found(now);
@@ -95,6 +128,9 @@ impl Session {
 
     fn nobody_found(&mut self, now: Instant) {
         let Stage::Joining(joining) = &self.stage else { return };
+        if let Some(reason) = joining.refused.clone() {
+            return self.end(now, reason);
+        }
         let (code, either, nobody) = (joining.code.clone(), joining.either, joining.nobody);
         let trouble = self.links.any_trouble();
         match trouble {
@@ -112,11 +148,12 @@ impl Session {
         if joining.limit > now {
             return;
         }
-        match joining.chosen {
-            Some(_) if self.patience.oddities() > 0 => self.end(now, EndReason::Meddled),
-            Some(_) => self.end(now, EndReason::PeerLeft),
-            None => self.nobody_found(now),
+        if self.links.seated() {
+            let unheard = if self.patience.oddities() > 0 { EndReason::Meddled } else { EndReason::PeerLeft };
+            let reason = joining.refused.clone().unwrap_or(unheard);
+            return self.end(now, reason);
         }
+        self.nobody_found(now);
     }
 
     pub(super) fn joining_message(&mut self, now: Instant, link: LinkId, message: ServerMessage) {
@@ -126,30 +163,24 @@ impl Session {
                 self.patience.strange("a seat that was not asked for")
             }
             ServerMessage::Joined(seat) => {
-                if joining.chosen.is_some_and(|chosen| chosen != link) {
-                    self.links.seat(link, Seat::Refused);
-                    self.output(Output::Send(link, ClientMessage::LeaveRoom));
-                    return;
-                }
-                joining.chosen = Some(link);
-                joining.limit = later(now, OFFERING);
-                let code = joining.code.to_string();
                 self.links.seat(link, Seat::Taken(seat.peer_id));
                 self.seated_with(link, seat.ice_servers);
-                for other in self.links.take_other_seats(link) {
-                    self.output(Output::Send(other, ClientMessage::LeaveRoom));
+                let Stage::Joining(joining) = &mut self.stage else { return };
+                if !std::mem::replace(&mut joining.found, true) {
+                    joining.limit = later(now, OFFERING);
+                    let code = joining.code.to_string();
+                    self.tell(Event::Joined { opened: false, code });
                 }
-                self.output(Output::Release { keep: Some(link) });
-                self.tell(Event::Joined { opened: false, code });
             }
-            ServerMessage::Offer(envelope) if joining.chosen == Some(link) => self.first_offer(now, link, &envelope),
-            ServerMessage::PeerLeft { .. } if joining.chosen == Some(link) => self.end(now, EndReason::PeerLeft),
+            ServerMessage::Offer(envelope) => self.first_offer(now, link, &envelope),
+            ServerMessage::PeerLeft { .. } if self.links.my_id(link).is_some() => {
+                self.not_the_one(now, link, EndReason::PeerLeft);
+            }
             ServerMessage::Error { code, message } => self.joining_error(now, link, &code, &message),
             ServerMessage::Opened(_)
             | ServerMessage::Resumed(_)
             | ServerMessage::PeerJoined { .. }
             | ServerMessage::PeerLeft { .. }
-            | ServerMessage::Offer(_)
             | ServerMessage::Answer(_)
             | ServerMessage::IceCandidate(_)
             | ServerMessage::Unknown => {}
@@ -158,30 +189,45 @@ impl Session {
 
     fn joining_error(&mut self, now: Instant, link: LinkId, code: &ErrorCode, message: &str) {
         let Stage::Joining(joining) = &mut self.stage else { return };
-        let chosen = joining.chosen == Some(link);
+        let seated = self.links.my_id(link).is_some();
         match code {
             ErrorCode::NobodyHere => {
                 joining.nobody = true;
                 self.links.seat(link, Seat::Refused);
                 self.joining_settled(now);
             }
-            ErrorCode::RoomFull if joining.chosen.is_none() => self.end(now, EndReason::RoomFull),
-            ErrorCode::Dismissed if chosen => self.end(now, EndReason::Dismissed),
-            ErrorCode::AlreadyInRoom if self.links.asked(link) && self.links.leftover(link) => {
+            ErrorCode::RoomFull if !seated => self.turned_away(now, link, EndReason::RoomFull),
+            ErrorCode::Dismissed if seated => self.turned_away(now, link, EndReason::Dismissed),
+            ErrorCode::AlreadyInRoom if !seated && self.links.asked(link) && self.links.leftover(link) => {
                 self.output(Output::Send(link, ClientMessage::LeaveRoom));
                 self.joining_link(now, link);
             }
-            ErrorCode::Version => self.end(now, EndReason::Version),
-            ErrorCode::SeatGone if chosen => self.end(now, EndReason::PeerLeft),
+            ErrorCode::Version => self.turned_away(now, link, EndReason::Version),
+            ErrorCode::SeatGone if seated => self.turned_away(now, link, EndReason::PeerLeft),
             // About something that we said before we asked.
             ErrorCode::NotInRoom | ErrorCode::NoSuchPeer | ErrorCode::NotOpener => {}
-            _ if !chosen => {
+            _ if !seated => {
                 self.links.seat(link, Seat::Refused);
                 self.links.trouble(link, message);
                 self.joining_settled(now);
             }
             _ => tracing::debug!(?code, "server refused a message"),
         }
+    }
+
+    /// Nothing more comes of a link, and we have no seat there.
+    fn turned_away(&mut self, now: Instant, link: LinkId, reason: EndReason) {
+        let Stage::Joining(joining) = &mut self.stage else { return };
+        joining.refuse(reason);
+        joining.asked.remove(&link);
+        self.links.seat(link, Seat::Refused);
+        self.joining_settled(now);
+    }
+
+    /// Who is there is not the one who is looked for: they are left, and the others are still waited for.
+    fn not_the_one(&mut self, now: Instant, link: LinkId, reason: EndReason) {
+        self.output(Output::Send(link, ClientMessage::LeaveRoom));
+        self.turned_away(now, link, reason);
     }
 
     /// The answer to our share came, with the first sealed offer: if that opens, its sender knows the code.
@@ -198,6 +244,7 @@ impl Session {
         let Some(newcomer) = joining.asked.remove(&link) else { return };
         let (code, joining_limit) = (joining.code.clone(), joining.limit);
         let Ok(guess) = self.book.counter(&code).spend(now) else {
+            // Others may be there, but none of them may be answered any more.
             self.end(now, EndReason::WrongCode);
             return;
         };
@@ -205,7 +252,7 @@ impl Session {
             Ok(agreed) => agreed.into_keys(),
             Err(error) => {
                 tracing::debug!(%error, "their share was refused");
-                self.end(now, EndReason::WrongCode);
+                self.not_the_one(now, link, EndReason::WrongCode);
                 return;
             }
         };
@@ -220,7 +267,7 @@ impl Session {
         let sdp = match read {
             Ok(sdp) => sdp,
             Err(Unread::Foreign) => {
-                self.end(now, EndReason::WrongCode);
+                self.not_the_one(now, link, EndReason::WrongCode);
                 return;
             }
             Err(Unread::Outdated) => {
@@ -232,6 +279,10 @@ impl Session {
                 return;
             }
         };
+        for other in self.links.take_other_seats(link) {
+            self.output(Output::Send(other, ClientMessage::LeaveRoom));
+        }
+        self.output(Output::Release { keep: Some(link) });
         self.output(Output::PeerNew(key, self.links.ice_servers(link)));
         self.output(Output::PeerDo(key, PeerCommand::AcceptOffer(sdp)));
         self.tell(Event::PeerJoined);

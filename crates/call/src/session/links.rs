@@ -159,6 +159,11 @@ impl Links {
         }
     }
 
+    /// Whether a seat is ours anywhere.
+    pub(crate) fn seated(&self) -> bool {
+        self.0.values().any(|link| matches!(link.seat, Seat::Taken(_)))
+    }
+
     /// Gives up every seat; names the links where one was asked for or taken.
     pub(crate) fn take_seats(&mut self) -> Vec<LinkId> {
         let mut left = Vec::new();

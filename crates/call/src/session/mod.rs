@@ -10,6 +10,7 @@
 mod ice_servers;
 mod joining;
 mod links;
+mod meeting;
 mod negotiation;
 mod patience;
 mod sdp;
@@ -69,7 +70,12 @@ pub(crate) enum Input {
 #[derive(Debug)]
 pub(crate) enum Output {
     /// Make a room findable under this code: connect to the configured servers, serve the local network.
-    Serve(RoomCode),
+    Serve {
+        /// Under which.
+        code: RoomCode,
+        /// Name links to apps nearby that may have done so at the same moment and rank before ours.
+        look: bool,
+    },
     /// Look everywhere for who waits under this code.
     Search(RoomCode),
     /// Neither any more: close every link but this one and those to configured servers.
@@ -172,6 +178,8 @@ impl Session {
             }
             Input::LinkGone(id, why) => {
                 self.links.down(id, why);
+                // Whatever was hoped for from it does not come.
+                self.links.seat(id, links::Seat::Refused);
                 self.link_changed(now, id);
                 self.links.remove(id);
             }
@@ -354,7 +362,10 @@ impl Session {
 
     fn secret_ready(&mut self, now: Instant) {
         match &self.stage {
-            Stage::Waiting(_) => self.answer_queued(now),
+            Stage::Waiting(_) => {
+                self.answer_queued(now);
+                self.ask_nearby();
+            }
             Stage::Joining(_) => self.join_everywhere(now),
             Stage::Home | Stage::Talking(_) | Stage::Ended(_) => {}
         }

@@ -18,9 +18,9 @@ impl Session {
                 reach: self.reach(waiting),
                 notice: waiting.notice.clone(),
             }),
-            Stage::Joining(joining) => match joining.chosen {
-                None => Phase::Joining { code: joining.code.clone(), since: joining.since },
-                Some(_) => Phase::Connecting { code: joining.code.clone(), since: joining.since },
+            Stage::Joining(joining) => match self.links.seated() {
+                false => Phase::Joining { code: joining.code.clone(), since: joining.since },
+                true => Phase::Connecting { code: joining.code.clone(), since: joining.since },
             },
             Stage::Talking(talk) => match (&talk.transport, &talk.code) {
                 (Transport::Connected { since, path, verification, interrupted }, _) => Phase::InCall(InCall {

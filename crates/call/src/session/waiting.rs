@@ -1,6 +1,7 @@
 //! A room that is open: whoever comes is answered, and the first to prove the code is in the call.
 
 use super::links::{LinkId, Seat};
+use super::meeting::Meeting;
 use super::talk::{Talk, Unread};
 use super::{Output, PeerKey, Session, Stage, later};
 use crate::api::{EndReason, Event};
@@ -36,11 +37,12 @@ pub(crate) struct Waiting {
     queued: Vec<(LinkId, PeerId, Share)>,
     /// Until the first seat is ours.
     opening: Option<Instant>,
+    pub(super) meeting: Meeting,
 }
 
 impl Waiting {
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.attempts.iter().map(|a| a.limit).chain(self.opening).min()
+        self.attempts.iter().map(|a| a.limit).chain(self.opening).chain(self.meeting.deadline()).min()
     }
 
     pub(crate) fn keys(&self) -> impl Iterator<Item = PeerKey> {
@@ -65,12 +67,13 @@ impl Session {
             attempts: Vec::new(),
             queued: Vec::new(),
             opening: Some(later(now, OPENING)),
+            meeting: Meeting::default(),
         };
         self.stage = Stage::Waiting(waiting);
         if self.secret_for(&code).is_none() {
             self.output(Output::Derive(code.clone()));
         }
-        self.output(Output::Serve(code));
+        self.output(Output::Serve { code, look: choice == Choice::Meet });
         let ids: Vec<_> = self.links.iter().map(|(id, _)| id).collect();
         for id in ids {
             self.waiting_link(now, id);
@@ -94,7 +97,7 @@ impl Session {
         let Stage::Waiting(waiting) = &self.stage else { return };
         let Some(link) = self.links.get(id) else { return };
         if !matches!(link.info.kind, super::LinkKind::Configured { .. } | super::LinkKind::Own { .. }) {
-            return;
+            return self.ask_nearby();
         }
         if link.up && link.seat == Seat::Standing {
             let open = ClientMessage::open(waiting.code.room_id());
@@ -111,6 +114,8 @@ impl Session {
             self.end(now, EndReason::SignalingUnreachable(why));
             return;
         }
+        self.meeting_timeout(now);
+        let Stage::Waiting(waiting) = &mut self.stage else { return };
         let late: Vec<_> = waiting.attempts.iter().filter(|a| a.limit <= now).map(|a| a.key).collect();
         for key in late {
             self.drop_attempt(now, key, Some("they took the offer and did not answer"));
@@ -162,7 +167,8 @@ impl Session {
                 }
             }
             ServerMessage::Error { code, message } => self.waiting_error(now, link, &code, &message),
-            ServerMessage::Offer(_) | ServerMessage::Joined(_) | ServerMessage::Unknown => {}
+            ServerMessage::Joined(seat) => self.meet_nearby(now, link, seat),
+            ServerMessage::Offer(_) | ServerMessage::Unknown => {}
         }
     }
 
@@ -190,6 +196,7 @@ impl Session {
                 self.output(Output::Send(link, ClientMessage::LeaveRoom));
                 self.waiting_link(now, link);
             }
+            ErrorCode::NobodyHere | ErrorCode::RoomFull => self.nobody_nearby(now, link),
             ErrorCode::Version => self.end(now, EndReason::Version),
             ErrorCode::ServerFull | ErrorCode::TooFast => {
                 self.links.seat(link, Seat::Refused);
@@ -266,6 +273,15 @@ impl Session {
         self.guessed_out(now);
     }
 
+    /// Turns everybody away who is being answered.
+    pub(super) fn drop_attempts(&mut self) {
+        let Stage::Waiting(waiting) = &mut self.stage else { return };
+        for attempt in std::mem::take(&mut waiting.attempts) {
+            self.output(Output::PeerDrop(attempt.key));
+            self.output(Output::Send(attempt.link, ClientMessage::dismiss(attempt.them)));
+        }
+    }
+
     fn guessed_out(&mut self, now: Instant) {
         let Stage::Waiting(waiting) = &self.stage else { return };
         if !self.book.counter(&waiting.code).exhausted() || !waiting.attempts.is_empty() {
@@ -305,11 +321,7 @@ impl Session {
             self.book.counter(&waiting.code).give_back(guess);
         }
         let code = waiting.code.clone();
-        let others: Vec<_> = waiting.attempts.drain(..).map(|a| (a.key, a.link, a.them)).collect();
-        for (key, link, peer) in others {
-            self.output(Output::PeerDrop(key));
-            self.output(Output::Send(link, ClientMessage::dismiss(peer)));
-        }
+        self.drop_attempts();
         self.tell(Event::PeerJoined);
         self.begin_talk(now, talk, code);
         self.apply_answer(now, sdp);

@@ -9,6 +9,7 @@ pub use trouble::{ClientError, SendError, Trouble};
 
 use crate::message::{ClientMessage, MAX_MESSAGE, ServerMessage};
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 use task::{Command, Task};
@@ -29,12 +30,14 @@ pub struct ClientConfig {
     pub url: String,
     /// PEM file with the certificates to trust instead of the system's.
     pub ca: Option<PathBuf>,
+    /// Where to connect instead of looking the host's name up; all are tried at once. Empty: look it up.
+    pub addresses: Vec<SocketAddr>,
 }
 
 impl ClientConfig {
     /// With the system's trust roots.
     pub fn new(url: impl Into<String>) -> Self {
-        Self { url: url.into(), ca: None }
+        Self { url: url.into(), ca: None, addresses: Vec::new() }
     }
 }
 

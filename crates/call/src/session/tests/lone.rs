@@ -130,7 +130,7 @@ impl Lone {
                     }
                 }
                 Output::LookUp(_)
-                | Output::Serve(_)
+                | Output::Serve { .. }
                 | Output::Release { .. }
                 | Output::MediaStart(_)
                 | Output::MediaStop => continue,

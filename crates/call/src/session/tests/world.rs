@@ -207,7 +207,7 @@ impl World {
 
     fn carry_out(&mut self, i: usize, output: Output) {
         match output {
-            Output::Serve(_) | Output::Release { .. } | Output::LookUp(_) => {}
+            Output::Serve { .. } | Output::Release { .. } | Output::LookUp(_) => {}
             Output::Search(_) => self.people[i].session.handle(self.now, Input::SearchOver),
             Output::Derive(code) => {
                 let secret = secret(&code);
