@@ -3,18 +3,15 @@
 //! A missing packet is waited for as long as a retransmission may take; then everything up to the next keyframe is
 //! given up, because what depends on a lost picture would only smear.
 
+use crate::rate::{MAX_MISSING, RESTART_DISTANCE, RoundTrip};
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 use visavis_codec::rtp_h264::{Depacketizer, starts_keyframe};
 use visavis_media::RtpTicks;
 
-/// A retransmission that takes longer comes too late to be worth a frozen picture; a keyframe is asked for instead.
-const PATIENCE: Duration = Duration::from_millis(400);
 /// Packets kept at most: some four seconds at 5 Mb/s.
 const MAX_PACKETS: usize = 2048;
-/// A sequence number this far off begins a new sequence.
-const RESTART_DISTANCE: i64 = 3000;
 
 /// A packet of the stream.
 #[derive(Clone, Debug)]
@@ -46,6 +43,8 @@ pub(crate) struct FrameAssembler {
     next: Option<i64>,
     /// The missing packet that is waited for, and since when.
     gap: Option<(i64, Instant)>,
+    /// How long: a retransmission that takes longer comes too late to be worth a picture that stands still.
+    patience: Duration,
     keyframe_wanted: bool,
     depacketizer: Option<Depacketizer>,
     received: u64,
@@ -54,7 +53,13 @@ pub(crate) struct FrameAssembler {
 
 impl FrameAssembler {
     pub(crate) fn new() -> Self {
-        Self { depacketizer: Some(Depacketizer::new()), ..Self::default() }
+        let patience = RoundTrip::default().patience();
+        Self { depacketizer: Some(Depacketizer::new()), patience, ..Self::default() }
+    }
+
+    /// Waits as long as this path is worth.
+    pub(crate) fn follow(&mut self, path: &RoundTrip) {
+        self.patience = path.patience();
     }
 
     /// Takes a packet; old and doubled ones are ignored.
@@ -69,9 +74,16 @@ impl FrameAssembler {
             self.keyframe_wanted |= !continues;
         }
         self.packets.insert(extended, packet);
-        if self.packets.len() > MAX_PACKETS {
+        if self.packets.len() > MAX_PACKETS || self.missing() > MAX_MISSING {
             self.give_up();
         }
+    }
+
+    /// Packets that are missing before the next pictures are whole. More than the list of requests holds are not
+    /// asked for: then there is nothing to wait for.
+    fn missing(&self) -> usize {
+        let wanted = self.next.zip(self.highest).map_or(0, |(next, highest)| (highest + 1 - next).max(0) as usize);
+        wanted.saturating_sub(self.packets.len())
     }
 
     fn extend(&mut self, sequence: u16) -> i64 {
@@ -116,7 +128,7 @@ impl FrameAssembler {
                         _ => newest,
                     };
                     self.gap = Some((missing, since));
-                    if now.saturating_duration_since(since) < PATIENCE {
+                    if now.saturating_duration_since(since) < self.patience {
                         return None;
                     }
                     self.give_up();
@@ -127,7 +139,7 @@ impl FrameAssembler {
 
     /// When [`FrameAssembler::poll`] should be called again though no packet came.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        self.gap.map(|(_, since)| since + PATIENCE)
+        self.gap.map(|(_, since)| since + self.patience)
     }
 
     /// Whether nothing can be decoded before a keyframe comes.
@@ -284,6 +296,37 @@ mod tests {
         assert_eq!(drain(&mut a, now + Duration::from_millis(150)), [0]);
         a.push(late);
         assert_eq!(drain(&mut a, now + Duration::from_millis(200)), [1, 2, 3, 4]);
+    }
+
+    #[test]
+    fn a_long_path_is_waited_for_longer() {
+        let (now, mut path) = (Instant::now(), RoundTrip::default());
+        path.sample(Duration::from_millis(300));
+        let mut packets = stream(&FRAMES, 7, now);
+        packets.remove(7);
+        let mut a = FrameAssembler::new();
+        a.follow(&path);
+        packets.into_iter().for_each(|p| a.push(p));
+        assert_eq!(drain(&mut a, now + Duration::from_millis(550)), [0]);
+        assert!(!a.keyframe_wanted());
+        let when = a.poll_timeout().expect("a gap");
+        drain(&mut a, when);
+        assert!(a.keyframe_wanted());
+    }
+
+    #[test]
+    fn an_outage_asks_for_a_keyframe_without_waiting() {
+        let now = Instant::now();
+        let mut a = FrameAssembler::new();
+        stream(&FRAMES, 0, now).into_iter().for_each(|p| a.push(p));
+        assert_eq!(drain(&mut a, now).len(), 5);
+        let after = a.highest.expect("seen") as u16 + 2 + MAX_MISSING as u16;
+        let late = stream(&[(false, 3000), (true, 3000)], after, now);
+        late.into_iter().for_each(|p| a.push(VideoPacket { ticks: RtpTicks(p.ticks.0 + 60 * 3000), ..p }));
+        assert_eq!(drain(&mut a, now).len(), 1, "the keyframe that came by itself");
+        let again = after + 40 + MAX_MISSING as u16;
+        stream(&[(false, 3000)], again, now).into_iter().for_each(|p| a.push(p));
+        assert!(drain(&mut a, now).is_empty() && a.keyframe_wanted());
     }
 
     #[test]

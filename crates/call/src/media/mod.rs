@@ -3,7 +3,7 @@
 //! Raw pictures go through newest-wins slots, encoded frames through short bounded channels on which the encoder
 //! waits. Codecs run on threads of their own, sockets on tokio.
 
-mod assembler;
+pub(crate) mod assembler;
 mod audio;
 mod audio_call;
 mod audio_devices;
@@ -14,6 +14,7 @@ mod seam;
 mod session;
 mod sound_end;
 mod speech;
+mod timestamps;
 mod video_receive;
 mod video_send;
 

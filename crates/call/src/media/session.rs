@@ -2,6 +2,7 @@
 
 use super::audio::AudioCommand;
 use super::audio_call::{AudioCall, AudioPacket, SpeechCodec};
+use super::timestamps::SoundClock;
 use super::video_receive::{self, DecoderInput, Screen};
 use super::video_send::{self, RtpWriter, Start, VideoSender};
 use crate::options::{Options, PictureTap, SentTap, SoundTap};
@@ -15,16 +16,13 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use visavis_capture::Worker;
-use visavis_media::time::RtpStamper;
-use visavis_media::{ClockRate, EncodedAudio, RtpTicks, VideoFrame, slot};
+use visavis_media::{EncodedAudio, RtpTicks, VideoFrame, slot};
 use webrtc::media_stream::track_remote::{TrackRemote, TrackRemoteEvent};
 
 /// Encoded sound that may wait for the network: 160 ms.
 const AUDIO_QUEUE: usize = 8;
 /// Received sound that may wait for the sound thread: 5 s of a burst after a stall.
 const AUDIO_INBOX: usize = 256;
-/// Sound whose capture moment strays this far from the count of samples begins a new count: 20 ms.
-const RESYNC_TICKS: i32 = 960;
 
 /// Made before anybody is there: the encoder is warm when they come.
 pub(crate) struct PreparedMedia {
@@ -68,13 +66,18 @@ impl MediaSession {
         let keyframe = Arc::new(AtomicBool::new(false));
 
         let (pictures, queue) = video_send::queue();
-        let writer = RtpWriter::new(link.video.clone(), link.video_ssrc, link.video_payload_type);
+        let writer = RtpWriter::new(link.video.clone(), link.video_ssrc, link.video_payload_type, link.clocks.clone());
         tasks.spawn(video_send::pump(queue, writer, counters.clone(), hooks.sent));
         let (target, out) = (link.target.clone(), pictures);
         prepared.sender.start(Start { target, counters: counters.clone(), out, keyframe: keyframe.clone() });
 
-        let screen =
-            Screen { display: hooks.display, tap: hooks.tap, counters: counters.clone(), first: hooks.first_picture };
+        let screen = Screen {
+            display: hooks.display,
+            tap: hooks.tap,
+            counters: counters.clone(),
+            round_trip: link.round_trip.shared(),
+            first: hooks.first_picture,
+        };
         let (decoder, input) = video_receive::decoder(screen);
 
         let (sound, sound_queue) = mpsc::channel(AUDIO_QUEUE);
@@ -84,7 +87,7 @@ impl MediaSession {
             let call = AudioCall { packets, out, counters, codec, dtx, tap };
             let _ = hooks.audio.try_send(AudioCommand::Attach(Box::new(call)));
         }
-        let writer = RtpWriter::new(link.audio.clone(), link.audio_ssrc, link.audio_payload_type);
+        let writer = RtpWriter::new(link.audio.clone(), link.audio_ssrc, link.audio_payload_type, link.clocks);
         tasks.spawn(pump_sound(sound_queue, writer, counters.clone()));
 
         let receivers = Receivers { input: Arc::new(input), packets: packets_in, counters: counters.clone() };
@@ -193,19 +196,14 @@ async fn receive_sound(track: Arc<dyn TrackRemote>, packets: SyncSender<AudioPac
     }
 }
 
-/// Sends Opus packets as RTP (RFC 7587). Timestamps count samples while sound flows, as receivers expect, and jump
-/// to the capture moment after a pause or when the device's clock has strayed.
+/// Sends Opus packets as RTP (RFC 7587).
 async fn pump_sound(mut sound: mpsc::Receiver<EncodedAudio>, mut writer: RtpWriter, counters: Counters) {
-    let stamper = RtpStamper::new(Instant::now(), rand::random(), ClockRate::AUDIO);
-    let mut next: Option<RtpTicks> = None;
+    let mut clock = SoundClock::new(Instant::now(), rand::random());
     while let Some(packet) = sound.recv().await {
-        let captured = stamper.stamp(packet.at);
-        let counted = next.filter(|n| captured.since(*n).abs() < RESYNC_TICKS);
-        let ticks = counted.unwrap_or(captured);
-        next = Some(RtpTicks(ticks.0.wrapping_add(visavis_codec::opus::SAMPLES_20_MS as u32)));
+        let stamp = clock.stamp(packet.at);
+        writer.report(packet.at, stamp.captured);
         let bytes = packet.data.len() as u64;
-        // The marker begins a talk spurt (RFC 3551 §4.1).
-        if !writer.write(ticks.0, counted.is_none(), packet.data).await {
+        if !writer.write(stamp.ticks.0, stamp.begins, packet.data).await {
             return;
         }
         counters.update(|s| {

@@ -2,6 +2,7 @@
 
 use super::assembler::{AssembledPicture, FrameAssembler, VideoPacket};
 use crate::options::{PictureTap, ReceivedPicture};
+use crate::rate::SharedRoundTrip;
 use crate::stats::{Counters, FreezeMeter};
 use rtc::rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
 use std::sync::Arc;
@@ -22,6 +23,8 @@ pub(crate) struct Screen {
     pub display: slot::Writer<VideoFrame>,
     pub tap: Option<PictureTap>,
     pub counters: Counters,
+    /// How long a missing packet is worth waiting for follows from it.
+    pub round_trip: SharedRoundTrip,
     /// Told once, with the first picture.
     pub first: Box<dyn FnOnce() + Send>,
 }
@@ -30,9 +33,9 @@ pub(crate) struct Screen {
 pub(crate) fn decoder(screen: Screen) -> (Worker, DecoderInput) {
     let (pictures, inbox) = mpsc::channel(QUEUE);
     let lost = Arc::new(Notify::new());
-    let notify = lost.clone();
+    let (notify, round_trip) = (lost.clone(), screen.round_trip.clone());
     let worker = Worker::spawn("video-decoder", move |_| decode_all(inbox, screen, &notify));
-    (worker, DecoderInput { pictures, lost })
+    (worker, DecoderInput { pictures, lost, round_trip })
 }
 
 /// The network's end of the decoder.
@@ -40,6 +43,7 @@ pub(crate) struct DecoderInput {
     pictures: mpsc::Sender<AssembledPicture>,
     /// The decoder needs a keyframe.
     lost: Arc<Notify>,
+    round_trip: SharedRoundTrip,
 }
 
 fn decode_all(mut inbox: mpsc::Receiver<AssembledPicture>, screen: Screen, lost: &Notify) {
@@ -115,6 +119,7 @@ pub(crate) async fn receive(track: Arc<dyn TrackRemote>, decoder: Arc<DecoderInp
                     if ssrc.replace(packet.header.ssrc).is_some_and(|before| before != packet.header.ssrc) {
                         assembler = FrameAssembler::new();
                     }
+                    assembler.follow(&decoder.round_trip.get());
                     take(&mut assembler, packet, &counters);
                 }
                 Some(TrackRemoteEvent::OnEnded) | None => return,
@@ -132,10 +137,10 @@ pub(crate) async fn receive(track: Arc<dyn TrackRemote>, decoder: Arc<DecoderInp
         let due = last_request.is_none_or(|at| at.elapsed() >= KEYFRAME_REQUESTS);
         if let Some(media_ssrc) = ssrc.filter(|_| due && assembler.keyframe_wanted()) {
             last_request = Some(Instant::now());
-            counters.update(|s| s.inbound_video.pli_count += 1);
             let request = PictureLossIndication { sender_ssrc: 0, media_ssrc };
-            if let Err(error) = track.write_rtcp(vec![Box::new(request)]).await {
-                tracing::debug!(%error, "keyframe request not sent");
+            match track.write_rtcp(vec![Box::new(request)]).await {
+                Ok(()) => counters.update(|s| s.inbound_video.pli_count += 1),
+                Err(error) => tracing::debug!(%error, "keyframe request not sent"),
             }
         }
     }

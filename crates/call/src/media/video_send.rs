@@ -1,6 +1,8 @@
 //! Our picture: newest capture → encoder's thread → packets → the connection.
 
+use super::timestamps::VideoClock;
 use crate::options::{SentPicture, SentTap};
+use crate::peer::CaptureClocks;
 use crate::rate::{Ladder, SharedTarget};
 use crate::stats::Counters;
 use bytes::Bytes;
@@ -15,8 +17,7 @@ use visavis_codec::h264::{EncoderSettings, VideoEncoder};
 use visavis_codec::rtp_h264::packetize;
 use visavis_codec::scale::{Scaler, fit};
 use visavis_media::slot::{Reader, Taken};
-use visavis_media::time::RtpStamper;
-use visavis_media::{BitsPerSecond, ClockRate, EncodedVideo, Size, VideoFrame};
+use visavis_media::{BitsPerSecond, EncodedVideo, RtpTicks, Size, VideoFrame};
 use webrtc::media_stream::track_local::TrackLocal;
 use webrtc::media_stream::track_local::static_rtp::TrackLocalStaticRTP;
 
@@ -27,6 +28,9 @@ const MAX_PAYLOAD: usize = 1160;
 const AUDIO_SHARE: u32 = 48_000;
 /// Encoded pictures that may wait for the network; the encoder waits when it is full.
 const QUEUE: usize = 2;
+/// Keyframes are made no more often than this, whoever asks: one is under way then, and a peer that asks all the time
+/// must not spoil its own picture and our processor.
+const KEYFRAMES: Duration = Duration::from_millis(250);
 /// What the encoder owes is forgiven beyond this many picture intervals: a keyframe must not stop the picture.
 const DEBT_LIMIT: f64 = 2.0;
 
@@ -96,7 +100,7 @@ fn run(frames: &Reader<VideoFrame>, encoder: VideoEncoder, fps: f32, begin: &Rec
         rate,
         debt_s: 0.0,
         last: None,
-        first: true,
+        keyframe_at: None,
         start,
     };
     while !stop.is_set() && !sender.start.out.is_closed() {
@@ -116,7 +120,8 @@ struct Sending {
     /// How far the encoder is ahead of its rate.
     debt_s: f64,
     last: Option<Instant>,
-    first: bool,
+    /// When the newest keyframe was asked of the encoder.
+    keyframe_at: Option<Instant>,
     start: Start,
 }
 
@@ -133,7 +138,7 @@ impl Sending {
         self.follow(video, step.fps);
         let size = fit(frame.picture.size(), step.max_pixels);
         let picture = self.scaler.scale(&frame.picture, size);
-        let forced = self.start.keyframe.swap(false, Ordering::Relaxed) || std::mem::take(&mut self.first);
+        let forced = self.keyframe_due(frame.at);
         let begun = Instant::now();
         let encoded = self.encoder.encode(&VideoFrame { picture, at: frame.at }, forced);
         let took = begun.elapsed();
@@ -148,6 +153,21 @@ impl Sending {
             Ok(None) => {}
             Err(error) => tracing::debug!(%error, "a picture was not encoded"),
         }
+    }
+
+    /// Whether this picture is to be a keyframe: the first one, and when one is wanted and the last is old enough. A
+    /// wish that comes too soon is granted later.
+    fn keyframe_due(&mut self, at: Instant) -> bool {
+        let due = match self.keyframe_at {
+            None => true,
+            Some(last) if at.saturating_duration_since(last) < KEYFRAMES => false,
+            Some(_) => self.start.keyframe.load(Ordering::Relaxed),
+        };
+        if due {
+            self.start.keyframe.store(false, Ordering::Relaxed);
+            self.keyframe_at = Some(at);
+        }
+        due
     }
 
     /// Whether this picture is to be encoded: it keeps the frame rate, and the encoder does not owe too much.
@@ -191,12 +211,18 @@ pub(crate) struct RtpWriter {
     track: Arc<TrackLocalStaticRTP>,
     ssrc: u32,
     payload_type: u8,
+    clocks: CaptureClocks,
     sequence: u16,
 }
 
 impl RtpWriter {
-    pub(crate) fn new(track: Arc<TrackLocalStaticRTP>, ssrc: u32, payload_type: u8) -> Self {
-        Self { track, ssrc, payload_type, sequence: rand::random() }
+    pub(crate) fn new(track: Arc<TrackLocalStaticRTP>, ssrc: u32, payload_type: u8, clocks: CaptureClocks) -> Self {
+        Self { track, ssrc, payload_type, clocks, sequence: rand::random() }
+    }
+
+    /// Sender reports say from now on that what was captured `at` has this RTP time.
+    pub(crate) fn report(&self, at: Instant, ticks: RtpTicks) {
+        self.clocks.set(self.ssrc, at, ticks);
     }
 
     /// `false`: the connection is gone.
@@ -227,9 +253,10 @@ pub(crate) async fn pump(
     counters: Counters,
     tap: Option<SentTap>,
 ) {
-    let stamper = RtpStamper::new(Instant::now(), rand::random(), ClockRate::VIDEO);
+    let mut clock = VideoClock::new(Instant::now(), rand::random());
     while let Some(Outgoing { picture, taken, encoded }) = pictures.recv().await {
-        let ticks = stamper.stamp(picture.at);
+        let ticks = clock.stamp(picture.at);
+        writer.report(picture.at, ticks);
         if let Some(tap) = &tap {
             tap(&SentPicture { ticks, captured: picture.at, taken, encoded, handed_over: Instant::now() });
         }

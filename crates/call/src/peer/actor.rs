@@ -2,9 +2,10 @@
 
 use super::Path;
 use super::handler::{Handler, Raw};
+use super::reports::CaptureClocks;
 use super::setup::{self, Built, PeerError, PeerSettings};
 use super::tap::Feedback;
-use crate::rate::SharedTarget;
+use crate::rate::{SharedRoundTrip, SharedTarget};
 use bytes::Bytes;
 use rtc::rtp_transceiver::rtp_sender::RtpCodecKind;
 use std::sync::Arc;
@@ -96,18 +97,30 @@ pub(crate) struct PeerLink {
     pub feedback: mpsc::Receiver<Feedback>,
     pub target: SharedTarget,
     pub round_trip: RoundTrip,
+    /// Where the moments of capture behind RTP timestamps are told, for sender reports.
+    pub clocks: CaptureClocks,
 }
 
 /// Asks the connection for its measured round trip.
 #[derive(Clone)]
-pub(crate) struct RoundTrip(Arc<dyn PeerConnection>);
+pub(crate) struct RoundTrip {
+    connection: Arc<dyn PeerConnection>,
+    shared: SharedRoundTrip,
+}
 
 impl RoundTrip {
-    /// Of the nominated pair, by STUN (W3C `currentRoundTripTime`).
+    /// Of the nominated pair, by STUN (W3C `currentRoundTripTime`). Whoever asks for packets again learns it, too.
     pub(crate) async fn get(&self) -> Option<Duration> {
-        let report = self.0.get_stats(Instant::now(), StatsSelector::None).await;
+        let report = self.connection.get_stats(Instant::now(), StatsSelector::None).await;
         let seconds = report.candidate_pairs().find(|p| p.nominated).map(|p| p.current_round_trip_time)?;
-        Duration::try_from_secs_f64(seconds).ok().filter(|d| !d.is_zero())
+        let trip = Duration::try_from_secs_f64(seconds).ok().filter(|d| !d.is_zero())?;
+        self.shared.sample(trip);
+        Some(trip)
+    }
+
+    /// As measured so far, by STUN and by reports.
+    pub(crate) fn shared(&self) -> SharedRoundTrip {
+        self.shared.clone()
     }
 }
 
@@ -386,7 +399,8 @@ impl Actor {
             later,
             feedback,
             target: built.target.clone(),
-            round_trip: RoundTrip(built.connection.clone()),
+            round_trip: RoundTrip { connection: built.connection.clone(), shared: built.round_trip.clone() },
+            clocks: built.clocks.clone(),
         }
     }
 }

@@ -5,15 +5,21 @@
 //! that `media` writes to and reads from.
 
 mod actor;
+mod chain;
+#[cfg(test)]
+mod chain_tests;
 mod flights;
 mod handler;
+mod nack;
 mod records;
+mod reports;
 mod resolver;
 mod setup;
 mod tap;
 mod wire;
 
 pub(crate) use actor::{Peer, PeerCommand, PeerEvent, PeerLink};
+pub(crate) use reports::CaptureClocks;
 pub(crate) use resolver::NameCache;
 pub(crate) use setup::{PeerError, PeerSettings};
 pub(crate) use tap::Feedback;

@@ -1,11 +1,14 @@
 //! How a peer connection is built: codecs, header extensions, interceptors, ICE.
 
+use super::chain::{self, Shared};
 use super::handler::Handler;
+use super::reports::CaptureClocks;
 use super::resolver::{NameCache, host_of};
-use super::tap::{Feedback, FeedbackTap};
+use super::tap::Feedback;
 use super::wire::{Wire, WireSettings};
 use crate::options::IceServer;
-use crate::rate::{AudioFirstPacer, Estimator, SharedTarget};
+use crate::rate::{Estimator, SharedRoundTrip, SharedTarget};
+use rtc::dtls::extension::extension_use_srtp::SrtpProtectionProfile;
 use rtc::ice::mdns::MulticastDnsMode;
 use rtc::media_stream::MediaStreamTrack;
 use rtc::peer_connection::configuration::media_engine::{MIME_TYPE_H264, MIME_TYPE_OPUS};
@@ -20,9 +23,8 @@ use visavis_media::BitsPerSecond;
 use webrtc::data_channel::{DataChannel, RTCDataChannelInit};
 use webrtc::media_stream::track_local::static_rtp::TrackLocalStaticRTP;
 use webrtc::peer_connection::{
-    CongestionFeedback, MediaEngine, PeerConnection, PeerConnectionBuilder, RTCConfigurationBuilder, RTCIceServer,
-    RTCIceTransportPolicy, Registry, SettingEngineBuilder, Slot, configure_congestion_control, configure_nack,
-    configure_rtcp_reports,
+    MediaEngine, PeerConnection, PeerConnectionBuilder, RTCConfigurationBuilder, RTCIceServer, RTCIceTransportPolicy,
+    SettingEngineBuilder,
 };
 use webrtc::rtp_transceiver::RtpSender;
 
@@ -42,6 +44,9 @@ const KEEP_ALIVE: Duration = Duration::from_millis(500);
 /// Where the estimate starts: what nearly every path carries.
 const START: BitsPerSecond = BitsPerSecond::kilo(1000);
 const FLOOR: BitsPerSecond = BitsPerSecond::kilo(50);
+/// Packets that may come this much out of order: as many as we keep to send again, which come under their old numbers.
+/// With the crate's 64 they were refused as replays on any but the shortest path.
+const REPLAY_WINDOW: usize = 1024;
 /// The control channel's stream id, agreed on beforehand: no round trip to open it.
 const CONTROL_STREAM: u16 = 0;
 /// Bytes of control messages that may wait for a slow path.
@@ -89,6 +94,8 @@ pub(crate) struct Built {
     pub audio_ssrc: u32,
     pub control: Arc<dyn DataChannel>,
     pub target: SharedTarget,
+    pub round_trip: SharedRoundTrip,
+    pub clocks: CaptureClocks,
 }
 
 fn feedback(typ: &str, parameter: &str) -> RTCPFeedback {
@@ -115,8 +122,7 @@ fn audio_codec() -> RTCRtpCodec {
     }
 }
 
-/// RTX is left out on purpose: the crate unwraps it above its NACK generator, which then asks for recovered packets
-/// again and again; without it lost packets are resent in the stream itself.
+/// RTX is left out on purpose (see `chain`): lost packets are resent in the stream itself.
 fn media_engine() -> Result<MediaEngine, PeerError> {
     let mut engine = MediaEngine::default();
     let video = RTCRtpCodecParameters { rtp_codec: video_codec(), payload_type: H264 };
@@ -173,12 +179,9 @@ async fn attempt(
     let mut engine = media_engine()?;
     let target = SharedTarget::new(START);
     let estimator = Estimator::new(START, FLOOR, settings.max_bitrate, target.clone());
-    let registry = Registry::new().with(Slot::from(500), FeedbackTap::new(feedback));
-    let registry = configure_nack(registry, &mut engine);
-    let registry = configure_rtcp_reports(registry);
-    let registry = configure_congestion_control(registry, estimator, CongestionFeedback::Twcc, &mut engine)?;
-    // A slot holds one interceptor, the last one wins: ours lets sound pass and follows the true target.
-    let registry = registry.with(Slot::Pacer, AudioFirstPacer::new(target.clone()));
+    let (round_trip, clocks) = (SharedRoundTrip::default(), CaptureClocks::default());
+    let shared = Shared { feedback, target: target.clone(), round_trip: round_trip.clone(), clocks: clocks.clone() };
+    let registry = chain::registry(&mut engine, estimator, visavis_capture::wall_clock(), &shared)?;
 
     let mode = if mdns { MulticastDnsMode::QueryOnly } else { MulticastDnsMode::Disabled };
     let zero = Some(Duration::ZERO);
@@ -192,6 +195,10 @@ async fn attempt(
         .with_relay_acceptance_min_wait(zero)
         .with_ice_timeouts(Some(DISCONNECTED), Some(FAILED), Some(KEEP_ALIVE))
         .with_discard_local_candidates_during_ice_restart(true)
+        .with_srtp_replay_protection_window(REPLAY_WINDOW)
+        // Not GCM: a packet that is sent again has the same nonce and another header (its transport-wide number), from
+        // which the authentication key could be computed. Counter mode with HMAC repeats the same ciphertext.
+        .with_srtp_protection_profiles(vec![SrtpProtectionProfile::Srtp_Aes128_Cm_Hmac_Sha1_80])
         .build();
 
     let policy = if settings.relay_only { RTCIceTransportPolicy::Relay } else { RTCIceTransportPolicy::All };
@@ -225,5 +232,17 @@ async fn attempt(
     let video_sender = connection.add_track(video.clone()).await?;
     let init = RTCDataChannelInit { ordered: true, negotiated: Some(CONTROL_STREAM), ..Default::default() };
     let control = connection.create_data_channel("control", Some(init)).await?;
-    Ok(Built { connection, video, audio, video_sender, audio_sender, video_ssrc, audio_ssrc, control, target })
+    Ok(Built {
+        connection,
+        video,
+        audio,
+        video_sender,
+        audio_sender,
+        video_ssrc,
+        audio_ssrc,
+        control,
+        target,
+        round_trip,
+        clocks,
+    })
 }

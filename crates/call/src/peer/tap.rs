@@ -1,5 +1,6 @@
 //! Takes from inbound RTCP what the chain would swallow: keyframe requests, sender reports, reception reports.
 
+use crate::rate::SharedRoundTrip;
 use rtc::interceptor::{Interceptor, Packet, StreamInfo, TaggedPacket};
 use rtc::rtcp::payload_feedbacks::full_intra_request::FullIntraRequest;
 use rtc::rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
@@ -10,7 +11,7 @@ use rtc::rtcp::transport_feedbacks::transport_layer_nack::TransportLayerNack;
 use rtc::sansio::Protocol;
 use rtc::shared::error::Error;
 use std::collections::VecDeque;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use visavis_media::RtpTicks;
 use visavis_media::time::NtpTime;
@@ -26,26 +27,52 @@ pub(crate) enum Feedback {
     Loss { ssrc: u32, fraction: f32 },
     /// It asks for packets again.
     Nack { packets: u32 },
-    /// We asked for packets again.
+    /// We asked for packets again: once for each such message that leaves.
     NackSent,
 }
+
+/// Sender reports of ours that a reception report may still refer to: four seconds of two streams.
+const MAX_REPORTS: usize = 8;
 
 /// The interceptor; wire-most, so that it sees arrivals as they are. When nobody reads, feedback is dropped: the
 /// next report says the same again.
 pub(crate) struct FeedbackTap {
     out: mpsc::Sender<Feedback>,
+    round_trip: SharedRoundTrip,
+    /// Middle bits of the wall clock in our sender reports, and when they left.
+    reports: VecDeque<(u32, Instant)>,
     inbound: VecDeque<TaggedPacket>,
     outbound: VecDeque<TaggedPacket>,
 }
 
 impl FeedbackTap {
-    pub(crate) fn new(out: mpsc::Sender<Feedback>) -> Self {
-        Self { out, inbound: VecDeque::new(), outbound: VecDeque::new() }
+    pub(crate) fn new(out: mpsc::Sender<Feedback>, round_trip: SharedRoundTrip) -> Self {
+        let (inbound, outbound) = (VecDeque::new(), VecDeque::new());
+        Self { out, round_trip, reports: VecDeque::with_capacity(MAX_REPORTS), inbound, outbound }
     }
 
-    fn loss(&self, reports: &[ReceptionReport]) {
+    fn reception(&self, reports: &[ReceptionReport], arrival: Instant) {
         for r in reports {
             let _ = self.out.try_send(Feedback::Loss { ssrc: r.ssrc, fraction: f32::from(r.fraction_lost) / 256.0 });
+            // RFC 3550 §6.4.1: since our report left, less what the other side kept it.
+            let kept = Duration::from_secs_f64(f64::from(r.delay) / 65536.0);
+            let left = self.reports.iter().find(|(middle, _)| *middle == r.last_sender_report);
+            let trip = left.and_then(|(_, at)| arrival.saturating_duration_since(*at).checked_sub(kept));
+            if let Some(trip) = trip {
+                self.round_trip.sample(trip);
+            }
+        }
+    }
+
+    fn leaves(&mut self, packet: &dyn rtc::rtcp::Packet, now: Instant) {
+        let any = packet.as_any();
+        if any.is::<TransportLayerNack>() {
+            let _ = self.out.try_send(Feedback::NackSent);
+        } else if let Some(report) = any.downcast_ref::<SenderReport>() {
+            if self.reports.len() == MAX_REPORTS {
+                self.reports.pop_front();
+            }
+            self.reports.push_back(((report.ntp_time >> 16) as u32, now));
         }
     }
 
@@ -56,9 +83,9 @@ impl FeedbackTap {
         } else if let Some(report) = any.downcast_ref::<SenderReport>() {
             let (ntp, rtp) = (NtpTime(report.ntp_time), RtpTicks(report.rtp_time));
             let _ = self.out.try_send(Feedback::SenderReport { ssrc: report.ssrc, ntp, rtp, arrival });
-            self.loss(&report.reports);
+            self.reception(&report.reports, arrival);
         } else if let Some(report) = any.downcast_ref::<ReceiverReport>() {
-            self.loss(&report.reports);
+            self.reception(&report.reports, arrival);
         } else if let Some(nack) = any.downcast_ref::<TransportLayerNack>() {
             let packets = nack.nacks.iter().map(|n| 1 + n.lost_packets.count_ones()).sum();
             let _ = self.out.try_send(Feedback::Nack { packets });
@@ -88,10 +115,10 @@ impl Protocol<TaggedPacket, TaggedPacket, ()> for FeedbackTap {
     }
 
     fn handle_write(&mut self, packet: TaggedPacket) -> Result<(), Error> {
-        if let Packet::Rtcp(packets) = &packet.message.packet
-            && packets.iter().any(|p| p.as_any().is::<TransportLayerNack>())
-        {
-            let _ = self.out.try_send(Feedback::NackSent);
+        if let Packet::Rtcp(packets) = &packet.message.packet {
+            for p in packets {
+                self.leaves(p.as_ref(), packet.now);
+            }
         }
         self.outbound.push_back(packet);
         Ok(())
@@ -114,10 +141,20 @@ mod tests {
     use super::*;
     use rtc::interceptor::AttributedPacket;
 
+    fn rtcp(now: Instant, packet: impl rtc::rtcp::Packet + 'static) -> TaggedPacket {
+        let message = AttributedPacket::new(Packet::Rtcp(vec![Box::new(packet)]));
+        TaggedPacket { now, transport: Default::default(), message }
+    }
+
+    fn receiver_report(last_sender_report: u32, delay: u32) -> ReceiverReport {
+        let report = ReceptionReport { ssrc: 7, last_sender_report, delay, ..Default::default() };
+        ReceiverReport { ssrc: 9, reports: vec![report], ..Default::default() }
+    }
+
     #[test]
     fn keyframe_requests_and_sender_reports_reach_us() {
         let (tx, mut rx) = mpsc::channel(8);
-        let (mut tap, now) = (FeedbackTap::new(tx), Instant::now());
+        let (mut tap, now) = (FeedbackTap::new(tx, SharedRoundTrip::default()), Instant::now());
         let packets: Vec<Box<dyn rtc::rtcp::Packet>> = vec![
             Box::new(PictureLossIndication { sender_ssrc: 1, media_ssrc: 2 }),
             Box::new(SenderReport { ssrc: 7, ntp_time: 99, rtp_time: 5, ..Default::default() }),
@@ -128,5 +165,34 @@ mod tests {
         let report = Feedback::SenderReport { ssrc: 7, ntp: NtpTime(99), rtp: RtpTicks(5), arrival: now };
         assert_eq!(rx.try_recv().ok(), Some(report));
         assert!(tap.poll_read().is_some(), "the chain still gets the packet");
+    }
+
+    #[test]
+    fn the_round_trip_is_what_a_report_took_without_what_the_other_side_kept_it() {
+        let (tx, _rx) = mpsc::channel(8);
+        let (trip, begun) = (SharedRoundTrip::default(), Instant::now());
+        let mut tap = FeedbackTap::new(tx, trip.clone());
+        let report = SenderReport { ssrc: 7, ntp_time: 0x1234_5678_9abc_def0, ..Default::default() };
+        tap.handle_write(rtcp(begun, report)).expect("passed");
+        let answered = begun + Duration::from_millis(580);
+        tap.handle_read(rtcp(answered, receiver_report(0x5678_9abc, 65_536 / 2))).expect("taken");
+        assert_eq!(trip.get().shortest(), Some(Duration::from_millis(80)));
+    }
+
+    #[test]
+    fn reports_about_nothing_that_we_sent_or_from_the_future_measure_nothing() {
+        let (tx, _rx) = mpsc::channel(8);
+        let (trip, begun) = (SharedRoundTrip::default(), Instant::now());
+        let mut tap = FeedbackTap::new(tx, trip.clone());
+        for i in 0..100u64 {
+            let report = SenderReport { ssrc: 7, ntp_time: i << 16, ..Default::default() };
+            tap.handle_write(rtcp(begun + Duration::from_millis(i), report)).expect("passed");
+        }
+        assert_eq!(tap.reports.len(), MAX_REPORTS);
+        let now = begun + Duration::from_millis(150);
+        for (last, delay) in [(3, 0), (99, u32::MAX), (99, 65_536), (12_345, 0)] {
+            tap.handle_read(rtcp(now, receiver_report(last, delay))).expect("taken");
+        }
+        assert_eq!(trip.get().shortest(), None);
     }
 }

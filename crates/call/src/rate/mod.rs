@@ -1,12 +1,19 @@
-//! How fast to send: from feedback about packets to a target, from the target to what the encoder makes.
+//! How fast to send, and what to send again: from feedback about packets to a target, from the target to what the
+//! encoder makes; which missing packets are asked for, and which requests are answered.
 
 mod delay;
 mod estimator;
 mod ladder;
+mod nack_list;
 mod pacer;
+mod resend;
+mod round_trip;
 mod target;
 
 pub(crate) use estimator::Estimator;
 pub(crate) use ladder::Ladder;
+pub(crate) use nack_list::{MAX_MISSING, NackList, RESTART_DISTANCE};
 pub(crate) use pacer::AudioFirstPacer;
+pub(crate) use resend::{ResendBudget, ResendHistory};
+pub(crate) use round_trip::{RoundTrip, SharedRoundTrip};
 pub(crate) use target::SharedTarget;

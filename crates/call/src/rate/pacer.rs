@@ -2,10 +2,11 @@
 //!
 //! A keyframe is many packets; sent in one burst it would fill the first small queue of the path and delay the sound
 //! behind it. So video packets leave at a multiple of the target, audio and RTCP pass them by, and after
-//! [`MAX_WAIT`] the rate gives way: late pictures are worth less than a short burst.
+//! [`MAX_WAIT`] the rate gives way: late pictures are worth less than a short burst. What is sent again goes before
+//! what is new: a picture over there waits for it.
 
 use super::SharedTarget;
-use rtc::interceptor::{Interceptor, Packet, StreamInfo, TaggedPacket};
+use rtc::interceptor::{Attribute, Interceptor, Packet, StreamInfo, TaggedPacket};
 use rtc::sansio::Protocol;
 use rtc::shared::error::Error;
 use rtc::shared::marshal::MarshalSize;
@@ -29,6 +30,8 @@ const QUEUE_PACKETS: usize = 4096;
 pub(crate) struct AudioFirstPacer {
     target: SharedTarget,
     video: Vec<u32>,
+    /// Sent again; before the queue, and counted with it. Its budget bounds it.
+    again: VecDeque<TaggedPacket>,
     queue: VecDeque<TaggedPacket>,
     queued_bits: f64,
     /// When the packets sent so far are paid for.
@@ -43,6 +46,7 @@ impl AudioFirstPacer {
         Self {
             target,
             video: Vec::new(),
+            again: VecDeque::new(),
             queue: VecDeque::new(),
             queued_bits: 0.0,
             paid_until: None,
@@ -70,13 +74,13 @@ impl AudioFirstPacer {
     }
 
     fn due(&self) -> Option<Instant> {
-        let head = self.queue.front()?;
+        let head = self.again.front().or(self.queue.front())?;
         Some(self.paid_until.map_or(head.now, |paid| paid - Duration::from_secs_f64(BURST_S).min(MAX_WAIT)))
     }
 
     fn release(&mut self, now: Instant) {
         let burst = Duration::from_secs_f64(BURST_S);
-        while let Some(head) = self.queue.front() {
+        while let Some(head) = self.again.front().or(self.queue.front()) {
             let paid = self.paid_until.map_or(now, |p| p.max(now));
             if paid > now + burst {
                 break;
@@ -84,7 +88,7 @@ impl AudioFirstPacer {
             let bits = Self::bits(head);
             self.paid_until = Some(paid + Duration::from_secs_f64(bits / self.rate(now)));
             self.queued_bits = (self.queued_bits - bits).max(0.0);
-            if let Some(mut packet) = self.queue.pop_front() {
+            if let Some(mut packet) = self.again.pop_front().or_else(|| self.queue.pop_front()) {
                 packet.now = now;
                 self.ready.push_back(packet);
             }
@@ -116,8 +120,12 @@ impl Protocol<TaggedPacket, TaggedPacket, ()> for AudioFirstPacer {
         let now = packet.now;
         self.started.get_or_insert(now);
         self.queued_bits += Self::bits(&packet);
-        self.queue.push_back(packet);
-        if self.queue.len() > QUEUE_PACKETS
+        if packet.message.has(&Attribute::Retransmission) {
+            self.again.push_back(packet);
+        } else {
+            self.queue.push_back(packet);
+        }
+        if self.queue.len() + self.again.len() > QUEUE_PACKETS
             && let Some(oldest) = self.queue.pop_front()
         {
             self.queued_bits -= Self::bits(&oldest);
@@ -190,6 +198,27 @@ mod tests {
         p.handle_write(packet(2, now, 100)).expect("passed");
         let out = p.poll_write().expect("the sound");
         assert!(matches!(out.message.packet, Packet::Rtp(rtp) if rtp.header.ssrc == 2));
+    }
+
+    #[test]
+    fn what_is_sent_again_overtakes_a_waiting_keyframe() {
+        let (mut p, now) = (pacer(500), Instant::now());
+        for _ in 0..50 {
+            p.handle_write(packet(1, now, 1200)).expect("queued");
+        }
+        drain(&mut p);
+        let mut again = packet(1, now, 300);
+        again.message.add(Attribute::Retransmission);
+        p.handle_write(again).expect("queued");
+        while drain(&mut p) == 0 {
+            let due = p.poll_timeout().expect("something waits");
+            p.handle_timeout(due.max(now)).expect("released");
+            if let Some(first) = p.poll_write() {
+                assert!(first.message.has(&Attribute::Retransmission));
+                return;
+            }
+        }
+        panic!("new packets left before the one that is sent again");
     }
 
     #[test]

@@ -157,7 +157,6 @@ impl Session {
     }
 
     pub(super) fn joining_message(&mut self, now: Instant, link: LinkId, message: ServerMessage) {
-        let Stage::Joining(joining) = &mut self.stage else { return };
         match message {
             ServerMessage::Joined(_) if !self.links.asked(link) => {
                 self.patience.strange("a seat that was not asked for")

@@ -1,0 +1,48 @@
+//! What a packet passes between a call's media and the wire: the interceptors, wire-most first.
+//!
+//! `Slot` numbers say how far from the wire each is: packets that leave pass from high to low, packets that come from
+//! low to high.
+
+use super::nack::{NackGenerator, NackResponder};
+use super::reports::{CaptureClocks, SenderReports};
+use super::tap::{Feedback, FeedbackTap};
+use crate::rate::{AudioFirstPacer, Estimator, SharedRoundTrip, SharedTarget};
+use tokio::sync::mpsc;
+use visavis_media::time::WallClock;
+use webrtc::error::Error;
+use webrtc::peer_connection::{
+    CongestionFeedback, MediaEngine, Registry, Slot, configure_congestion_control, configure_rtcp_reports,
+};
+
+/// What the interceptors share with the rest of a call.
+#[derive(Clone)]
+pub(crate) struct Shared {
+    pub feedback: mpsc::Sender<Feedback>,
+    pub target: SharedTarget,
+    pub round_trip: SharedRoundTrip,
+    pub clocks: CaptureClocks,
+}
+
+/// The chain of one connection; registers what has to be negotiated for it. RTX is not registered: the crate unwraps
+/// it above its NACK generator's place, which would ask for recovered packets again and again.
+///
+/// # Errors
+/// Where the engine refuses the header extension for transport-wide numbers.
+pub(crate) fn registry(
+    engine: &mut MediaEngine,
+    estimator: Estimator,
+    wall: WallClock,
+    shared: &Shared,
+) -> Result<Registry, Error> {
+    let Shared { feedback, target, round_trip, clocks } = shared.clone();
+    let registry = Registry::new().with(Slot::from(500), FeedbackTap::new(feedback, round_trip.clone()));
+    let registry = configure_rtcp_reports(registry);
+    let registry = configure_congestion_control(registry, estimator, CongestionFeedback::Twcc, engine)?;
+    // A slot holds one interceptor, the last one wins: ours let sound pass and follow the true target, and report the
+    // moment of capture.
+    Ok(registry
+        .with(Slot::Pacer, AudioFirstPacer::new(target.clone()))
+        .with(Slot::NackResponder, NackResponder::new(round_trip.clone(), target))
+        .with(Slot::NackGenerator, NackGenerator::new(round_trip))
+        .with(Slot::SenderReport, SenderReports::new(clocks, wall)))
+}

@@ -1,0 +1,260 @@
+//! Asks for missing packets (RFC 4585 §6.2.1), and answers where the other side asks.
+//!
+//! In place of the crate's two interceptors: its generator repeats every 100 ms without an end, whatever the round
+//! trip, so that behind a queue most of what arrives are copies; its responder answers every request, so that anybody
+//! could make us send at many times our rate. What is asked when, and what is sent again, is decided in `rate`.
+
+use crate::rate::{NackList, ResendBudget, ResendHistory, SharedRoundTrip, SharedTarget};
+use rtc::interceptor::{Attribute, AttributedPacket, Interceptor, Packet, StreamInfo, TaggedPacket};
+use rtc::rtcp::transport_feedbacks::transport_layer_nack::{TransportLayerNack, nack_pairs_from_sequence_numbers};
+use rtc::sansio::Protocol;
+use rtc::shared::error::Error;
+use std::collections::{HashMap, VecDeque};
+use std::time::Instant;
+
+/// Streams that are kept track of; a call has one that asks. A description could name any number.
+const MAX_STREAMS: usize = 8;
+
+/// Pairs of a number and the sixteen after it in one message; the crate refuses to write more than 253.
+const MAX_PAIRS: usize = 128;
+
+/// Whether generic NACK was negotiated for a stream.
+fn negotiated(info: &StreamInfo) -> bool {
+    info.rtcp_feedback.iter().any(|f| f.typ == "nack" && f.parameter.is_empty())
+}
+
+/// Asks: watches what arrives, application-ward of whatever repairs it.
+pub(crate) struct NackGenerator {
+    round_trip: SharedRoundTrip,
+    streams: HashMap<u32, NackList>,
+    ssrc: u32,
+    inbound: VecDeque<TaggedPacket>,
+    outbound: VecDeque<TaggedPacket>,
+}
+
+impl NackGenerator {
+    pub(crate) fn new(round_trip: SharedRoundTrip) -> Self {
+        Self {
+            round_trip,
+            streams: HashMap::new(),
+            ssrc: rand::random(),
+            inbound: VecDeque::new(),
+            outbound: VecDeque::new(),
+        }
+    }
+
+    fn ask(&mut self, now: Instant) {
+        let path = self.round_trip.get();
+        for (media_ssrc, list) in &mut self.streams {
+            if list.poll_timeout().is_none_or(|due| due > now) {
+                continue;
+            }
+            let nacks = nack_pairs_from_sequence_numbers(&list.ask(now, &path));
+            let messages = nacks.chunks(MAX_PAIRS).map(|nacks| -> Box<dyn rtc::rtcp::Packet> {
+                let (sender_ssrc, media_ssrc, nacks) = (self.ssrc, *media_ssrc, nacks.to_vec());
+                Box::new(TransportLayerNack { sender_ssrc, media_ssrc, nacks })
+            });
+            let all: Vec<_> = messages.collect();
+            // An empty one has a meaning of its own in the chain.
+            if !all.is_empty() {
+                let message = AttributedPacket::new(Packet::Rtcp(all));
+                self.outbound.push_back(TaggedPacket { now, transport: Default::default(), message });
+            }
+        }
+    }
+}
+
+impl Protocol<TaggedPacket, TaggedPacket, ()> for NackGenerator {
+    type Rout = TaggedPacket;
+    type Wout = TaggedPacket;
+    type Eout = ();
+    type Error = Error;
+    type Time = Instant;
+
+    fn handle_read(&mut self, packet: TaggedPacket) -> Result<(), Error> {
+        if let Packet::Rtp(rtp) = &packet.message.packet
+            && let Some(list) = self.streams.get_mut(&rtp.header.ssrc)
+        {
+            list.received(packet.now, rtp.header.sequence_number, &self.round_trip.get());
+            self.ask(packet.now);
+        }
+        self.inbound.push_back(packet);
+        Ok(())
+    }
+
+    fn poll_read(&mut self) -> Option<TaggedPacket> {
+        self.inbound.pop_front()
+    }
+
+    fn handle_write(&mut self, packet: TaggedPacket) -> Result<(), Error> {
+        self.outbound.push_back(packet);
+        Ok(())
+    }
+
+    fn poll_write(&mut self) -> Option<TaggedPacket> {
+        self.outbound.pop_front()
+    }
+
+    fn handle_timeout(&mut self, now: Instant) -> Result<(), Error> {
+        self.ask(now);
+        Ok(())
+    }
+
+    fn poll_timeout(&mut self) -> Option<Instant> {
+        self.streams.values().filter_map(NackList::poll_timeout).min()
+    }
+}
+
+impl Interceptor for NackGenerator {
+    fn bind_remote_stream(&mut self, info: &StreamInfo) {
+        if negotiated(info) && self.streams.len() < MAX_STREAMS {
+            self.streams.entry(info.ssrc).or_default();
+        }
+    }
+
+    fn unbind_remote_stream(&mut self, info: &StreamInfo) {
+        self.streams.remove(&info.ssrc);
+    }
+
+    fn bind_local_stream(&mut self, _: &StreamInfo) {}
+
+    fn unbind_local_stream(&mut self, _: &StreamInfo) {}
+}
+
+/// Answers: keeps what was sent, and sends it again within a budget.
+pub(crate) struct NackResponder {
+    round_trip: SharedRoundTrip,
+    target: SharedTarget,
+    streams: HashMap<u32, ResendHistory>,
+    budget: ResendBudget,
+    inbound: VecDeque<TaggedPacket>,
+    outbound: VecDeque<TaggedPacket>,
+}
+
+impl NackResponder {
+    pub(crate) fn new(round_trip: SharedRoundTrip, target: SharedTarget) -> Self {
+        Self {
+            round_trip,
+            target,
+            streams: HashMap::new(),
+            budget: ResendBudget::new(),
+            inbound: VecDeque::new(),
+            outbound: VecDeque::new(),
+        }
+    }
+
+    fn answer(&mut self, now: Instant, nack: &TransportLayerNack) {
+        let Some(history) = self.streams.get_mut(&nack.media_ssrc) else { return };
+        let path = self.round_trip.get();
+        self.budget.follow(now, self.target.get());
+        for pair in &nack.nacks {
+            let further = (0..16u16).filter(|bit| pair.lost_packets & (1 << bit) != 0).map(|bit| bit + 1);
+            for sequence in std::iter::once(0).chain(further).map(|after| pair.packet_id.wrapping_add(after)) {
+                if let Some(packet) = history.asked(now, sequence, &path, &mut self.budget) {
+                    let message = AttributedPacket::new(Packet::Rtp(packet)).with(Attribute::Retransmission);
+                    self.outbound.push_back(TaggedPacket { now, transport: Default::default(), message });
+                }
+            }
+        }
+    }
+}
+
+impl Protocol<TaggedPacket, TaggedPacket, ()> for NackResponder {
+    type Rout = TaggedPacket;
+    type Wout = TaggedPacket;
+    type Eout = ();
+    type Error = Error;
+    type Time = Instant;
+
+    fn handle_read(&mut self, packet: TaggedPacket) -> Result<(), Error> {
+        if let Packet::Rtcp(all) = &packet.message.packet {
+            for nack in all.iter().filter_map(|p| p.as_any().downcast_ref()) {
+                self.answer(packet.now, nack);
+            }
+        }
+        self.inbound.push_back(packet);
+        Ok(())
+    }
+
+    fn poll_read(&mut self) -> Option<TaggedPacket> {
+        self.inbound.pop_front()
+    }
+
+    fn handle_write(&mut self, packet: TaggedPacket) -> Result<(), Error> {
+        if let Packet::Rtp(rtp) = &packet.message.packet
+            && let Some(history) = self.streams.get_mut(&rtp.header.ssrc)
+        {
+            history.sent(packet.now, rtp);
+        }
+        self.outbound.push_back(packet);
+        Ok(())
+    }
+
+    fn poll_write(&mut self) -> Option<TaggedPacket> {
+        self.outbound.pop_front()
+    }
+}
+
+impl Interceptor for NackResponder {
+    fn bind_local_stream(&mut self, info: &StreamInfo) {
+        if negotiated(info) && self.streams.len() < MAX_STREAMS {
+            self.streams.entry(info.ssrc).or_insert_with(ResendHistory::new);
+        }
+    }
+
+    fn unbind_local_stream(&mut self, info: &StreamInfo) {
+        self.streams.remove(&info.ssrc);
+    }
+
+    fn bind_remote_stream(&mut self, _: &StreamInfo) {}
+
+    fn unbind_remote_stream(&mut self, _: &StreamInfo) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rate::MAX_MISSING;
+    use rtc::interceptor::RTCPFeedback;
+    use std::time::Duration;
+
+    fn video(ssrc: u32, parameter: &str) -> StreamInfo {
+        let rtcp_feedback = vec![RTCPFeedback { typ: "nack".into(), parameter: parameter.into() }];
+        StreamInfo { ssrc, rtcp_feedback, ..Default::default() }
+    }
+
+    fn packet(ssrc: u32, sequence: u16, now: Instant) -> TaggedPacket {
+        let mut rtp = rtc::rtp::Packet::default();
+        (rtp.header.ssrc, rtp.header.sequence_number) = (ssrc, sequence);
+        TaggedPacket { now, transport: Default::default(), message: AttributedPacket::new(Packet::Rtp(rtp)) }
+    }
+
+    #[test]
+    fn as_many_single_losses_as_are_kept_fit_into_one_message_that_can_be_written() {
+        let (mut generator, now) = (NackGenerator::new(SharedRoundTrip::default()), Instant::now());
+        generator.bind_remote_stream(&video(1, ""));
+        // A number and the sixteen after it share a pair: of eighteen packets one is missing.
+        let came = (0..18 * MAX_MISSING as u16 + 2).filter(|s| *s == 0 || s % 18 != 0);
+        came.for_each(|sequence| generator.handle_read(packet(1, sequence, now)).expect("taken"));
+        generator.handle_timeout(now + Duration::from_millis(10)).expect("asked");
+        let Some(Packet::Rtcp(all)) = generator.poll_write().map(|p| p.message.packet) else { panic!("no request") };
+        let bytes = rtc::rtcp::packet::marshal(&all).expect("writable");
+        assert!(bytes.len() < 1200, "{} bytes", bytes.len());
+        let nacks = all.iter().filter_map(|p| p.as_any().downcast_ref::<TransportLayerNack>());
+        assert_eq!(nacks.map(|n| n.nacks.len()).sum::<usize>(), MAX_MISSING);
+        assert!(generator.poll_write().is_none());
+    }
+
+    #[test]
+    fn streams_without_generic_nack_are_not_asked_for_and_their_number_is_bounded() {
+        let (mut generator, now) = (NackGenerator::new(SharedRoundTrip::default()), Instant::now());
+        generator.bind_remote_stream(&video(1, "pli"));
+        [1, 5].iter().for_each(|s| generator.handle_read(packet(1, *s, now)).expect("taken"));
+        assert_eq!(generator.poll_timeout(), None);
+        (0..1000).for_each(|ssrc| generator.bind_remote_stream(&video(ssrc, "")));
+        assert_eq!(generator.streams.len(), MAX_STREAMS);
+        let mut responder = NackResponder::new(SharedRoundTrip::default(), SharedTarget::new(Default::default()));
+        (0..1000).for_each(|ssrc| responder.bind_local_stream(&video(ssrc, "")));
+        assert_eq!(responder.streams.len(), MAX_STREAMS);
+    }
+}
