@@ -1,9 +1,11 @@
 //! Tries a camera and prints what it finds, one line each, for people and for scripts.
 //!
-//! `camera_probe list` · `camera_probe run SPEC WxH FPS SECONDS [LAYOUT] [bars]` · `camera_probe spoil NUMBER`
+//! `camera_probe list` · `camera_probe run SPEC WxH FPS SECONDS [LAYOUT] [bars]` · `camera_probe spoil NUMBER INTERVAL` ·
+//! `camera_probe control NUMBER NAME VALUE`
 //!
-//! LAYOUT is one of `nv12 yuyv rgb bgr mjpeg gray`. `spoil` (Linux) leaves an odd frame interval on /dev/videoNUMBER,
-//! as another program might, which nokhwa alone cannot open then.
+//! LAYOUT is one of `nv12 yuyv rgb bgr mjpeg gray`. `spoil` (Linux) leaves a frame interval like `2/25` s on
+//! /dev/videoNUMBER, as another program might, which nokhwa alone cannot open then. `control` (Linux) sets a control of that device by
+//! its name: the kernel's virtual webcam can be made to fail in this way.
 //!
 //! `run` prints `state …` for each change, once a second `frames …`, and at the end `colours …`: the mean Y, Cb, Cr of
 //! eight equal columns in the lower half of the last picture. With `bars` it compares these with the eight colour bars
@@ -15,7 +17,8 @@ use visavis_capture::format::PixelKind;
 use visavis_capture::{Camera, CameraSpec, CameraState, CameraWish, list_devices};
 use visavis_media::{I420, VideoFrame};
 
-const USAGE: &str = "camera_probe list | run SPEC WxH FPS SECONDS [LAYOUT] [bars] | spoil NUMBER";
+const USAGE: &str =
+    "camera_probe list | run SPEC WxH FPS SECONDS [LAYOUT] [bars] | spoil NUMBER INTERVAL | control NUMBER NAME VALUE";
 
 /// White, yellow, cyan, green, magenta, red, blue, black at 75 %, limited-range BT.601.
 const BARS: [[u8; 3]; 8] = [
@@ -48,7 +51,9 @@ fn main() {
         }
         ["run", spec, size, fps, seconds, rest @ ..] => run(spec, size, fps, seconds, rest),
         #[cfg(target_os = "linux")]
-        ["spoil", number] => spoil(number),
+        ["spoil", number, interval] => spoil(number, interval),
+        #[cfg(target_os = "linux")]
+        ["control", number, name, value] => control(number, name, value),
         _ => Err(USAGE.to_owned()),
     };
     if let Err(error) = done {
@@ -122,13 +127,29 @@ fn layout(word: &str) -> Option<PixelKind> {
 }
 
 #[cfg(target_os = "linux")]
-fn spoil(number: &str) -> Result<(), String> {
+fn spoil(number: &str, interval: &str) -> Result<(), String> {
     use v4l::video::{Capture, capture::Parameters};
     let number = number.parse().map_err(|_| format!("`{number}` is no number"))?;
     let device = v4l::Device::new(number).map_err(|error| error.to_string())?;
-    let interval = v4l::Fraction::new(2, 25);
+    let parts = interval.split_once('/').and_then(|(n, d)| Some((n.parse().ok()?, d.parse().ok()?)));
+    let (numerator, denominator) = parts.ok_or_else(|| format!("`{interval}` is no interval like 2/25"))?;
+    let interval = v4l::Fraction::new(numerator, denominator);
     let left = device.set_params(&Parameters::new(interval)).map_err(|error| error.to_string())?.interval;
     println!("interval {}/{} s", left.numerator, left.denominator);
+    Ok(())
+}
+
+#[cfg(target_os = "linux")]
+fn control(number: &str, name: &str, value: &str) -> Result<(), String> {
+    use v4l::control::{Control, Value};
+    let number = number.parse().map_err(|_| format!("`{number}` is no number"))?;
+    let value = value.parse().map_err(|_| format!("`{value}` is no number"))?;
+    let device = v4l::Device::new(number).map_err(|error| error.to_string())?;
+    let known = device.query_controls().map_err(|error| error.to_string())?;
+    let id =
+        known.iter().find(|control| control.name == name).ok_or_else(|| format!("there is no control `{name}`"))?.id;
+    device.set_control(Control { id, value: Value::Integer(value) }).map_err(|error| error.to_string())?;
+    println!("control {name} is {value}");
     Ok(())
 }
 

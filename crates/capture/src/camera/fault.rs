@@ -40,6 +40,9 @@ mod tests {
         assert_eq!(of("No such device (os error 19)"), DeviceError::Unplugged);
         assert_eq!(of("Failed to Fufill"), DeviceError::UnsupportedFormat);
         assert_eq!(of("Input/output error (os error 5)"), DeviceError::Other("Input/output error (os error 5)".into()));
+        // A second stream of a camera in use is refused there, and not when the camera is opened.
+        let stream = NokhwaError::OpenStreamError("Device or resource busy (os error 16)".to_owned());
+        assert_eq!(from_nokhwa(&stream, "Cam"), DeviceError::Busy { name: "Cam".to_owned() });
         let read = NokhwaError::ReadFrameError("No such device (os error 19)".to_owned());
         assert_eq!(from_nokhwa(&read, "Cam"), DeviceError::Unplugged);
     }

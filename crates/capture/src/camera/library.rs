@@ -89,10 +89,12 @@ pub(super) fn open<L: Library>(
 /// The place of the camera that `wanted` means.
 fn find<C: AsRef<DeviceInfo>>(cameras: &[C], wanted: &str) -> Result<usize, DeviceError> {
     let infos = cameras.iter().map(AsRef::as_ref);
-    // A path is an id and no part of a name: where /dev/video1 is away, /dev/video10 is another camera.
+    // A path is an id and no part of a name: where /dev/video1 is away, /dev/video10 is another camera. One device has
+    // several paths.
     if wanted.starts_with('/') {
+        let real = |path: &str| std::fs::canonicalize(path).unwrap_or_else(|_| path.into());
         let not_found = || DeviceError::NotFound { wanted: wanted.to_owned() };
-        return infos.clone().position(|info| info.id == wanted).ok_or_else(not_found);
+        return infos.clone().position(|info| real(&info.id) == real(wanted)).ok_or_else(not_found);
     }
     pick(&infos, wanted)
 }
@@ -137,6 +139,20 @@ mod tests {
         let fake = Fake::with([camera("/dev/video10", Ok(1))]);
         assert_eq!(opened(&fake, Some("/dev/video1"), &left), not_found("/dev/video1"));
         assert_eq!(opened(&fake, Some("/dev/video10"), &left), Ok("Camera /dev/video10".to_owned()));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_camera_is_found_by_any_of_its_paths() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (node, by_id) = (folder.path().join("video0"), folder.path().join("by-id"));
+        std::fs::write(&node, "").expect("writable");
+        std::os::unix::fs::symlink(&node, &by_id).expect("writable");
+        let fake = Fake::with([camera("/other", Ok(1)), camera(by_id.to_str().expect("text"), Ok(1))]);
+        for path in [&node, &by_id] {
+            let found = opened(&fake, path.to_str(), &LeftBehind::new());
+            assert!(found.is_ok_and(|name| name.ends_with("by-id")), "{path:?}");
+        }
     }
 
     #[test]

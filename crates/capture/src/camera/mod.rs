@@ -113,7 +113,7 @@ impl Camera {
             match run(&spec, Wanted { wish, layout }, stop, &mut outlet) {
                 Ok(()) => state(CameraState::Off),
                 Err(error) => {
-                    tracing::info!(camera = %spec, %error, "camera failed");
+                    tracing::debug!(camera = %spec, %error, "camera failed");
                     state(CameraState::Failed(error));
                 }
             }

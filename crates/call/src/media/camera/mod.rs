@@ -143,7 +143,10 @@ fn run<C>(
         // Only now: a camera that is said to be off is off.
         state.send_if_modified(|shown| {
             let changed = shown != policy.state();
-            shown.clone_from(policy.state());
+            if changed {
+                tracing::info!(state = policy.state().word(), "camera");
+                shown.clone_from(policy.state());
+            }
             changed
         });
         if let Some(Action::Open(attempt, spec)) = action
