@@ -2,98 +2,17 @@
 //! in a folder of its own. Needs `pulseaudio` and its utilities (`scripts/setup` installs them).
 #![cfg(target_os = "linux")]
 
-use std::f32::consts::TAU;
+#[path = "support/pulse.rs"]
+mod pulse;
+
+use pulse::{LIMIT, Running, Server, frequency, rms, sine};
 use std::io::{Read, Write};
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
-use visavis_capture::{DeviceError, Microphone, MicrophoneSpec, Speaker, SpeakerSpec, list_devices};
+use visavis_capture::{DeviceError, Microphone, MicrophoneSpec, Speaker, SpeakerSpec, list_devices, list_sound};
 use visavis_media::{FRAME_DURATION, FRAME_SAMPLES, SAMPLE_RATE};
 
 const TICK: Duration = Duration::from_millis(10);
-/// Nothing here takes as long, even on a loaded machine.
-const LIMIT: Duration = Duration::from_secs(30);
-
-/// A process that ends with the test, also when that fails.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// A sound server with a loudspeaker `speaker` (48 kHz stereo) and a microphone `mic` that hears the sink `micfeed`.
-struct Server {
-    _daemon: Running,
-    folder: tempfile::TempDir,
-}
-
-impl Server {
-    fn start() -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o700)).expect("our folder");
-        let socket = format!("module-native-protocol-unix auth-anonymous=1 socket={}", path(&folder, "native"));
-        let modules = [
-            socket.as_str(),
-            "module-null-sink sink_name=speaker rate=48000 channels=2 sink_properties=device.description=Speaker",
-            "module-null-sink sink_name=micfeed rate=48000 channels=1 sink_properties=device.description=Feed",
-            "module-remap-source source_name=mic master=micfeed.monitor source_properties=device.description=Mic",
-            "module-null-sink sink_name=slow rate=44100 channels=6 sink_properties=device.description=Surround",
-        ];
-        let mut daemon = Command::new("pulseaudio");
-        daemon.args(["-n", "--daemonize=no", "--exit-idle-time=-1", "--use-pid-file=no", "--disable-shm=yes"]);
-        modules.iter().for_each(|module| {
-            daemon.args(["-L", module]);
-        });
-        daemon.env("XDG_RUNTIME_DIR", folder.path()).env("HOME", folder.path()).stderr(Stdio::null());
-        let daemon = daemon.spawn().expect("pulseaudio is installed (scripts/setup)");
-        let server = Self { _daemon: Running(daemon), folder };
-        let since = Instant::now();
-        while !server.pactl(&["info"]) {
-            assert!(since.elapsed() < LIMIT, "the sound server does not answer");
-            std::thread::yield_now();
-        }
-        assert!(server.pactl(&["set-default-sink", "speaker"]) && server.pactl(&["set-default-source", "mic"]));
-        server
-    }
-
-    fn address(&self) -> String {
-        format!("unix:{}", path(&self.folder, "native"))
-    }
-
-    fn pactl(&self, words: &[&str]) -> bool {
-        let mut pactl = self.tool("pactl");
-        pactl.args(words).stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
-    }
-
-    fn tool(&self, name: &str) -> Command {
-        let mut tool = Command::new(name);
-        tool.env("PULSE_SERVER", self.address()).env("XDG_RUNTIME_DIR", self.folder.path());
-        tool
-    }
-}
-
-fn path(folder: &tempfile::TempDir, name: &str) -> String {
-    Path::join(folder.path(), name).display().to_string()
-}
-
-fn sine(pitch: f32, from: usize, samples: usize) -> impl Iterator<Item = f32> {
-    (from..from + samples).map(move |i| 0.4 * (TAU * (pitch * i as f32 / SAMPLE_RATE as f32).fract()).sin())
-}
-
-/// Pitch of a steady tone, by its upward zero crossings, in Hz.
-fn frequency(sound: &[f32]) -> f32 {
-    let crossing = |i: &usize| sound[*i] <= 0.0 && sound[i + 1] > 0.0;
-    let exact = |i: usize| i as f32 + sound[i] / (sound[i] - sound[i + 1]);
-    let crossings: Vec<f32> = (0..sound.len().saturating_sub(1)).filter(crossing).map(exact).collect();
-    match crossings.as_slice() {
-        [first, .., last] => (crossings.len() - 1) as f32 * SAMPLE_RATE as f32 / (last - first),
-        _ => 0.0,
-    }
-}
 
 /// Whether most of a recording is a tone of this pitch, neither faint nor distorted: a busy machine may drop a few
 /// pieces on its way through the server.
@@ -105,10 +24,6 @@ fn assert_tone(sound: &[f32], pitch: f32) {
 
 /// 50 ms.
 const PIECE: usize = SAMPLE_RATE as usize / 20;
-
-fn rms(sound: &[f32]) -> f32 {
-    (sound.iter().map(|s| s * s).sum::<f32>() / sound.len() as f32).sqrt()
-}
 
 /// Calls `tick` every 10 ms until it is satisfied.
 fn every_tick(mut tick: impl FnMut() -> bool) {
@@ -125,10 +40,15 @@ fn every_tick(mut tick: impl FnMut() -> bool) {
 /// One test, as its parts share the server, and the process has one environment.
 #[test]
 fn real_sound_devices_carry_a_tone_both_ways() {
-    let mut server = Server::start();
+    let mut server = Server::start(&[
+        "module-null-sink sink_name=speaker rate=48000 channels=2 sink_properties=device.description=Speaker",
+        "module-null-sink sink_name=micfeed rate=48000 channels=1 sink_properties=device.description=Feed",
+        "module-remap-source source_name=mic master=micfeed.monitor source_properties=device.description=Mic",
+        "module-null-sink sink_name=slow rate=44100 channels=6 sink_properties=device.description=Surround",
+    ]);
     // Safe: no other thread of this process runs yet.
     unsafe { std::env::set_var("PULSE_SERVER", server.address()) };
-    unsafe { std::env::set_var("XDG_RUNTIME_DIR", server.folder.path()) };
+    unsafe { std::env::set_var("XDG_RUNTIME_DIR", server.folder()) };
 
     stage("list", the_list_has_the_devices_and_their_defaults);
     stage("microphone", || a_tone_into_the_microphone_is_read(&server));
@@ -138,6 +58,7 @@ fn real_sound_devices_carry_a_tone_both_ways() {
     stage("list often", listing_often_costs_no_threads);
     stage("not found", a_device_that_is_not_there_is_not_found);
     stage("server dies", || a_server_that_dies_is_noticed(&mut server));
+    stage("no microphone", || the_monitor_of_a_loudspeaker_is_no_microphone_by_default(&server));
 }
 
 fn stage(name: &str, run: impl FnOnce()) {
@@ -254,8 +175,7 @@ fn a_device_that_is_not_there_is_not_found() {
 fn a_server_that_dies_is_noticed(server: &mut Server) {
     let mut microphone = Microphone::open(&MicrophoneSpec::Default).expect("a microphone");
     let mut speaker = Speaker::open(&SpeakerSpec::Default).expect("a loudspeaker");
-    server._daemon.0.kill().expect("our child");
-    server._daemon.0.wait().expect("our child");
+    server.kill();
     let (died, mut noticed) = (Instant::now(), [None; 2]);
     every_tick(|| {
         while microphone.read().is_some() {}
@@ -273,4 +193,16 @@ fn a_server_that_dies_is_noticed(server: &mut Server) {
     assert!(closing.elapsed() < Duration::from_secs(3), "closing must not hang");
     let lists = list_devices();
     assert!(lists.microphones.iter().all(|d| !d.id.starts_with("pulseaudio")));
+    assert!(list_sound().is_err(), "nobody else is asked while the server may come back");
+    server.run();
+    let lists = list_sound().expect("the new server answers");
+    assert_eq!(lists.microphones.default_device().map(|d| d.id.as_str()), Some("pulseaudio:mic"));
+    assert!(lists.microphones.hidden.iter().any(|d| d.id == "pulseaudio:speaker.monitor"));
+}
+
+fn the_monitor_of_a_loudspeaker_is_no_microphone_by_default(server: &Server) {
+    server.unload("source_name=mic");
+    assert_eq!(Microphone::open(&MicrophoneSpec::Default).err(), Some(DeviceError::NoDevice));
+    let spec = MicrophoneSpec::Device("pulseaudio:speaker.monitor".to_owned());
+    assert_eq!(Microphone::open(&spec).expect("asked for by its id").name(), "Monitor of Speaker");
 }

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use visavis_capture::{
     DeviceError, DeviceInfo, DeviceLists, DeviceState, Microphone, MicrophoneSpec, SoundLists, Speaker, SpeakerSpec,
-    Worker,
+    StopFlag, Worker,
 };
 
 /// An opening that takes longer has failed; Bluetooth may take three seconds.
@@ -79,7 +79,7 @@ impl AudioDevices {
         list: bool,
     ) -> Self {
         let own = news.clone();
-        let worker = Worker::spawn("audio-devices", move |_| Desk::new(board, &audio, own, list).run(&inbox));
+        let worker = Worker::spawn("audio-devices", move |stop| Desk::new(board, &audio, own, list).run(&inbox, stop));
         Self { news, worker: Some(worker) }
     }
 
@@ -124,8 +124,8 @@ impl Desk {
         Self { board, lister, list, pace, microphone, speaker: Side::new(SpeakerSpec::None, audio.clone(), news) }
     }
 
-    fn run(mut self, inbox: &Receiver<DeviceNews>) {
-        loop {
+    fn run(mut self, inbox: &Receiver<DeviceNews>, stop: &StopFlag) {
+        while !stop.is_set() {
             let now = Instant::now();
             let at = [self.microphone.poll_timeout(now), self.speaker.poll_timeout(now)].into_iter().flatten().min();
             let wait = at.map_or(LOOK, |at| at.saturating_duration_since(now).min(LOOK));

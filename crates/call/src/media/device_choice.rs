@@ -97,7 +97,7 @@ impl DeviceChoice {
             return;
         }
         self.list = Some(list);
-        self.faults.clear();
+        self.faults.retain(|target, _| matches!(target, Target::StandIn(_)));
         self.note_name();
     }
 
@@ -184,7 +184,12 @@ impl DeviceChoice {
             }
             (Wish::Default | Wish::Device(_), Some(Ok(list))) => {
                 let chosen = self.chosen(list).map(target).and_then(may);
-                chosen.or_else(|| list.default_device().map(target).and_then(may))
+                let or_default = chosen.or_else(|| list.default_device().map(target).and_then(may));
+                // Better than nothing, while the right one does not open.
+                or_default.or_else(|| {
+                    let open = self.open.as_ref().map(|open| &open.target)?;
+                    list.offered.iter().map(target).find(|there| there == open)
+                })
             }
         }
     }

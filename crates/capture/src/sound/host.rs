@@ -7,7 +7,7 @@ use crate::{DeviceError, worker::panic_text};
 use cpal::traits::{DeviceTrait, HostTrait};
 use cpal::{BufferSize, Device, Host, SampleFormat, StreamConfig, SupportedBufferSize, SupportedStreamConfig};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use visavis_media::SAMPLE_RATE;
 
@@ -25,14 +25,33 @@ pub(crate) enum Direction {
     Output,
 }
 
-/// The one connection of the process to its sound system.
+/// The connections of the process to its sound system.
 struct Kept {
     host: Option<Arc<Host>>,
+    /// Connections to the same Pulse server for loudspeakers, the first one again among them.
+    lanes: Vec<Lane>,
     preference: Preference,
 }
 
-/// Kept, because each connection to a Pulse server costs a thread that never ends.
-static KEPT: Mutex<Kept> = Mutex::new(Kept { host: None, preference: Preference::new() });
+/// A connection for one loudspeaker.
+///
+/// cpal puts all playback streams of a connection into one synchronisation group (sync id 0), and Pulse refuses a stream
+/// on another sink than the group's. So a loudspeaker that is opened while another still plays needs a connection of its
+/// own.
+#[derive(Clone)]
+pub(crate) struct Lane {
+    host: Arc<Host>,
+    /// Held by whoever uses it.
+    taken: Arc<()>,
+}
+
+/// Kept, because each connection to a Pulse server costs a thread that never ends: as many as loudspeakers were ever
+/// open at once.
+static KEPT: Mutex<Kept> = Mutex::new(Kept { host: None, lanes: Vec::new(), preference: Preference::new() });
+
+fn kept() -> MutexGuard<'static, Kept> {
+    KEPT.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 fn is_pulse(host: &Host) -> bool {
     host.id().to_string() == PULSE
@@ -40,7 +59,7 @@ fn is_pulse(host: &Host) -> bool {
 
 /// The host to ask, a new one where Pulse has come (back).
 fn host() -> Result<Arc<Host>, cpal::Error> {
-    let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut kept = kept();
     let kept = &mut *kept;
     let now = Instant::now();
     if let Some(host) = kept.host.as_ref().filter(|host| is_pulse(host) || !kept.preference.pulse_is_due(now)) {
@@ -68,10 +87,27 @@ fn host() -> Result<Arc<Host>, cpal::Error> {
     Ok(kept.host.insert(Arc::new(cpal::host_from_id(other)?)).clone())
 }
 
+/// A connection on which no loudspeaker plays.
+fn free_lane() -> Result<Lane, cpal::Error> {
+    let first = host()?;
+    let mut kept = kept();
+    if kept.lanes.is_empty() {
+        kept.lanes.push(Lane { host: first.clone(), taken: Arc::default() });
+    }
+    if let Some(free) = kept.lanes.iter().find(|lane| !is_pulse(&first) || Arc::strong_count(&lane.taken) == 1) {
+        return Ok(free.clone());
+    }
+    let lane = Lane { host: Arc::new(cpal::host_from_id(first.id())?), taken: Arc::default() };
+    kept.lanes.push(lane.clone());
+    Ok(lane)
+}
+
 fn forget(host: &Arc<Host>) {
-    let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut kept = kept();
+    kept.lanes.retain(|lane| !Arc::ptr_eq(&lane.host, host));
     if kept.host.as_ref().is_some_and(|kept| Arc::ptr_eq(kept, host)) {
         kept.host = None;
+        kept.lanes.clear();
         if is_pulse(host) {
             kept.preference.lost(Instant::now());
         }
@@ -80,11 +116,19 @@ fn forget(host: &Arc<Host>) {
 
 /// Does `ask` with the host, once more with a new one where the connection was lost, and survives its panic.
 fn with_host<T>(ask: impl Fn(&Host) -> Result<T, cpal::Error>) -> Result<T, DeviceError> {
+    with_lane(|| Ok(Lane { host: host()?, taken: Arc::default() }), |lane| ask(&lane.host))
+}
+
+/// The same with any connection.
+fn with_lane<T>(
+    lane: impl Fn() -> Result<Lane, cpal::Error>,
+    ask: impl Fn(&Lane) -> Result<T, cpal::Error>,
+) -> Result<T, DeviceError> {
     let once = || {
-        let host = host()?;
-        let answer = ask(&host);
+        let lane = lane()?;
+        let answer = ask(&lane);
         if answer.is_err() {
-            forget(&host);
+            forget(&lane.host);
         }
         answer
     };
@@ -100,12 +144,14 @@ pub(crate) struct Found {
     pub device: Device,
     /// Its id and name.
     pub info: DeviceInfo,
+    /// The connection it was found on; kept as long as a loudspeaker's stream.
+    pub lane: Lane,
 }
 
-fn describe(device: Device) -> Option<Found> {
+fn describe(device: &Device) -> Option<DeviceInfo> {
     let id = device.id().ok()?.to_string();
     let name = device.description().map_or_else(|_| id.clone(), |description| description.name().to_owned());
-    Some(Found { device, info: DeviceInfo { id, name, default: false } })
+    Some(DeviceInfo { id, name, default: false })
 }
 
 fn serves(device: &Device, direction: Direction) -> bool {
@@ -116,18 +162,15 @@ fn serves(device: &Device, direction: Direction) -> bool {
 }
 
 /// Every device of a direction among those of the host.
-fn of_direction(host: &Host, devices: &[Device], direction: Direction) -> Vec<Found> {
+fn of_direction(host: &Host, devices: &[Device], direction: Direction) -> Vec<(Device, DeviceInfo)> {
     let default = match direction {
         Direction::Input => host.default_input_device(),
         Direction::Output => host.default_output_device(),
     };
     let default = default.and_then(|device| device.id().ok()).map(|id| id.to_string());
-    let serving = devices.iter().filter(|device| serves(device, direction)).cloned();
-    let mut found: Vec<Found> = serving.filter_map(describe).collect();
-    for Found { info, .. } in &mut found {
-        info.default = Some(&info.id) == default.as_ref();
-    }
-    found
+    let serving = devices.iter().filter(|device| serves(device, direction));
+    let described = serving.filter_map(|device| Some((device.clone(), describe(device)?)));
+    described.map(|(device, info)| (device, DeviceInfo { default: Some(&info.id) == default.as_ref(), ..info })).collect()
 }
 
 /// Whether a person would choose it. Not monitors of loudspeakers, nor the loudspeaker that Pulse makes up where there
@@ -156,21 +199,29 @@ fn sorted(found: impl Iterator<Item = DeviceInfo>) -> SoundDevices {
 pub(crate) fn list() -> Result<SoundLists, DeviceError> {
     with_host(|host| {
         let devices: Vec<Device> = host.devices()?.collect();
-        let list = |direction| sorted(of_direction(host, &devices, direction).into_iter().map(|found| found.info));
+        let list = |direction| sorted(of_direction(host, &devices, direction).into_iter().map(|(_, info)| info));
         Ok(SoundLists { microphones: list(Direction::Input), speakers: list(Direction::Output) })
     })
 }
 
 /// The default device, or the one that `wanted` names.
 pub(crate) fn find(direction: Direction, wanted: Option<&str>) -> Result<Found, DeviceError> {
-    let mut found = with_host(|host| Ok(of_direction(host, &host.devices()?.collect::<Vec<_>>(), direction)))?;
-    let devices = sorted(found.iter().map(|found| found.info.clone()));
+    let lane = || match direction {
+        Direction::Input => Ok(Lane { host: host()?, taken: Arc::default() }),
+        Direction::Output => free_lane(),
+    };
+    let (mut found, lane) = with_lane(lane, |lane| {
+        let devices: Vec<Device> = lane.host.devices()?.collect();
+        Ok((of_direction(&lane.host, &devices, direction), lane.clone()))
+    })?;
+    let devices = sorted(found.iter().map(|(_, info)| info.clone()));
     let device = match wanted {
         Some(wanted) => devices.find(wanted)?,
         None => devices.default_device().ok_or(DeviceError::NoDevice)?,
     };
-    let at = found.iter().position(|found| found.info.id == device.id).ok_or(DeviceError::Unplugged)?;
-    Ok(found.swap_remove(at))
+    let at = found.iter().position(|(_, info)| info.id == device.id).ok_or(DeviceError::Unplugged)?;
+    let (device, info) = found.swap_remove(at);
+    Ok(Found { device, info, lane })
 }
 
 /// How a stream is laid out.

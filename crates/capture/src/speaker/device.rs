@@ -6,7 +6,7 @@ use super::callback::{Drain, Told, build};
 use super::margin::Margin;
 use crate::sound::fade::Fade;
 use crate::sound::fault::{Faults, open_error};
-use crate::sound::host::{self, Direction};
+use crate::sound::host::{self, Direction, Lane};
 use crate::sound::resample::{Frames, Resampler};
 use crate::{Counters, DeviceError, Worker, list::DeviceInfo};
 use cpal::Stream;
@@ -29,7 +29,7 @@ const CLOSE_LIMIT: Duration = Duration::from_millis(500);
 /// A cpal output stream and what goes into it.
 pub(crate) struct DeviceSpeaker {
     info: DeviceInfo,
-    stream: Option<Stream>,
+    stream: Option<(Stream, Lane)>,
     samples: Producer<f32>,
     capacity: usize,
     rate: u32,
@@ -68,7 +68,7 @@ impl DeviceSpeaker {
         let now = Instant::now();
         Ok(Self {
             info: found.info,
-            stream: Some(stream),
+            stream: Some((stream, found.lane)),
             samples,
             capacity,
             rate,

@@ -161,6 +161,18 @@ fn the_default_stands_in_for_a_busy_device_which_is_tried_again_ever_more_seldom
 }
 
 #[test]
+fn a_new_default_that_does_not_open_leaves_the_old_one_open_while_that_is_there() {
+    let mut desk = Desk::new(Wish::Default, "a* b");
+    desk.broken = vec!["b"];
+    desk.lists("a b*");
+    desk.waits(MAX_PAUSE);
+    desk.runs("a", None);
+    assert_eq!(desk.opened, ["a"]);
+    desk.lists("b*");
+    assert_eq!(desk.failed(), DeviceError::Busy { name: "b".into() });
+}
+
+#[test]
 fn a_device_that_fails_is_named_and_retried_at_once_where_the_list_changes() {
     let mut desk = Desk::new(Wish::Off, "a*");
     desk.broken = vec!["a"];
@@ -280,14 +292,13 @@ proptest! {
     #[test]
     fn it_never_thrashes(events in proptest::collection::vec(happens(), 0..60)) {
         let mut desk = Desk::new(Wish::Off, "");
-        let (mut wanted, mut there, mut default) = (Wish::Off, Vec::new(), 0);
+        let mut wanted = Wish::Off;
         // A device that broke rests, and what stands in for it may break as well: then two come back.
         let mut broke = false;
         for event in events {
             let before = desk.attempts;
             match event {
-                Happens::List(ids, marked) => {
-                    (there, default) = (ids, marked);
+                Happens::List(there, default) => {
                     let star = |id: &usize| format!("{}{}", IDS[*id], if *id == default { "*" } else { "" });
                     desk.lists(&there.iter().map(star).collect::<Vec<_>>().join(" "));
                     let first = there.iter().copied().find(|id| *id == default).or(there.first().copied());
@@ -316,7 +327,7 @@ proptest! {
                     broke = broke || desk.choice.open.is_some();
                     desk.breaks();
                 }
-                Happens::Wait(ms) => desk.waits(MS * ms as u32),
+                Happens::Wait(ms) => desk.waits(Duration::from_millis(ms)),
             }
             let allowed = if broke { 2 } else { 1 };
             prop_assert!(desk.attempts - before <= allowed, "{} openings at once", desk.attempts - before);
