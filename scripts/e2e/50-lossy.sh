@@ -11,9 +11,8 @@ loses "$near" 8
 loses "$far" 8
 serves "$near"
 
-calls=${VISAVIS_CALLS:-20}
-python3 "$root/scripts/e2e/calls.py" --bin "$bin" --near "$near" --far "$far" --server "ws://$near_address:7400" \
-    --logs "$tmp" --calls "$calls" --within 4 --median 0.8 --no-watchdog "$@" >"$tmp/calls.txt" ||
-    fail "$(cat "$tmp/calls.txt")"
+count=${VISAVIS_CALLS:-20}
+# Nine in ten within a second: where nothing is repeated until the library's own timer of a second, one in three is not.
+calls --calls "$count" --within 4 --median 0.8 --most 1 --no-watchdog "$@" || fail "$(cat "$tmp/calls.txt")"
 cat "$tmp/calls.txt"
-ok "$calls calls at 8 % loss, $(lost "$near") and $(lost "$far") datagrams lost"
+ok "$count calls at 8 % loss, $(lost "$near") and $(lost "$far") datagrams lost"

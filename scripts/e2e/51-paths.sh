@@ -13,9 +13,7 @@ serves "$near"
 quickest() {
     local what=$1 limit=$2 best
     shift 2
-    mkdir -p "$tmp/$limit"
-    python3 "$root/scripts/e2e/calls.py" --bin "$bin" --near "$near" --far "$far" --server "ws://$near_address:7400" \
-        --logs "$tmp/$limit" --calls 5 "$@" >"$tmp/calls.txt" || fail "$what: $(cat "$tmp/calls.txt")"
+    calls --calls 5 "$@" || fail "$what: $(cat "$tmp/calls.txt")"
     best=$(sed -n 's/^ms from join to connected: //p' "$tmp/calls.txt" | tr ' ' '\n' | sort -n | head -n 1)
     ((best <= limit)) || fail "$what: $best ms; $(cat "$tmp/calls.txt")"
     echo "$what: $best ms"
@@ -48,7 +46,13 @@ for side in "$near" "$far"; do
     inside "$side" ip route add 10.77.9.0/24 dev "${side}0"
     inside "$side" ip neighbour add 10.77.9.9 lladdr 02:00:00:00:00:99 dev "${side}0"
 done
-names=()
-for name in one two three four five six; do names+=(--stun "stun:stun.$name.example.org"); done
-quickest "with a resolver that never answers" 999 "${names[@]}"
+servers=()
+for word in one two three four five six; do servers+=(--stun "stun:stun.$word.example.org"); done
+quickest "with a resolver that never answers" 999 --ended 4 "${servers[@]}"
+
+# Both on one machine that has nothing but loopback, which can do no multicast.
+far=${near}c near=${near}c near_address=127.0.0.1
+apart "$near"
+serves "$near"
+quickest "without an interface for multicast" 999 --local-network
 ok "nothing holds a call up"

@@ -61,6 +61,7 @@ class Peer:
 
     def stop(self):
         """Hangs up; returns the moments of the call."""
+        begun = time.monotonic()
         try:
             self.process.stdin.close()
             self.process.wait(PATIENCE)
@@ -68,6 +69,7 @@ class Peer:
             self.process.kill()
             self.process.wait()
         self.log.close()
+        self.took_to_end = time.monotonic() - begun
         try:
             with open(self.report_file) as report:
                 return json.load(report)["t"]
@@ -88,6 +90,7 @@ def call(options, number, extra):
         moments = [peer.until("connected") for peer in (far, near)]
     finally:
         times = {"far": far.stop(), "near": near.stop()}
+    options.slowest_end = max(options.slowest_end, far.took_to_end, near.took_to_end)
     begun = times["far"].get("join")
     if begun is None or None in moments:
         return None, times, begun
@@ -101,7 +104,10 @@ def main():
     parser.add_argument("--calls", type=int, default=20)
     parser.add_argument("--within", type=float, default=4.0, help="seconds that no call may take longer than")
     parser.add_argument("--median", type=float, default=None, help="seconds that half of them may not take longer than")
+    parser.add_argument("--most", type=float, default=None, help="seconds that one in ten may take longer than")
     parser.add_argument("--first", type=int, default=0, help="number of the first call")
+    parser.add_argument("--ended", type=float, default=10, help="seconds that no peer may take to end")
+    parser.set_defaults(slowest_end=0)
     options, extra = parser.parse_known_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 
@@ -123,6 +129,11 @@ def main():
         wrong.append(f"{late} of {len(took)} calls took longer than {options.within} s")
     if options.median is not None and median > options.median:
         wrong.append(f"half of the calls took longer than {options.median} s")
+    if options.most is not None and sum(s > options.most for s in took) > len(took) / 10:
+        wrong.append(f"more than one call in ten took longer than {options.most} s")
+    print(f"slowest end: {1000 * options.slowest_end:.0f} ms")
+    if options.slowest_end > options.ended:
+        wrong.append(f"a peer took longer than {options.ended} s to end")
     for line in wrong:
         print("wrong:", line)
     sys.exit(bool(wrong))

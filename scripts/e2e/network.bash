@@ -55,7 +55,18 @@ lost() { inside "$1" nft list table inet lossy | sed -n 's/.*counter packets \([
 # serves NAMESPACE: a signaling server there, at port 7400.
 serves() {
     built visavis-server
-    inside "$1" "$bin/visavis-server" --listen 0.0.0.0:7400 >"$tmp/server.log" 2>&1 &
+    # Not by way of the function: its subshell would be what is ended.
+    ip netns exec "$1" "$bin/visavis-server" --listen 0.0.0.0:7400 >"$tmp/server.log" 2>&1 &
     pids+=($!)
     until_true 10 "the signaling server" inside "$1" curl -sf --max-time 1 http://127.0.0.1:7400/healthz -o /dev/null
+}
+
+# calls OPTIONS…: calls from one namespace to the other; what it prints is in $tmp/calls.txt.
+calls() {
+    mkdir -p "$tmp/peers"
+    python3 "$root/scripts/e2e/calls.py" --bin "$bin" --near "$near" --far "$far" \
+        --server "ws://$near_address:7400" --logs "$tmp/peers" "$@" >"$tmp/calls.txt" 2>&1 &
+    pids+=($!)
+    # In the background, so that a signal to the script does not have to wait for it.
+    wait $!
 }

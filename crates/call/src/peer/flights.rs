@@ -2,12 +2,13 @@
 //!
 //! webrtc 0.21 can forget to arm its own timer when a repeated message of the other side crosses with a lost one, and
 //! then neither side sends anything any more. A receiver drops records that it has seen (RFC 6347 §4.1.2.6), so
-//! repeating them is harmless, and nothing here needs keys. This is the rule only: no sockets, no clock.
+//! repeating whole datagrams is harmless, and nothing here needs keys. This is the rule only: no sockets, no clock.
 //!
 //! A connection has one DTLS association, so there is one flight. It ends with the first media packet or application
 //! record *from the other side*, not with our own handshake: a server is finished before its last flight has arrived.
 
 use super::records::{Place, Record, is_dtls, is_media, records};
+use super::relayed::carried;
 use bytes::Bytes;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -45,6 +46,8 @@ pub(super) struct Repeat {
 #[derive(Debug)]
 struct Flight {
     route: Route,
+    /// Each datagram is for a relay.
+    relayed: bool,
     datagrams: Vec<Bytes>,
     /// The other side has said something new since.
     answered: bool,
@@ -69,25 +72,28 @@ pub(super) struct Flights {
 impl Flights {
     /// A datagram left.
     pub(super) fn sent(&mut self, now: Instant, route: Route, datagram: &[u8]) {
-        if !is_dtls(datagram) {
+        let inside = carried(datagram);
+        if !is_dtls(inside) {
             return;
         }
+        let relayed = inside.len() != datagram.len();
         // What we said before (the crate has a timer too) is kept as it was: only a verbatim repeat is dropped by
         // whoever has it.
-        let mut new = Vec::new();
-        for record in records(datagram) {
-            if let Record::Flight(place, bytes) = record
+        let mut new = false;
+        for record in records(inside) {
+            if let Record::Flight(place) = record
                 && Some(place) > self.sent
             {
                 self.sent = Some(place);
-                new.extend_from_slice(bytes);
+                new = true;
             }
         }
         match &mut self.flight {
-            Some(flight) if new.is_empty() => flight.goes_by(now, route),
-            Some(flight) if !flight.answered && flight.route == route => flight.add(now, new.into()),
-            _ if new.is_empty() => {}
-            _ => self.flight = Some(Flight::begin(now, route, new.into())),
+            Some(flight) if !new && flight.may_go_by(route, relayed) => flight.goes_by(now, route),
+            Some(_) if !new => self.flight = None,
+            Some(flight) if !flight.answered && flight.route == route => flight.add(now, datagram),
+            _ if !new => {}
+            _ => self.flight = Some(Flight::begin(now, route, datagram, relayed)),
         }
     }
 
@@ -97,15 +103,16 @@ impl Flights {
         if self.flight.as_ref().is_some_and(|flight| flight.route != route) {
             return None;
         }
-        let (mut finished, mut new, mut old) = (is_media(datagram), false, false);
-        if is_dtls(datagram) {
-            for record in records(datagram) {
+        let inside = carried(datagram);
+        let (mut finished, mut new, mut old) = (is_media(inside), false, false);
+        if is_dtls(inside) {
+            for record in records(inside) {
                 match record {
-                    Record::Flight(place, _) if Some(place) > self.heard => {
+                    Record::Flight(place) if Some(place) > self.heard => {
                         self.heard = Some(place);
                         new = true;
                     }
-                    Record::Flight(..) => old = true,
+                    Record::Flight(_) => old = true,
                     Record::Application => finished = true,
                     Record::Other => {}
                 }
@@ -133,10 +140,11 @@ impl Flights {
 }
 
 impl Flight {
-    fn begin(now: Instant, route: Route, datagram: Bytes) -> Self {
+    fn begin(now: Instant, route: Route, datagram: &[u8], relayed: bool) -> Self {
         Self {
             route,
-            datagrams: vec![datagram],
+            relayed,
+            datagrams: vec![Bytes::copy_from_slice(datagram)],
             answered: false,
             begun: now,
             last: now,
@@ -146,12 +154,17 @@ impl Flight {
         }
     }
 
-    fn add(&mut self, now: Instant, datagram: Bytes) {
+    fn add(&mut self, now: Instant, datagram: &[u8]) {
         let size: usize = self.datagrams.iter().map(Bytes::len).sum();
         if self.datagrams.len() < MAX_DATAGRAMS && size + datagram.len() <= MAX_BYTES {
-            self.datagrams.push(datagram);
+            self.datagrams.push(Bytes::copy_from_slice(datagram));
         }
         self.last = now;
+    }
+
+    /// What is for a relay is of no use on another path, nor the other way round.
+    fn may_go_by(&self, route: Route, relayed: bool) -> bool {
+        self.route == route || !(relayed || self.relayed)
     }
 
     /// DTLS that is not new took this way, so the chosen path is this one now.

@@ -1,6 +1,7 @@
 //! One side's flights by a hand-moved clock, then two sides over a wire that loses what it likes.
 
 use super::super::records::tests::{alert, application, change_of_keys, finished, message};
+use super::super::relayed::tests::{by_channel, by_indication};
 use super::*;
 
 const MS: Duration = Duration::from_millis(1);
@@ -69,10 +70,23 @@ fn alerts_and_data_are_not_repeated() {
     flights.sent(now, route(), &alert());
     flights.sent(now, route(), &application());
     assert_eq!(flights.deadline(), None);
-    // Data that shares a datagram with a flight stays out of it: it is said once, by whoever keeps count of it.
-    flights.sent(now, route(), &[change_of_keys(), finished(), application()].concat());
-    let repeat = flights.due(now + 50 * MS).expect("due");
-    assert_eq!(repeat.datagrams, [[change_of_keys(), finished()].concat()]);
+    flights.sent(now, route(), &message(0, 0, 20));
+    flights.sent(now, route(), &application());
+    assert_eq!(flights.due(now + 50 * MS).expect("due").datagrams, [message(0, 0, 20)]);
+}
+
+#[test]
+fn by_way_of_a_relay_it_is_the_same() {
+    for wrap in [by_channel, by_indication] {
+        let (mut flights, now) = (Flights::default(), Instant::now());
+        let (ours, theirs) = (wrap(&message(1, 0, 40)), wrap(&message(1, 0, 20)));
+        flights.received(now, route(), &theirs);
+        flights.sent(now, route(), &ours);
+        assert_eq!(flights.due(now + 50 * MS).expect("due").datagrams, [ours.clone()]);
+        assert_eq!(flights.received(now + 80 * MS, route(), &theirs).expect("an answer").datagrams, [ours]);
+        flights.received(now + 90 * MS, route(), &wrap(&[0x80; 40]));
+        assert_eq!(flights.deadline(), None);
+    }
 }
 
 #[test]
@@ -144,6 +158,18 @@ fn repeats_follow_the_chosen_path() {
     flights.sent(now, route(), &[change_of_keys(), finished()].concat());
     flights.sent(now, other_route(), &application());
     assert_eq!(flights.due(now + 50 * MS).expect("due").route, other_route());
+}
+
+#[test]
+fn what_is_for_a_relay_goes_nowhere_else() {
+    for (first, then) in
+        [(message(0, 0, 9), by_channel(&application())), (by_channel(&message(0, 0, 9)), application())]
+    {
+        let (mut flights, now) = (Flights::default(), Instant::now());
+        flights.sent(now, route(), &first);
+        flights.sent(now, other_route(), &then);
+        assert_eq!(flights.deadline(), None);
+    }
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod flights;
 mod handler;
 mod nack;
 mod records;
+mod relayed;
 mod reports;
 mod resolver;
 mod setup;

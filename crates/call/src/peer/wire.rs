@@ -5,6 +5,8 @@
 //! the waker of the connection's own task away.
 
 use super::flights::{Flights, Repeat, Route};
+use super::records::is_dtls;
+use super::relayed::carried;
 use super::resolver::NameCache;
 use crate::options::DatagramFilter;
 use std::future::Future;
@@ -192,7 +194,7 @@ impl AsyncUdpSocket for WatchedSocket {
         };
         self.passed.store(sent.is_pending(), Ordering::Relaxed);
         if matches!(sent, Poll::Ready(Ok(_))) {
-            for datagram in datagrams(transmit.contents, size).filter(|d| super::records::is_dtls(d)) {
+            for datagram in datagrams(transmit.contents, size).filter(|d| is_dtls(carried(d))) {
                 self.repeater.sent(self.route(transmit.destination), datagram);
             }
         }
