@@ -36,7 +36,8 @@ joined_by_cable() {
     done
 }
 
-# loses NAMESPACE PERCENT: so many of the datagrams that come in get lost.
+# loses NAMESPACE PERCENT: so many of the datagrams that come in get lost. What TCP loses it tells again by itself, after
+# times of its own.
 loses() {
     need nft
     inside "$1" nft -f - 2>"$tmp/nft.log" <<RULES || skip "needs nftables: $(head -n 1 "$tmp/nft.log")"
