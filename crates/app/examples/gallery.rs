@@ -10,8 +10,8 @@ use visavis_app::video::VideoView;
 use visavis_app::view::View;
 use visavis_app::window::Window;
 use visavis_app::{command::UiCommand, theme};
-use visavis_call::{EndReason, Phase, Reach, State};
-use visavis_capture::{CameraState, DeviceError, pattern};
+use visavis_call::{EndReason, Path, Phase, Reach, State};
+use visavis_capture::{CameraState, DeviceError, DeviceState, pattern};
 use visavis_media::Size;
 
 /// Screens of Visavis with made-up states.
@@ -29,6 +29,12 @@ struct Cli {
     /// Turn the other's picture upright, as a phone sends it
     #[arg(long)]
     portrait: bool,
+    /// Names and words as long as they get
+    #[arg(long)]
+    long: bool,
+    /// Which reason a call ended for, by number from 0 on
+    #[arg(long, default_value_t = 1)]
+    reason: usize,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -46,10 +52,16 @@ enum Screen {
     Call,
     /// The other side has neither picture nor sound
     Quiet,
+    /// The other side has no camera, and we have trouble with our devices
+    Without,
+    /// Loss, a long way round, a relay
+    Poor,
     /// The connection is gone for the moment
     Reconnecting,
+    /// The same without a picture
+    ReconnectingQuiet,
+    /// As `--reason` says
     Ended,
-    Failed,
     /// Every icon, large
     Icons,
 }
@@ -79,7 +91,7 @@ impl Gallery {
             settings.notice_seen = false;
             settings.name.clear();
         }
-        let state = state(cli.screen);
+        let state = state(cli);
         if cli.screen == Screen::Trouble {
             notice = Some(
                 "The settings were damaged, so Visavis started with its defaults. \
@@ -96,44 +108,110 @@ fn pattern_content(pan: bool) -> visavis_capture::Content {
     if pan { visavis_capture::Content::Pan } else { visavis_capture::Content::Cam }
 }
 
-fn state(screen: Screen) -> State {
+/// Every reason for which a call can end.
+fn reasons() -> Vec<EndReason> {
+    vec![
+        EndReason::HungUp,
+        EndReason::PeerHungUp,
+        EndReason::PeerLeft,
+        EndReason::NobodyHere,
+        EndReason::WrongCode,
+        EndReason::CodeTaken,
+        EndReason::RoomFull,
+        EndReason::Dismissed,
+        EndReason::SignalingUnreachable("calls.example: the name could not be resolved".into()),
+        EndReason::ConnectFailed,
+        EndReason::ConnectionLost,
+        EndReason::Intercepted,
+        EndReason::Version,
+        EndReason::Internal("a thread could not be started".into()),
+    ]
+}
+
+fn state(cli: &Cli) -> State {
     let now = Instant::now();
     let call = sample::in_call(now, Duration::from_secs(754));
-    let mut state = sample::state(match screen {
+    let mut state = sample::state(match cli.screen {
         Screen::First | Screen::Home | Screen::Trouble | Screen::Icons => Phase::Home,
         Screen::Waiting => Phase::Waiting(sample::waiting()),
         Screen::Opening => {
             let mut waiting = sample::waiting();
-            waiting.reach = vec![Reach::Unreachable { host: "calls.example".into(), why: "connection refused".into() }];
-            waiting.notice = Some("Somebody guessed wrong three times; this is a new code".into());
+            waiting.reach.clear();
             Phase::Waiting(waiting)
         }
         Screen::Joining => Phase::Joining { code: sample::code(), since: now },
         Screen::Connecting => Phase::Connecting { code: sample::code(), since: now },
-        Screen::Call | Screen::Quiet | Screen::Reconnecting => Phase::InCall(call),
-        Screen::Ended => Phase::Ended(sample::ended(EndReason::PeerHungUp)),
-        Screen::Failed => Phase::Ended(sample::ended(EndReason::WrongCode)),
+        Screen::Call
+        | Screen::Quiet
+        | Screen::Without
+        | Screen::Poor
+        | Screen::Reconnecting
+        | Screen::ReconnectingQuiet => Phase::InCall(call),
+        Screen::Ended => {
+            let mut reasons = reasons();
+            let mut ended = sample::ended(reasons.swap_remove(cli.reason.min(reasons.len() - 1)));
+            if (3..10).contains(&cli.reason) {
+                ended.duration = Duration::ZERO;
+            }
+            Phase::Ended(ended)
+        }
     });
-    if let Phase::InCall(call) = &mut state.phase {
-        match screen {
-            Screen::Quiet => {
+    match &mut state.phase {
+        Phase::InCall(call) => match cli.screen {
+            Screen::Quiet | Screen::ReconnectingQuiet => {
                 (call.peer.video_on, call.peer.muted) = (false, true);
                 state.muted = true;
                 state.video_on = false;
+                call.interrupted = (cli.screen == Screen::ReconnectingQuiet).then_some(now);
+            }
+            Screen::Without => {
+                (call.peer.video_on, call.peer.has_camera) = (false, false);
+                state.camera = CameraState::Failed(DeviceError::Busy { name: "HD Webcam C920".into() });
+                let name = "Built-in microphone".into();
+                state.microphone = DeviceState::Running { name, instead_of: Some("Headset".into()) };
+                state.speaker = DeviceState::Failed(DeviceError::Unplugged);
+            }
+            Screen::Poor => {
+                (call.figures.lost, call.path) = (0.12, Path::Relayed);
+                call.figures.round_trip = Some(Duration::from_millis(820));
+                state.muted = true;
+                state.microphone_level = 0.5;
             }
             Screen::Reconnecting => call.interrupted = Some(now),
             _ => {}
+        },
+        Phase::Waiting(waiting) if cli.long => {
+            waiting.notice = Some("Somebody guessed wrong three times; this is a new code".into());
+            let why = "the name could not be resolved within five seconds, or the network is down".to_owned();
+            waiting.reach.push(Reach::Unreachable { host: "a-rather-long-name.of-a-server.example".into(), why });
         }
+        _ => {}
     }
-    if let Phase::Ended(ended) = &mut state.phase
-        && screen == Screen::Failed
-    {
-        ended.duration = Duration::ZERO;
-    }
-    if screen == Screen::Trouble {
+    if cli.screen == Screen::Trouble {
         state.camera = CameraState::Failed(DeviceError::Busy { name: "HD Webcam C920".into() });
+        let name = "Built-in microphone".into();
+        state.microphone = DeviceState::Running { name, instead_of: Some("Headset".into()) };
+    }
+    if cli.long {
+        lengthen(&mut state);
     }
     state
+}
+
+/// The longest names that the app takes.
+fn lengthen(state: &mut State) {
+    let name = "Wolfeschlegelsteinhausenbergerdorff, Hubert Blaine, the second of";
+    match &mut state.phase {
+        Phase::InCall(call) => call.peer.name = name.into(),
+        Phase::Ended(ended) => ended.peer_name = name.into(),
+        _ => {}
+    }
+    for device in [&mut state.microphone, &mut state.speaker] {
+        if let DeviceState::Running { name, instead_of: Some(chosen) } = device {
+            *name = "Eingebautes Audio Analog Stereo (Mikrofonanordnung)".into();
+            *chosen = "USB-Lautsprecher mit Freisprecheinrichtung Jabra Speak 750".into();
+        }
+    }
 }
 
 impl eframe::App for Gallery {

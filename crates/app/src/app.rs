@@ -3,6 +3,7 @@
 use crate::awake::Awake;
 use crate::cli::Cli;
 use crate::command::UiCommand;
+use crate::diagnostics::{Facts, System, report};
 use crate::engine::Engine;
 use crate::settings::{Settings, Store};
 use crate::signals::Signals;
@@ -15,7 +16,7 @@ use egui::{Context, Theme, Ui, ViewportCommand};
 use std::io::Write as _;
 use std::sync::Arc;
 use std::time::Instant;
-use visavis_call::{Event, Options, Phase, StartError, State};
+use visavis_call::{Command, Event, Options, Phase, StartError, State};
 use visavis_capture::CameraState;
 
 /// The app while it runs.
@@ -30,6 +31,25 @@ pub struct App {
     signals: Signals,
     /// A script waits for the code on standard output.
     announce: bool,
+    system: System,
+    /// The window is on its way out.
+    closing: bool,
+    /// When the process began, until the first frame is on screen.
+    began: Option<Instant>,
+}
+
+/// What was made ready before there was a window.
+pub struct Ready<'a> {
+    /// When the process began.
+    pub began: Instant,
+    /// The command line.
+    pub cli: &'a Cli,
+    /// Settings in use.
+    pub store: Store,
+    /// What a person should know about them.
+    pub notice: Option<String>,
+    /// The operating system's name.
+    pub system: String,
 }
 
 impl App {
@@ -37,12 +57,8 @@ impl App {
     ///
     /// # Errors
     /// [`StartError`] where the engine cannot start.
-    pub fn new(
-        creation: &CreationContext<'_>,
-        cli: &Cli,
-        store: Store,
-        notice: Option<String>,
-    ) -> Result<Self, StartError> {
+    pub fn new(creation: &CreationContext<'_>, ready: Ready<'_>) -> Result<Self, StartError> {
+        let Ready { began, cli, store, notice, system } = ready;
         let ctx = creation.egui_ctx.clone();
         theme::install(&ctx);
         let engine = Engine::start(&ctx, options(store.shown(), cli))?;
@@ -50,6 +66,8 @@ impl App {
             engine.send(command);
         }
         let [own, other] = VideoView::pair(creation.gl.as_deref());
+        let pictures = if own.is_shaded() { "shader" } else { "CPU" };
+        let renderer = format!("{}, pictures by {pictures}", renderer(creation.gl.as_deref()));
         Ok(Self {
             state: engine.state().ok_or(StartError::from(std::io::Error::other("it ended at once")))?,
             engine,
@@ -60,20 +78,42 @@ impl App {
             awake: Awake::new(),
             signals: Signals::listen(move || ctx.request_repaint()),
             announce: cli.start,
+            system: System { name: system, renderer },
+            closing: false,
+            began: Some(began),
         })
     }
 
-    fn carry_out(&mut self, command: UiCommand) {
+    fn carry_out(&mut self, ctx: &Context, command: UiCommand) {
         match command {
             UiCommand::Call(command) => self.engine.send(command),
             UiCommand::Change(change) => {
-                if let Some(command) = change.command() {
+                self.store.apply(change.clone());
+                if let Some(command) = change.command(self.store.shown()) {
                     self.engine.send(command);
                 }
-                self.store.apply(change);
             }
+            UiCommand::CopyDiagnostics => ctx.copy_text(self.report()),
             // The window keeps these to itself.
             UiCommand::Window(_) => {}
+        }
+    }
+
+    fn report(&self) -> String {
+        let recent = self.engine.recent();
+        let (state, settings) = (&self.state, self.store.shown());
+        report(Facts { system: &self.system, state, settings, recent: &recent, now: Instant::now() })
+    }
+
+    /// Says how long the start took, as soon as something of it is to be seen.
+    fn note_first_frame(&mut self, ctx: &Context) {
+        // The second frame begins when the first one is on screen.
+        let Some(began) = self.began else { return };
+        if ctx.cumulative_frame_nr() == 0 {
+            ctx.request_repaint();
+        } else {
+            self.began = None;
+            tracing::info!(ms = began.elapsed().as_millis() as u64, "first frame drawn");
         }
     }
 
@@ -105,22 +145,29 @@ impl App {
 
 impl eframe::App for App {
     fn logic(&mut self, ctx: &Context, _frame: &mut Frame) {
+        self.note_first_frame(ctx);
         if let Some(state) = self.engine.state() {
             self.state = state;
         }
         self.take_events();
         self.take_pictures(ctx);
         self.awake.set(matches!(self.state.phase, Phase::InCall(_)));
-        if self.signals.asked() {
+        let asked = self.signals.asked();
+        if asked {
             ctx.send_viewport_cmd(ViewportCommand::Close);
         }
-        if ctx.input(|input| input.viewport().close_requested()) {
-            // Hanging up takes a moment; nobody needs to look at it.
+        if (asked || ctx.input(|input| input.viewport().close_requested())) && !self.closing {
+            self.closing = true;
+            // The goodbye is under way while the window goes; nobody needs to look at the rest of it.
+            self.engine.send(Command::HangUp);
             ctx.send_viewport_cmd(ViewportCommand::Visible(false));
         }
     }
 
     fn ui(&mut self, ui: &mut Ui, _frame: &mut Frame) {
+        if self.closing {
+            return;
+        }
         let view = View {
             state: &self.state,
             settings: self.store.shown(),
@@ -129,7 +176,7 @@ impl eframe::App for App {
             now: Instant::now(),
         };
         if let Some(command) = self.window.ui(ui, view) {
-            self.carry_out(command);
+            self.carry_out(ui.ctx(), command);
         }
     }
 
@@ -150,6 +197,13 @@ impl Drop for App {
         // Where the window system failed in between, nobody has said goodbye yet.
         self.engine.stop();
     }
+}
+
+/// What draws here, in the driver's words.
+fn renderer(gl: Option<&glow::Context>) -> String {
+    use glow::HasContext as _;
+    // SAFETY: the context is current on this thread while the app is being created, as eframe guarantees.
+    gl.map_or_else(|| "no OpenGL".to_owned(), |gl| unsafe { gl.get_parameter_string(glow::RENDERER) })
 }
 
 /// What the call's engine is told to begin with.

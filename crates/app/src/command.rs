@@ -12,6 +12,8 @@ pub enum UiCommand {
     Change(Change),
     /// For the window alone.
     Window(WindowCommand),
+    /// Put a report of trouble on the clipboard.
+    CopyDiagnostics,
 }
 
 /// What concerns nothing but the window.
@@ -23,6 +25,8 @@ pub enum WindowCommand {
     CloseSettings,
     /// Show or hide the chat.
     ToggleChat,
+    /// Show a panel over the call in the place of any other, or hide it.
+    Toggle(Panel),
     /// Fill the screen, or go back into a window.
     ToggleFullScreen,
     /// Put text on the clipboard and say so.
@@ -34,6 +38,15 @@ pub enum WindowCommand {
     },
     /// The notice was read.
     DismissNotice,
+}
+
+/// What can lie open over a call; one at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Panel {
+    /// Camera, microphone and loudspeaker.
+    Devices,
+    /// How sound and picture travel.
+    Connection,
 }
 
 impl From<Command> for UiCommand {

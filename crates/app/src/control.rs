@@ -2,7 +2,7 @@
 //!
 //! A new control is a variant here; the compiler then asks for the rest.
 
-use crate::command::{UiCommand, WindowCommand};
+use crate::command::{Panel, UiCommand, WindowCommand};
 use crate::icons::Icon;
 use egui::{Event, Key, KeyboardShortcut, Modifiers, Ui};
 use visavis_call::{Again, Command, State};
@@ -31,10 +31,14 @@ pub enum Control {
     Devices,
     /// Show and hide the chat.
     Chat,
+    /// Show and hide what is known of the connection.
+    Connection,
     /// Fill the screen and back.
     FullScreen,
     /// Show the settings.
     Settings,
+    /// A report of trouble to the clipboard.
+    CopyDiagnostics,
     /// A chime on the loudspeaker.
     TestSpeaker,
     /// The same call again.
@@ -54,6 +58,8 @@ pub struct Situation {
     pub full_screen: bool,
     /// The chat is shown.
     pub chat_open: bool,
+    /// What lies open over the call.
+    pub panel: Option<Panel>,
     /// What was typed, where it is a code or a link.
     pub invitation: Option<Invitation>,
     /// The code that we wait under.
@@ -62,6 +68,10 @@ pub struct Situation {
     pub link: Option<String>,
     /// What "Call again" does.
     pub again: Option<Again>,
+    /// The call that is over never came about.
+    pub never_met: bool,
+    /// Media goes through a TURN server.
+    pub relayed: bool,
 }
 
 impl Situation {
@@ -81,7 +91,7 @@ const fn ctrl(key: Key) -> Option<KeyboardShortcut> {
 
 impl Control {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::Start,
         Self::Join,
         Self::Cancel,
@@ -92,8 +102,10 @@ impl Control {
         Self::HangUp,
         Self::Devices,
         Self::Chat,
+        Self::Connection,
         Self::FullScreen,
         Self::Settings,
+        Self::CopyDiagnostics,
         Self::TestSpeaker,
         Self::CallAgain,
         Self::Home,
@@ -114,12 +126,29 @@ impl Control {
             Self::HangUp => "Hang up",
             Self::Devices => "Devices…",
             Self::Chat => "Chat",
+            Self::Connection if now.relayed => "Relayed",
+            Self::Connection => "Direct",
             Self::FullScreen if now.full_screen => "Leave full screen",
             Self::FullScreen => "Full screen",
             Self::Settings => "Settings…",
+            Self::CopyDiagnostics => "Copy diagnostics",
             Self::TestSpeaker => "Test",
+            Self::CallAgain if now.never_met => "Try again",
             Self::CallAgain => "Call again",
             Self::Home => "Home",
+        }
+    }
+
+    /// Whether what it shows and hides is shown; `None` for what shows and hides nothing. (Switches whose label says
+    /// what a press does, like "Unmute", are none of these: a screen reader would say it twice, in contradiction.)
+    pub fn shown(self, now: &Situation) -> Option<bool> {
+        match self {
+            Self::Chat => Some(now.chat_open),
+            Self::Devices => Some(now.panel == Some(Panel::Devices)),
+            Self::Connection => Some(now.panel == Some(Panel::Connection)),
+            Self::Start | Self::Join | Self::Cancel | Self::CopyCode | Self::CopyLink | Self::CopyDiagnostics => None,
+            Self::Mute | Self::Video | Self::HangUp | Self::FullScreen | Self::Settings | Self::TestSpeaker => None,
+            Self::CallAgain | Self::Home => None,
         }
     }
 
@@ -128,7 +157,7 @@ impl Control {
         match self {
             Self::Start | Self::Join => Icon::Phone,
             Self::Cancel => Icon::Close,
-            Self::CopyCode => Icon::Copy,
+            Self::CopyCode | Self::CopyDiagnostics => Icon::Copy,
             Self::CopyLink => Icon::Link,
             Self::Mute if now.muted => Icon::MicrophoneOff,
             Self::Mute => Icon::Microphone,
@@ -137,6 +166,7 @@ impl Control {
             Self::HangUp => Icon::HangUp,
             Self::Devices => Icon::Devices,
             Self::Chat => Icon::Chat,
+            Self::Connection => Icon::Network,
             Self::FullScreen if now.full_screen => Icon::Window,
             Self::FullScreen => Icon::FullScreen,
             Self::Settings => Icon::Gear,
@@ -154,8 +184,11 @@ impl Control {
             Self::HangUp | Self::Cancel => ctrl(Key::H),
             Self::FullScreen => key(Key::F11),
             Self::Settings => ctrl(Key::Comma),
-            Self::Start | Self::Join | Self::CopyCode | Self::CopyLink | Self::Devices => None,
-            Self::Chat | Self::TestSpeaker | Self::CallAgain | Self::Home => None,
+            Self::Devices => key(Key::D),
+            Self::Chat => key(Key::C),
+            Self::Connection => key(Key::I),
+            Self::Start | Self::Join | Self::CopyCode | Self::CopyLink | Self::CopyDiagnostics => None,
+            Self::TestSpeaker | Self::CallAgain | Self::Home => None,
         }
     }
 
@@ -176,11 +209,13 @@ impl Control {
             Self::Devices => "Choose camera, microphone and loudspeaker",
             Self::Chat if now.chat_open => "Hide the messages",
             Self::Chat => "Write to the other side",
+            Self::Connection => "How sound and picture travel, and how well",
             Self::FullScreen if now.full_screen => "Back into a window",
             Self::FullScreen => "Fill the screen",
-            Self::Settings => "Theme, servers, relay",
+            Self::Settings => "Colours, servers, relay, keys",
+            Self::CopyDiagnostics => "Put versions, devices, path and figures on the clipboard, for whoever helps",
             Self::TestSpeaker => "Play a chime on this loudspeaker",
-            Self::CallAgain => "The same again",
+            Self::CallAgain => "The same once more",
             Self::Home => "Back to the first screen",
         }
     }
@@ -196,9 +231,10 @@ impl Control {
             Self::CopyLink => copy(&now.link, "Link copied"),
             Self::Mute => Some(Command::SetMuted(!now.muted).into()),
             Self::Video => Some(Command::SetVideo(!now.video_on).into()),
-            // Opens a popup of its own button, which needs no command.
-            Self::Devices => None,
+            Self::Devices => Some(WindowCommand::Toggle(Panel::Devices).into()),
             Self::Chat => Some(WindowCommand::ToggleChat.into()),
+            Self::Connection => Some(WindowCommand::Toggle(Panel::Connection).into()),
+            Self::CopyDiagnostics => Some(UiCommand::CopyDiagnostics),
             Self::FullScreen => Some(WindowCommand::ToggleFullScreen.into()),
             Self::Settings => Some(WindowCommand::OpenSettings.into()),
             Self::TestSpeaker => Some(Command::TestSpeaker.into()),

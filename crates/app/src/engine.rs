@@ -3,12 +3,13 @@
 //! Drawing costs, on machines without a graphics card most of all. So it is drawn once for each picture of the other
 //! side, at most every 33 ms for anything else, and not at all where nothing that is to be seen has changed.
 
+use crate::quality::is_poor;
 use crate::widgets::meter_bars;
 use egui::Context;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
-use visavis_call::{Command, Endpoint, InCall, Options, Phase, StartError, State, TimedEvent};
+use visavis_call::{Command, Endpoint, InCall, Options, Phase, Recent, StartError, State, TimedEvent};
 use visavis_media::VideoFrame;
 
 /// Not zero, for egui draws twice then.
@@ -73,6 +74,11 @@ impl Engine {
     /// What happened since the last time.
     pub fn events(&self) -> Vec<TimedEvent> {
         self.with(Endpoint::events).unwrap_or_default()
+    }
+
+    /// What happened lately, for a report of trouble.
+    pub fn recent(&self) -> Recent {
+        self.with(Endpoint::recent).unwrap_or_default()
     }
 
     /// The newest picture of ours and of the other's, where there is one since the last time.
@@ -140,11 +146,12 @@ fn phases_look_alike(a: &Phase, b: &Phase) -> bool {
     }
 }
 
-/// Figures are shown in a tooltip only, which follows with the next frame.
+/// Figures are shown in a panel only, which follows with the next frame; that they are poor is shown at once.
 fn calls_look_alike(a: &InCall, b: &InCall) -> bool {
     let peers = a.peer == b.peer;
     let way = a.path == b.path && a.verification == b.verification && a.since == b.since;
-    peers && way && a.interrupted == b.interrupted && a.chat.len() == b.chat.len()
+    let well = is_poor(&a.figures) == is_poor(&b.figures) && a.interrupted == b.interrupted;
+    peers && way && well && a.chat.len() == b.chat.len()
 }
 
 #[cfg(test)]
@@ -191,7 +198,8 @@ mod tests {
             sample::state(Phase::InCall(call))
         };
         let before = state(|_| {});
-        assert!(look_alike(&before, &state(|call| call.figures.lost = 0.5)));
+        assert!(look_alike(&before, &state(|call| call.figures.lost = 0.02)));
+        assert!(!look_alike(&before, &state(|call| call.figures.lost = 0.5)), "a poor connection is shown");
         let changes: [fn(&mut InCall); 6] = [
             |call| call.peer.muted = true,
             |call| call.peer.video_on = false,

@@ -47,7 +47,10 @@ impl Window {
     pub fn ui(&mut self, ui: &mut Ui, view: View<'_>) -> Option<UiCommand> {
         use_theme(ui, theme_of(&view.state.phase, view.settings));
         let palette = Palette::of(ui);
-        ui.painter().rect_filled(ui.max_rect(), 0.0, palette.background);
+        // A call fills the window with what it has, unless a notice takes a part of it.
+        if self.notice.is_some() || !matches!(view.state.phase, Phase::InCall(_)) {
+            ui.painter().rect_filled(ui.max_rect(), 0.0, palette.background);
+        }
         let full_screen = ui.input(|input| input.viewport().fullscreen == Some(true));
 
         let (dismissed, rest) = self.notice_ui(ui);
@@ -66,6 +69,10 @@ impl Window {
             UiCommand::Window(command) => {
                 self.apply(ui.ctx(), command, view.settings, full_screen);
                 None
+            }
+            UiCommand::CopyDiagnostics => {
+                self.say(ui.ctx(), "Diagnostics copied");
+                Some(UiCommand::CopyDiagnostics)
             }
             for_others @ (UiCommand::Call(_) | UiCommand::Change(_)) => Some(for_others),
         }
@@ -93,13 +100,19 @@ impl Window {
             WindowCommand::OpenSettings => self.settings = Some(SettingsUi::new(settings)),
             WindowCommand::CloseSettings => self.settings = None,
             WindowCommand::ToggleChat => self.call.toggle_chat(),
+            WindowCommand::Toggle(panel) => self.call.toggle(panel),
             WindowCommand::ToggleFullScreen => ctx.send_viewport_cmd(ViewportCommand::Fullscreen(!full_screen)),
             WindowCommand::Copy { text, said } => {
                 ctx.copy_text(text);
-                self.said = Some(Said { words: said, until: ctx.time() + SAID_FOR });
+                self.say(ctx, said);
             }
             WindowCommand::DismissNotice => self.notice = None,
         }
+        ctx.request_repaint();
+    }
+
+    fn say(&mut self, ctx: &Context, words: &'static str) {
+        self.said = Some(Said { words, until: ctx.time() + SAID_FOR });
         ctx.request_repaint();
     }
 
@@ -127,7 +140,7 @@ impl Window {
         let at = ui.max_rect().center_bottom() - vec2(0.0, space::XL);
         let layer = LayerId::new(Order::Tooltip, Id::unique("said"));
         ui.scope_builder(UiBuilder::new().layer_id(layer), |ui| {
-            badge(ui, at, Align2::CENTER_BOTTOM, Icon::Check, words);
+            badge(ui, at, Align2::CENTER_BOTTOM, Icon::Check, words, f32::INFINITY);
         });
     }
 }

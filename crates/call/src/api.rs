@@ -1,5 +1,6 @@
 //! What a front end says to a call and sees of it: commands in, one state and events out.
 
+use crate::options::IceServer;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use visavis_capture::{CameraSpec, CameraState, DeviceLists, DeviceState, MicrophoneSpec, SpeakerSpec};
@@ -38,6 +39,13 @@ pub enum Command {
     TestSpeaker,
     /// Signaling servers to use from the next call on, `ws://` or `wss://`.
     SetServers(Vec<String>),
+    /// STUN and TURN servers to use from the next call on, and whether media goes through TURN only.
+    SetIce {
+        /// The servers.
+        servers: Vec<IceServer>,
+        /// Media only through TURN.
+        relay_only: bool,
+    },
 }
 
 /// Everything true now; replaced as a whole when something changes.

@@ -3,6 +3,7 @@
 use crate::api::{Command, Event, State};
 use crate::driver;
 use crate::options::Options;
+use crate::recent::Recent;
 use crate::stats::StatsSnapshot;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -36,6 +37,7 @@ pub struct TimedEvent {
 pub(crate) struct Shared {
     events: Mutex<VecDeque<TimedEvent>>,
     statistics: Mutex<VecDeque<StatsSnapshot>>,
+    recent: Mutex<Recent>,
     pub(crate) wake: Box<dyn Fn() + Send + Sync>,
 }
 
@@ -54,11 +56,14 @@ fn take<T>(queue: &Mutex<VecDeque<T>>) -> Vec<T> {
 impl Shared {
     pub(crate) fn event(&self, event: Event) {
         tracing::debug!(event = event.name(), "call");
-        push(&self.events, TimedEvent { at: Instant::now(), event });
+        let at = Instant::now();
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner).note(at, &event);
+        push(&self.events, TimedEvent { at, event });
         (self.wake)();
     }
 
     pub(crate) fn statistics(&self, snapshot: StatsSnapshot) {
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner).statistics = Some(snapshot.clone());
         push(&self.statistics, snapshot);
     }
 }
@@ -91,6 +96,7 @@ impl Endpoint {
         let shared = Arc::new(Shared {
             events: Mutex::new(VecDeque::new()),
             statistics: Mutex::new(VecDeque::new()),
+            recent: Mutex::new(Recent::default()),
             wake: Box::new(wake),
         });
         let (commands, inbox) = mpsc::channel(COMMANDS);
@@ -127,6 +133,11 @@ impl Endpoint {
     /// Snapshots of the statistics, one for each second of a call, since the last time.
     pub fn statistics(&self) -> Vec<StatsSnapshot> {
         take(&self.shared.statistics)
+    }
+
+    /// What happened lately, for a report of trouble; taking it takes nothing away.
+    pub fn recent(&self) -> Recent {
+        self.shared.recent.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Our own picture, as captured (not mirrored).

@@ -32,6 +32,7 @@ mod media;
 mod options;
 mod peer;
 mod rate;
+mod recent;
 mod session;
 mod stats;
 
@@ -43,4 +44,5 @@ pub use options::{
     Connecting, DEFAULT_STUN, DatagramFilter, IceServer, LocalNetwork, Options, PictureTap, ReceivedPicture,
     SentPicture, SentTap, SoundTap,
 };
+pub use recent::{Happening, Recent};
 pub use stats::{CandidatePair, InboundAudio, InboundVideo, OutboundAudio, OutboundVideo, StatsSnapshot};

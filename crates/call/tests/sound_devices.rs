@@ -211,7 +211,8 @@ fn fifty_changes_leave_nothing_behind(scene: &mut Scene) {
         let (sink, source) = [("spk1", "mic1"), ("spk2", "mic2")][n % 2];
         let (speaker, microphone) = [("SpeakerOne", "MicOne"), ("SpeakerTwo", "MicTwo")][n % 2];
         assert!(scene.pulse.pactl(&["set-default-sink", sink]) && scene.pulse.pactl(&["set-default-source", source]));
-        let runs = |state: &DeviceState, wanted: &str| matches!(state, DeviceState::Running { name, .. } if name == wanted);
+        let runs =
+            |state: &DeviceState, wanted: &str| matches!(state, DeviceState::Running { name, .. } if name == wanted);
         scene.bob.shows(speaker, |s| runs(&s.speaker, speaker));
         scene.ann.shows(microphone, |s| runs(&s.microphone, microphone));
     };

@@ -2,18 +2,19 @@
 //!
 //! Bars appear when something moves and leave three seconds later, unless the pointer or the keyboard is on one.
 
-use super::call_bars::{TOP_HEIGHT, bottom_bar, devices_panel, top_bar};
+use super::call_bars::{TOP_HEIGHT, bottom_bar, top_bar};
+use super::call_marks::{Marks, other_side};
+use super::call_panels::{connection_panel, devices_panel};
 use super::chat::ChatUi;
-use crate::command::{UiCommand, WindowCommand};
+use crate::command::{Panel, UiCommand, WindowCommand};
 use crate::control::{Control, Situation};
-use crate::icons::Icon;
-use crate::settings::Corner;
-use crate::theme::{Palette, Type, size, space};
+use crate::quality::{Quality, is_poor};
+use crate::theme::{size, space};
 use crate::view::View;
-use crate::widgets::{SelfView, avatar, badge, banner, called};
-use egui::{Align2, Color32, CursorIcon, Event, Popup, Rect, Role, Sense, Ui, WidgetInfo, pos2, vec2};
+use crate::widgets::{SelfView, called, troubles};
+use egui::{CursorIcon, Event, Key, Popup, Rect, Ui, pos2};
 use std::time::{Duration, Instant};
-use visavis_call::InCall;
+use visavis_call::{InCall, Path};
 
 /// Seconds without movement after which the bars leave.
 pub const BARS_STAY: f64 = 3.0;
@@ -28,9 +29,12 @@ pub struct CallUi {
     self_view: SelfView,
     chat: ChatUi,
     chat_open: bool,
-    devices_open: bool,
-    /// Unread messages at the last frame.
-    unread: usize,
+    panel: Option<Panel>,
+    /// Where it was drawn last.
+    panel_at: Option<Rect>,
+    quality: Quality,
+    /// Unread messages and troubles at the last frame.
+    news: usize,
     /// When something last moved, in egui's time.
     moved: f64,
     /// Where the bars were drawn last.
@@ -39,12 +43,25 @@ pub struct CallUi {
 
 impl CallUi {
     /// Controls whose shortcuts work here.
-    pub const SHORTCUTS: [Control; 4] = [Control::Mute, Control::Video, Control::HangUp, Control::FullScreen];
+    pub const SHORTCUTS: [Control; 7] = [
+        Control::Mute,
+        Control::Video,
+        Control::HangUp,
+        Control::FullScreen,
+        Control::Chat,
+        Control::Devices,
+        Control::Connection,
+    ];
 
     /// Shows or hides the chat.
     pub fn toggle_chat(&mut self) {
         self.chat_open = !self.chat_open;
         self.chat.focus();
+    }
+
+    /// Shows a panel in the place of any other, or hides it.
+    pub fn toggle(&mut self, panel: Panel) {
+        self.panel = if self.panel == Some(panel) { None } else { Some(panel) };
     }
 
     /// Draws the screen into all of `ui`.
@@ -53,53 +70,104 @@ impl CallUi {
             let moved = ui.input(|input| input.time);
             *self = Self { call: Some(call.since), moved, ..Self::default() };
         }
+        let popup_open = Popup::is_any_open(ui.ctx());
         let window = ui.max_rect();
         let chat_width = if self.chat_open { size::CHAT.min(window.width() * 0.5) } else { 0.0 };
         let stage = Rect::from_min_max(window.min, pos2(window.right() - chat_width, window.bottom()));
         other_side(ui, stage, view, call);
 
         let unread = self.chat.unread(&call.chat, self.chat_open);
-        let shown = self.bars_shown(ui, unread);
-        let now = Situation { full_screen, chat_open: self.chat_open, ..Situation::of(view.state) };
+        let troubles = troubles(view.state);
+        let shown = self.bars_shown(ui, unread + troubles.len());
+        let now = Situation {
+            full_screen,
+            chat_open: self.chat_open,
+            panel: self.panel,
+            relayed: call.path == Path::Relayed,
+            ..Situation::of(view.state)
+        };
         let covered = self.covered(stage, shown);
         let mut command = self.self_view.ui(ui, stage, covered, (view.own, view.state, view.settings));
-        self.marks(ui, stage, view, call, covered);
+        let poor = self.is_poor(ui, call);
+        Marks { stage, view, call, covered, troubles: &troubles, bars: shown > 0.0, poor }.ui(ui);
         self.bars = [None, None];
         if shown > 0.0 {
             ui.scope(|ui| {
                 ui.multiply_opacity(shown);
-                self.bars[0] = Some(top_bar(ui, stage, view, call));
-                let (rect, pressed) = bottom_bar(ui, stage, &now, unread > 0, &mut self.devices_open);
+                let (rect, pressed) = top_bar(ui, stage, view, call, &now);
+                self.bars[0] = Some(rect);
+                command = pressed.or(command.take());
+                let (rect, pressed) = bottom_bar(ui, stage, &now, unread > 0);
                 self.bars[1] = Some(rect);
                 command = pressed.or(command.take());
             });
-        } else {
-            self.devices_open = false;
-            if ui.ui_contains_pointer() {
-                ui.ctx().set_cursor_icon(CursorIcon::None);
-            }
+        } else if ui.ui_contains_pointer() {
+            ui.ctx().set_cursor_icon(CursorIcon::None);
         }
-        if let (true, Some(bar)) = (self.devices_open, self.bars[1]) {
-            command = devices_panel(ui, bar, view, &mut self.devices_open).or(command);
+        if !popup_open {
+            self.close_panel(ui);
         }
+        command = self.panel_ui(ui, view, call, &now).or(command);
         if self.chat_open {
             let side = Rect::from_min_max(pos2(stage.right(), window.top()), window.max);
             command = self.chat.ui(ui, side, called(&call.peer.name), &call.chat).or(command);
         }
-        if full_screen && command.is_none() && ui.input(|input| input.key_pressed(egui::Key::Escape)) {
-            command = Some(WindowCommand::ToggleFullScreen.into());
+        if command.is_none() && !popup_open && ui.input(|input| input.key_pressed(Key::Escape)) {
+            command = self.escape(full_screen);
         }
         command
     }
 
+    /// Shows the panel that is open.
+    fn panel_ui(&mut self, ui: &Ui, view: View<'_>, call: &InCall, now: &Situation) -> Option<UiCommand> {
+        let (Some(panel), [Some(above), Some(below)]) = (self.panel, self.bars) else { return None };
+        let (rect, command) = match panel {
+            Panel::Devices => devices_panel(ui, below, view),
+            Panel::Connection => connection_panel(ui, above, call, now),
+        };
+        self.panel_at = Some(rect);
+        command
+    }
+
+    /// A press beside the panel and the bars closes it.
+    fn close_panel(&mut self, ui: &Ui) {
+        let Some(panel) = self.panel_at.take() else { return };
+        let pressed_at = ui.input(|input| input.pointer.press_origin().filter(|_| input.pointer.any_pressed()));
+        let [above, below] = self.bars;
+        let within = |at| [Some(panel), above, below].iter().flatten().any(|place| place.contains(at));
+        if pressed_at.is_some_and(|at| !within(at)) {
+            self.panel = None;
+        }
+    }
+
+    /// What Escape closes: what was opened last goes first, and a call is never among it.
+    fn escape(&mut self, full_screen: bool) -> Option<UiCommand> {
+        if self.panel.take().is_some() {
+            return None;
+        }
+        if self.chat_open {
+            self.toggle_chat();
+            return None;
+        }
+        full_screen.then(|| WindowCommand::ToggleFullScreen.into())
+    }
+
+    fn is_poor(&mut self, ui: &Ui, call: &InCall) -> bool {
+        let (poor, again) = self.quality.update(ui.input(|input| input.time), is_poor(&call.figures));
+        if let Some(seconds) = again {
+            ui.ctx().request_repaint_after(Duration::from_secs_f64(seconds));
+        }
+        poor && call.interrupted.is_none()
+    }
+
     /// How visible the bars are, 0…1; asks for the frames in which that changes.
-    fn bars_shown(&mut self, ui: &Ui, unread: usize) -> f32 {
+    fn bars_shown(&mut self, ui: &Ui, news: usize) -> f32 {
         let time = ui.input(|input| input.time);
         let hovered = ui.ctx().pointer_hover_pos();
         let on_bar = hovered.is_some_and(|at| self.bars.iter().flatten().any(|bar| bar.contains(at)));
         let focused = ui.memory(|memory| memory.focused().is_some());
-        let news = std::mem::replace(&mut self.unread, unread) < unread;
-        if moved(ui) || on_bar || focused || self.devices_open || news || Popup::is_any_open(ui.ctx()) {
+        let more = std::mem::replace(&mut self.news, news) < news;
+        if moved(ui) || on_bar || focused || self.panel.is_some() || more || Popup::is_any_open(ui.ctx()) {
             self.moved = time;
         }
         let left = self.moved + BARS_STAY - time;
@@ -115,27 +183,7 @@ impl CallUi {
         let below = bottom.map_or(0.0, |bar| stage.bottom() - bar.top());
         [(TOP_HEIGHT + space::M) * shown, below * shown]
     }
-
-    /// What stays to be seen while it is true, bars or no bars.
-    fn marks(&self, ui: &Ui, stage: Rect, view: View<'_>, call: &InCall, covered: [f32; 2]) {
-        let left = view.settings.self_view != Corner::BottomLeft;
-        let align = if left { Align2::LEFT_BOTTOM } else { Align2::RIGHT_BOTTOM };
-        if call.peer.muted {
-            let corner = align.pos_in_rect(&stage.shrink(space::L)) - vec2(0.0, covered[1]);
-            badge(ui, corner, align, Icon::MicrophoneOff, &format!("{} is muted", called(&call.peer.name)));
-        }
-        let mut top = pos2(stage.center().x, stage.top() + space::L + covered[0]);
-        if call.interrupted.is_some() {
-            top.y = banner(ui, top, Icon::Network, "Reconnecting…").bottom() + space::S;
-        }
-        if view.state.muted && view.state.microphone_level > SPEAKING {
-            banner(ui, top, Icon::MicrophoneOff, "You are muted");
-        }
-    }
 }
-
-/// A peak from which on somebody who is muted probably speaks.
-const SPEAKING: f32 = 0.2;
 
 /// Whether the person did anything since the last frame.
 fn moved(ui: &Ui) -> bool {
@@ -146,35 +194,4 @@ fn moved(ui: &Ui) -> bool {
         _ => false,
     };
     ui.input(|input| input.pointer.any_down() || input.events.iter().any(by_person))
-}
-
-/// The other's picture, or its initial while there is none.
-fn other_side(ui: &mut Ui, stage: Rect, view: View<'_>, call: &InCall) {
-    let name = called(&call.peer.name);
-    let picture = if call.peer.video_on { view.other.fit(stage) } else { None };
-    let words = match picture {
-        Some(place) => {
-            ui.painter().rect_filled(stage, 0.0, Color32::BLACK);
-            view.other.paint(ui.painter(), place, 0, false);
-            format!("Picture of {name}")
-        }
-        None => {
-            let palette = Palette::of(ui);
-            let diameter = (stage.height() * 0.26).clamp(96.0, 200.0);
-            let centre = stage.center() - vec2(0.0, 36.0);
-            avatar(ui.painter(), palette, centre, diameter, &call.peer.name);
-            let at = centre + vec2(0.0, diameter / 2.0 + space::XL);
-            let placed = ui.painter().text(at, Align2::CENTER_TOP, name, Type::Title.font(), palette.text);
-            let why = match (call.peer.video_on, call.peer.has_camera) {
-                (true, _) => "Waiting for the picture…",
-                (false, true) => "Camera is off",
-                (false, false) => "No camera",
-            };
-            let at = pos2(at.x, placed.bottom() + space::XS);
-            ui.painter().text(at, Align2::CENTER_TOP, why, Type::Body.font(), palette.weak);
-            format!("{name}: {why}")
-        }
-    };
-    let response = ui.interact(stage, ui.scope_id().with("other side"), Sense::hover());
-    response.widget_info(|| WidgetInfo::labeled(Role::Image, true, &words));
 }

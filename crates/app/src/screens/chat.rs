@@ -62,7 +62,7 @@ impl ChatUi {
         let weak = Palette::of(ui).weak;
         let ready = !self.draft.trim().is_empty();
         let look = if ready { Look::Primary } else { Look::Plain };
-        let what = Round { icon: Icon::Send, label: "Send", look, diameter: size::CONTROL };
+        let what = Round { icon: Icon::Send, label: "Send", look, diameter: size::CONTROL, on: None };
         let pressed = ui.add_enabled_ui(ready, |ui| round(ui, what)).inner.clicked();
         let edit = field(&mut self.draft)
             .hint_text(text("Message", Type::Body).color(weak))

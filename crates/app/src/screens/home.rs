@@ -8,8 +8,8 @@ use crate::settings::{Change, NAME_LENGTH, Settings};
 use crate::theme::{Palette, Type, size, space};
 use crate::view::View;
 use crate::widgets::{
-    DevicePickers, JoinField, Look, Notice, anchored, control_button, control_round, field, hint, notice, own_tile,
-    pickers, text,
+    DevicePickers, JoinField, Look, Notice, anchored, control_button, control_round, field, follow_focus, hint, notice,
+    own_tile, pickers, text,
 };
 use egui::{Align, Align2, Layout, Rect, ScrollArea, Stroke, Ui, UiBuilder, Vec2, pos2, vec2};
 use visavis_call::Command;
@@ -61,7 +61,9 @@ impl HomeUi {
         command = self.join_row(ui, now).or(command);
         ui.add_space(if tight { space::M } else { space::XL });
         let what = DevicePickers { state: view.state, settings: view.settings, width: full.x, camera_words: false };
-        pickers(ui, what).or(command)
+        let picked = pickers(ui, what);
+        follow_focus(ui);
+        picked.or(command)
     }
 
     fn name_field(&mut self, ui: &mut Ui, settings: &Settings) -> Option<UiCommand> {

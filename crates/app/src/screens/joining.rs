@@ -5,7 +5,7 @@ use crate::command::UiCommand;
 use crate::control::{Control, Situation};
 use crate::theme::{Palette, Type, size, space};
 use crate::view::View;
-use crate::widgets::{Look, control_button, hint, own_tile, text};
+use crate::widgets::{Look, announce, control_button, hint, own_tile, text};
 use egui::{Align, Sense, Spinner, Ui, vec2};
 use std::time::{Duration, Instant};
 
@@ -50,7 +50,8 @@ pub fn joining_ui(ui: &mut Ui, view: View<'_>, stage: Stage, code: &str, since: 
         ui.add_space(space::S);
         centred_row(ui, "title", |ui| {
             ui.add(Spinner::new().size(18.0).color(palette.weak));
-            ui.label(text(title, Type::Heading).color(palette.text));
+            let said = ui.label(text(title, Type::Heading).color(palette.text));
+            announce(ui, &said);
         });
         hint(ui, if elapsed >= LONG { advice } else { code });
         centred_row(ui, "cancel", |ui| {

@@ -2,6 +2,8 @@
 
 mod call;
 mod call_bars;
+mod call_marks;
+mod call_panels;
 mod chat;
 mod ended;
 mod home;

@@ -2,11 +2,13 @@
 
 use crate::cli::{ice_url, server_url};
 use crate::command::{UiCommand, WindowCommand};
+use crate::control::{Control, Situation};
+use crate::diagnostics;
 use crate::icons::Icon;
 use crate::settings::{Change, Settings, ThemeChoice};
 use crate::theme::{Palette, Type, size, space};
-use crate::widgets::{Look, Round, button, field, hint, round, text};
-use egui::{Align, Checkbox, Frame, Id, Layout, Margin, Modal, Response, ScrollArea, TextEdit, Ui, vec2};
+use crate::widgets::{Look, Round, button_with, control_button, field, follow_focus, hint, round, text};
+use egui::{Align, Checkbox, Frame, Grid, Id, Layout, Margin, Modal, Response, ScrollArea, TextEdit, Ui, vec2};
 use visavis_call::IceServer;
 
 const WIDTH: f32 = 540.0;
@@ -68,9 +70,12 @@ impl SettingsUi {
         let mut change = theme_row(ui, settings);
         change = self.servers_ui(ui).or(change);
         change = self.ice_ui(ui, settings).or(change);
+        keys_ui(ui);
+        let copied = diagnostics_ui(ui);
         ui.add_space(space::L);
         hint(ui, concat!("Visavis ", env!("CARGO_PKG_VERSION"), " · free software under the MIT licence"));
-        change.map(UiCommand::from)
+        follow_focus(ui);
+        change.map(UiCommand::from).or(copied)
     }
 
     fn servers_ui(&mut self, ui: &mut Ui) -> Option<Change> {
@@ -87,7 +92,10 @@ impl SettingsUi {
 
     fn ice_ui(&mut self, ui: &mut Ui, settings: &Settings) -> Option<Change> {
         section(ui, "A way through the network");
-        hint(ui, "STUN servers tell how this machine can be reached, and see its address. From the next start on.");
+        hint(
+            ui,
+            "STUN servers tell how this machine can be reached, and see its address. Changes count from the next call on.",
+        );
         let mut changed = lines_field(ui, &mut self.stun, "stun:HOST:PORT").accessible_name("STUN servers").changed();
         let stun = checked_lines(&self.stun, |url| ice_url(url, &["stun:", "stuns:"]));
         say_problem(ui, &stun);
@@ -130,7 +138,8 @@ fn heading(ui: &mut Ui) -> Option<UiCommand> {
     let closed = ui.horizontal(|ui| {
         ui.label(text("Settings", Type::Title).color(colour));
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            let what = Round { icon: Icon::Close, label: "Close", look: Look::Quiet, diameter: size::ROUND_SMALL };
+            let what =
+                Round { icon: Icon::Close, label: "Close", look: Look::Quiet, diameter: size::ROUND_SMALL, on: None };
             round(ui, what).on_hover_text("Close (Esc)").clicked()
         })
         .inner
@@ -154,12 +163,46 @@ fn theme_row(ui: &mut Ui, settings: &Settings) -> Option<Change> {
         {
             let look = if settings.theme == theme { Look::Off } else { Look::Plain };
             let icon = (settings.theme == theme).then_some(Icon::Check);
-            if button(ui, icon, words, look, least).clicked() {
+            if button_with(ui, icon, words, look, least, Some(settings.theme == theme)).clicked() {
                 chosen = Some(Change::Theme(theme));
             }
         }
     });
     chosen
+}
+
+/// Every key that does something by itself.
+fn keys_ui(ui: &mut Ui) {
+    section(ui, "Keys");
+    let palette = Palette::of(ui);
+    let now = Situation { video_on: true, ..Situation::default() };
+    let mut rows: Vec<(String, String)> = Vec::new();
+    for control in Control::ALL {
+        let Some(shortcut) = control.shortcut() else { continue };
+        let (keys, does) = (ui.ctx().format_shortcut(&shortcut), control.label(&now).trim_end_matches('…'));
+        match rows.iter_mut().find(|(known, _)| *known == keys) {
+            Some((_, also)) => *also += &format!(", {}", does.to_lowercase()),
+            None => rows.push((keys, does.to_owned())),
+        }
+    }
+    rows.push(("Tab, Space".into(), "Go to the next control, press it".into()));
+    rows.push(("Esc".into(), "Close what lies on top".into()));
+    // These rows are no controls, so they need no room for fingers.
+    let height = std::mem::take(&mut ui.spacing_mut().interact_size.y);
+    Grid::new("keys").num_columns(2).spacing(vec2(space::XL, space::XS)).show(ui, |ui| {
+        for (keys, does) in rows {
+            ui.label(text(keys, Type::Small).color(palette.text));
+            ui.label(text(does, Type::Small).color(palette.weak));
+            ui.end_row();
+        }
+    });
+    ui.spacing_mut().interact_size.y = height;
+}
+
+fn diagnostics_ui(ui: &mut Ui) -> Option<UiCommand> {
+    section(ui, "When something does not work");
+    hint(ui, diagnostics::NOTE);
+    control_button(ui, Control::CopyDiagnostics, &Situation::default(), Look::Plain, vec2(200.0, size::CONTROL))
 }
 
 fn lines_field(ui: &mut Ui, lines: &mut String, example: &'static str) -> Response {

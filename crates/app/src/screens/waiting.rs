@@ -6,7 +6,7 @@ use crate::control::{Control, Situation};
 use crate::icons::Icon;
 use crate::theme::{Palette, Type, size, space};
 use crate::view::View;
-use crate::widgets::{Look, QrCode, control_button, hint, own_tile, qr, text};
+use crate::widgets::{Look, QrCode, announce, control_button, hint, own_tile, qr, text};
 use egui::text::{LayoutJob, TextFormat};
 use egui::{Align, Align2, Color32, Label, Sense, Spinner, Ui, Vec2, vec2};
 use visavis_call::{Reach, Waiting};
@@ -62,7 +62,8 @@ impl WaitingUi {
         let palette = Palette::of(ui);
         ui.spacing_mut().item_spacing.y = space::M;
         if let Some(notice) = &waiting.notice {
-            ui.label(text(notice, Type::Small).color(palette.warning));
+            let said = ui.label(text(notice, Type::Small).color(palette.warning));
+            announce(ui, &said);
         }
         ui.label(text("Read these four words to the other person", Type::Heading).color(palette.weak));
         ui.add(Label::new(code_job(&waiting.code.words(), palette)).selectable(true));

@@ -4,6 +4,9 @@ use super::{Change, Settings};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, Receiver};
+use std::time::{Duration, Instant};
+use visavis_capture::Worker;
 
 /// Name of the file inside the configuration folder.
 pub const FILE_NAME: &str = "settings.json";
@@ -24,28 +27,69 @@ pub struct Loaded {
     pub settings: Settings,
     /// What a person should know about that.
     pub notice: Option<String>,
+    /// There is a file that was not read: nothing may be written over it.
+    pub untouchable: bool,
+}
+
+/// Settings on their way from the disk.
+pub struct Loading {
+    result: Receiver<Loaded>,
+    until: Instant,
+    reading: Option<Worker>,
+}
+
+impl Loading {
+    /// Begins to read the settings of `folder` on a thread of its own; a disk has this long to answer.
+    pub fn begin(folder: PathBuf, limit: Duration) -> Self {
+        let (out, result) = mpsc::sync_channel(1);
+        let reading = Worker::spawn("settings", move |_| {
+            // Nobody listens any more where it came too late.
+            let _ = out.send(load(&folder));
+        });
+        Self { reading: Some(reading), ..Self::of(result, limit) }
+    }
+
+    pub(super) fn of(result: Receiver<Loaded>, limit: Duration) -> Self {
+        Self { result, until: Instant::now() + limit, reading: None }
+    }
+
+    /// The settings; the defaults, with a word about it, where the disk did not answer in time.
+    pub fn finish(self) -> Loaded {
+        let left = self.until.saturating_duration_since(Instant::now());
+        let loaded = self.result.recv_timeout(left).unwrap_or_else(|_| unread("the disk does not answer"));
+        if let Some(reading) = self.reading {
+            // A disk that hangs keeps the thread, and nobody else.
+            reading.join_within(self.until.saturating_duration_since(Instant::now()));
+        }
+        loaded
+    }
+}
+
+/// The defaults in place of a file that stays as it is.
+fn unread(why: impl std::fmt::Display) -> Loaded {
+    let notice = format!(
+        "The settings could not be read ({why}). Visavis started with its defaults, and what you change now is not kept."
+    );
+    Loaded { settings: Settings::default(), notice: Some(notice), untouchable: true }
 }
 
 /// Reads the settings of `folder`.
 ///
 /// A missing file gives the defaults. A damaged one is set aside under [`DAMAGED_NAME`] and gives the defaults and a
-/// notice; one that cannot be read is left where it is.
+/// notice; one that cannot be read, or is no file at all, is left where it is.
 pub fn load(folder: &Path) -> Loaded {
     let path = folder.join(FILE_NAME);
     let text = match read_limited(&path) {
         Ok(text) => text,
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Loaded::default(),
         Err(e) if e.kind() == io::ErrorKind::InvalidData => return set_aside(&path, &folder.join(DAMAGED_NAME)),
-        Err(e) => {
-            let notice = format!("The settings could not be read ({e}). Visavis started with its defaults.");
-            return Loaded { settings: Settings::default(), notice: Some(notice) };
-        }
+        Err(e) => return unread(e),
     };
     match serde_json::from_str::<Settings>(&text) {
         Ok(mut settings) => {
             let name = std::mem::take(&mut settings.name);
             settings.apply(Change::Name(name));
-            Loaded { settings, notice: None }
+            Loaded { settings, ..Loaded::default() }
         }
         Err(e) => {
             tracing::warn!("settings are damaged: {e}");
@@ -55,6 +99,10 @@ pub fn load(folder: &Path) -> Loaded {
 }
 
 fn read_limited(path: &Path) -> io::Result<String> {
+    // Opening a pipe, or some devices, waits for somebody at the other end, maybe for ever.
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("it is no ordinary file"));
+    }
     let mut text = String::new();
     let read = File::open(path)?.take(LARGEST_FILE + 1).read_to_string(&mut text)?;
     if read as u64 > LARGEST_FILE {
@@ -69,7 +117,7 @@ fn set_aside(path: &Path, aside: &Path) -> Loaded {
         Err(e) => format!("The old file could not be set aside ({e})."),
     };
     let notice = format!("The settings were damaged, so Visavis started with its defaults. {kept}");
-    Loaded { settings: Settings::default(), notice: Some(notice) }
+    Loaded { notice: Some(notice), ..Loaded::default() }
 }
 
 /// Writes the settings into `folder`, which is made where it is missing.

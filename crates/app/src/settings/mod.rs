@@ -1,6 +1,6 @@
 //! What the app remembers between starts: one JSON file in the user's configuration folder.
 //!
-//! Reading happens once, before the window opens. Writing happens on a thread of its own, into a new file that then
+//! Reading happens once, on a thread of its own while the window opens. Writing happens on a thread of its own, into a new file that then
 //! takes the old one's place, so that a crash leaves either the old settings or the new ones.
 
 mod file;
@@ -8,7 +8,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 
-pub use file::{DAMAGED_NAME, FILE_NAME, Loaded, default_folder, load, save};
+pub use file::{DAMAGED_NAME, FILE_NAME, Loaded, Loading, default_folder, load, save};
 pub use store::Store;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -120,15 +120,18 @@ pub enum Change {
 }
 
 impl Change {
-    /// What the running call must hear of it; `None` where it concerns the window alone or the next start.
-    pub fn command(&self) -> Option<Command> {
+    /// What the running call must hear of it, `after` being the settings with it; `None` where it concerns the window
+    /// alone.
+    pub fn command(&self, after: &Settings) -> Option<Command> {
         match self {
             Self::Name(name) => Some(Command::SetName(name.clone())),
             Self::Camera(spec) => Some(Command::SetCamera(spec.clone())),
             Self::Microphone(spec) => Some(Command::SetMicrophone(spec.clone())),
             Self::Speaker(spec) => Some(Command::SetSpeaker(spec.clone())),
             Self::Servers(servers) => Some(Command::SetServers(servers.clone())),
-            Self::IceServers(_) | Self::RelayOnly(_) => None,
+            Self::IceServers(_) | Self::RelayOnly(_) => {
+                Some(Command::SetIce { servers: after.ice_servers.clone(), relay_only: after.relay_only })
+            }
             Self::Theme(_) | Self::SelfView(_) | Self::NoticeSeen => None,
         }
     }

@@ -1,5 +1,6 @@
 use super::*;
 use std::fs;
+use std::time::Duration;
 
 fn folder() -> tempfile::TempDir {
     tempfile::tempdir().expect("a folder")
@@ -84,4 +85,37 @@ fn a_folder_that_cannot_be_made_is_an_error_and_nothing_else() {
     let folder = folder();
     fs::write(folder.path().join("file"), "").expect("written");
     assert!(save(&folder.path().join("file"), &Settings::default()).is_err());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_in_the_files_place_is_neither_opened_nor_moved() {
+    let folder = folder();
+    let path = folder.path().join(FILE_NAME);
+    let made = std::process::Command::new("mkfifo").arg(&path).status().expect("mkfifo runs");
+    assert!(made.success());
+    // Opening it would wait for a writer, so this thread would not come back; a folder in its place is no file either.
+    let loaded = Loading::begin(folder.path().to_owned(), Duration::from_secs(60)).finish();
+    assert!(loaded.untouchable && loaded.notice.expect("a word").contains("no ordinary file"));
+    assert!(fs::symlink_metadata(&path).is_ok() && fs::read_dir(folder.path()).expect("listed").count() == 1);
+}
+
+#[test]
+fn a_disk_that_does_not_answer_in_time_gives_the_defaults_and_keeps_its_file() {
+    let loaded = Loading::of(std::sync::mpsc::sync_channel(1).1, Duration::ZERO).finish();
+    assert_eq!((loaded.settings, loaded.untouchable), (Settings::default(), true));
+    assert!(loaded.notice.expect("a word").contains("does not answer"));
+}
+
+#[test]
+fn other_servers_for_a_way_through_the_network_reach_the_running_app_together() {
+    let mut settings = Settings::default();
+    let change = Change::RelayOnly(true);
+    settings.apply(change.clone());
+    let Some(Command::SetIce { servers, relay_only }) = change.command(&settings) else { panic!("no command") };
+    assert_eq!((servers, relay_only), (settings.ice_servers.clone(), true));
+    let change = Change::IceServers(Vec::new());
+    settings.apply(change.clone());
+    let Some(Command::SetIce { servers, relay_only }) = change.command(&settings) else { panic!("no command") };
+    assert_eq!((servers.len(), relay_only), (0, true));
 }

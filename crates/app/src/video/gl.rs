@@ -106,9 +106,14 @@ impl GlPicture {
         let [w, h] = placement.pixels;
         let (w, h) = (w.max(1.0), h.max(1.0));
         let ratio = (size.width() as f32 / w).max(size.height() as f32 / h);
-        let program = self.shaders.for_ratio(ratio);
+        let rounded = placement.radius > 0.0;
+        let program = self.shaders.for_ratio(ratio, rounded);
         // SAFETY: the context is current and every object was made in it.
         unsafe {
+            if !rounded {
+                // Every pixel is covered; egui's painter switches mixing on again for what follows.
+                gl.disable(glow::BLEND);
+            }
             gl.use_program(Some(program.id));
             gl.uniform_1_f32(program.mirror.as_ref(), if placement.mirrored { 1.0 } else { 0.0 });
             gl.uniform_2_f32(program.size.as_ref(), w, h);

@@ -82,6 +82,11 @@ impl VideoView {
         }
     }
 
+    /// Whether a shader draws it.
+    pub fn is_shaded(&self) -> bool {
+        matches!(self.backend, Backend::Shader(_))
+    }
+
     /// Size of the picture that is held.
     pub fn size(&self) -> Option<Size> {
         self.size

@@ -1,6 +1,6 @@
 // I420 (ITU-R BT.601, limited range) to RGB, with rounded corners.
-// The prefix defines IN, TEXTURE, COLOUR, and LUMA_TAPS and CHROMA_TAPS: taps per pixel and direction. They are
-// constants because software renderers walk through every branch, taken or not.
+// The prefix defines IN, TEXTURE, COLOUR, ROUNDED (corners or none), and LUMA_TAPS and CHROMA_TAPS: taps per pixel and
+// direction. They are constants because software renderers walk through every branch, taken or not.
 uniform sampler2D u_luma;
 uniform sampler2D u_cb;
 uniform sampler2D u_cr;
@@ -29,8 +29,12 @@ void main() {
     float cb = read_chroma(u_cb) - 0.501961;
     float cr = read_chroma(u_cr) - 0.501961;
     vec3 rgb = clamp(vec3(y + 1.596027 * cr, y - 0.391762 * cb - 0.812968 * cr, y + 2.017232 * cb), 0.0, 1.0);
+#if ROUNDED
     vec2 corner = abs(v_at - 0.5) * u_size - (0.5 * u_size - u_radius);
     float outside = min(max(corner.x, corner.y), 0.0) + length(max(corner, 0.0)) - u_radius;
     float cover = clamp(0.5 - outside, 0.0, 1.0);
     COLOUR = vec4(rgb * cover, cover);
+#else
+    COLOUR = vec4(rgb, 1.0);
+#endif
 }

@@ -17,8 +17,9 @@ const SHRUNK_A_LOT: f32 = 4.0;
 #[error("no shader for pictures: {0}")]
 pub(super) struct ShaderError(pub(super) String);
 
-/// One program for each degree of shrinking.
+/// One program for each degree of shrinking, and one for the usual large picture, which has no round corners.
 pub(super) struct Shaders {
+    square: Program,
     plain: Program,
     shrunk: Program,
     shrunk_a_lot: Program,
@@ -39,35 +40,57 @@ impl Shaders {
     /// [`ShaderError`] with the driver's words.
     pub(super) fn new(gl: &glow::Context) -> Result<Self, ShaderError> {
         let version = ShaderVersion::get(gl);
-        // SAFETY: the context is current on this thread, as eframe guarantees during creation.
-        let program = |luma, chroma| unsafe { Program::new(gl, version, [luma, chroma]) }.map_err(ShaderError);
-        Ok(Self { plain: program(1, 1)?, shrunk: program(2, 1)?, shrunk_a_lot: program(4, 2)? })
+        let program = |luma, chroma, rounded| {
+            let shape = Shape { luma, chroma, rounded };
+            // SAFETY: the context is current on this thread, as eframe guarantees during creation.
+            unsafe { Program::new(gl, version, shape) }.map_err(ShaderError)
+        };
+        Ok(Self {
+            square: program(1, 1, false)?,
+            plain: program(1, 1, true)?,
+            shrunk: program(2, 1, true)?,
+            shrunk_a_lot: program(4, 2, true)?,
+        })
     }
 
-    /// The program for a picture whose sides are `ratio` times as long as what they are drawn on.
-    pub(super) fn for_ratio(&self, ratio: f32) -> &Program {
+    /// The program for a picture whose sides are `ratio` times as long as what they are drawn on, with round corners or
+    /// without.
+    pub(super) fn for_ratio(&self, ratio: f32, rounded: bool) -> &Program {
         if ratio > SHRUNK_A_LOT {
             &self.shrunk_a_lot
         } else if ratio > SHRUNK {
             &self.shrunk
-        } else {
+        } else if rounded {
             &self.plain
+        } else {
+            &self.square
         }
     }
 
     /// Gives them back to the context.
     pub(super) fn destroy(&self, gl: &glow::Context) {
-        for program in [&self.plain, &self.shrunk, &self.shrunk_a_lot] {
+        for program in [&self.square, &self.plain, &self.shrunk, &self.shrunk_a_lot] {
             // SAFETY: the context is current and the program was made in it.
             unsafe { gl.delete_program(program.id) };
         }
     }
 }
 
+/// What a program is compiled for.
+#[derive(Clone, Copy)]
+struct Shape {
+    /// Taps per pixel and direction.
+    luma: u32,
+    /// The same for both colour planes.
+    chroma: u32,
+    /// With round corners.
+    rounded: bool,
+}
+
 impl Program {
-    unsafe fn new(gl: &glow::Context, version: ShaderVersion, taps: [u32; 2]) -> Result<Self, String> {
+    unsafe fn new(gl: &glow::Context, version: ShaderVersion, shape: Shape) -> Result<Self, String> {
         unsafe {
-            let id = link(gl, version, taps)?;
+            let id = link(gl, version, shape)?;
             gl.use_program(Some(id));
             for (unit, name) in ["u_luma", "u_cb", "u_cr"].into_iter().enumerate() {
                 gl.uniform_1_i32(gl.get_uniform_location(id, name).as_ref(), unit as i32);
@@ -84,7 +107,7 @@ impl Program {
 }
 
 /// What makes the same source valid in each dialect.
-fn prefix(version: ShaderVersion, fragment: bool, [luma, chroma]: [u32; 2]) -> String {
+fn prefix(version: ShaderVersion, fragment: bool, shape: Shape) -> String {
     let mut text = String::from(version.version_declaration());
     if version.is_embedded() {
         text += "#if defined(GL_FRAGMENT_PRECISION_HIGH) && GL_FRAGMENT_PRECISION_HIGH == 1\n\
@@ -96,16 +119,17 @@ fn prefix(version: ShaderVersion, fragment: bool, [luma, chroma]: [u32; 2]) -> S
         (false, false) => "#define IN attribute\n#define OUT varying\n",
         (false, true) => "#define IN varying\n#define TEXTURE texture2D\n#define COLOUR gl_FragColor\n",
     };
-    text + &format!("#define LUMA_TAPS {luma}\n#define CHROMA_TAPS {chroma}\n")
+    let Shape { luma, chroma, rounded } = shape;
+    text + &format!("#define LUMA_TAPS {luma}\n#define CHROMA_TAPS {chroma}\n#define ROUNDED {}\n", u8::from(rounded))
 }
 
-unsafe fn link(gl: &glow::Context, version: ShaderVersion, taps: [u32; 2]) -> Result<glow::Program, String> {
+unsafe fn link(gl: &glow::Context, version: ShaderVersion, shape: Shape) -> Result<glow::Program, String> {
     unsafe {
         let program = gl.create_program()?;
         let mut shaders = Vec::new();
         for (kind, source) in [(glow::VERTEX_SHADER, VERTEX), (glow::FRAGMENT_SHADER, FRAGMENT)] {
             let shader = gl.create_shader(kind)?;
-            gl.shader_source(shader, &(prefix(version, kind == glow::FRAGMENT_SHADER, taps) + source));
+            gl.shader_source(shader, &(prefix(version, kind == glow::FRAGMENT_SHADER, shape) + source));
             gl.compile_shader(shader);
             if !gl.get_shader_compile_status(shader) {
                 return Err(gl.get_shader_info_log(shader));

@@ -50,13 +50,25 @@ fn surface(ui: &Ui, rect: Rect, radius: CornerRadius, look: Look, response: &Res
     content
 }
 
-/// A button with words, and an icon before them where there is one, at least as large as `least`.
+/// A button with words, and an icon before them where there is one, as high as `least` and at least as wide.
 pub fn button(ui: &mut Ui, icon: Option<Icon>, words: &str, look: Look, least: Vec2) -> Response {
+    button_with(ui, icon, words, look, least, None)
+}
+
+/// The same for what is on or off, chosen or not, shown or hidden, which screen readers then say.
+pub fn button_with(
+    ui: &mut Ui,
+    icon: Option<Icon>,
+    words: &str,
+    look: Look,
+    least: Vec2,
+    on: Option<bool>,
+) -> Response {
     let galley = ui.painter().layout_no_wrap(words.to_owned(), Type::Body.font(), Color32::PLACEHOLDER);
     let beside = if icon.is_some() { size::ICON + space::S } else { 0.0 };
-    let wanted = vec2(galley.size().x + beside + 2.0 * space::L, size::CONTROL);
+    let wanted = vec2(galley.size().x + beside + 2.0 * space::L, 0.0);
     let (rect, response) = ui.allocate_exact_size(wanted.max(least), Sense::click());
-    response.widget_info(|| WidgetInfo::labeled(Role::Button, ui.is_enabled(), words));
+    response.widget_info(|| WidgetInfo { selected: on, ..WidgetInfo::labeled(Role::Button, ui.is_enabled(), words) });
     if ui.is_rect_visible(rect) {
         let content = surface(ui, rect, CornerRadius::same(size::RADIUS), look, &response);
         let left = rect.center().x - (galley.size().x + beside) / 2.0;
@@ -81,12 +93,15 @@ pub struct Round<'a> {
     pub look: Look,
     /// In points.
     pub diameter: f32,
+    /// Whether what it switches is on, for screen readers; `None` where its name says it all.
+    pub on: Option<bool>,
 }
 
 /// Shows a round button.
 pub fn round(ui: &mut Ui, what: Round<'_>) -> Response {
     let (rect, response) = ui.allocate_exact_size(Vec2::splat(what.diameter), Sense::click());
-    response.widget_info(|| WidgetInfo::labeled(Role::Button, ui.is_enabled(), what.label));
+    let enabled = ui.is_enabled();
+    response.widget_info(|| WidgetInfo { selected: what.on, ..WidgetInfo::labeled(Role::Button, enabled, what.label) });
     if ui.is_rect_visible(rect) {
         let radius = CornerRadius::same((what.diameter / 2.0).ceil() as u8);
         let content = surface(ui, rect, radius, what.look, &response);
@@ -98,7 +113,8 @@ pub fn round(ui: &mut Ui, what: Round<'_>) -> Response {
 
 /// A control as a round button with its tooltip; its command when pressed.
 pub fn control_round(ui: &mut Ui, control: Control, now: &Situation, look: Look, diameter: f32) -> Option<UiCommand> {
-    let what = Round { icon: control.icon(now), label: control.label(now), look, diameter };
+    let on = control.shown(now);
+    let what = Round { icon: control.icon(now), label: control.label(now), look, diameter, on };
     let tip = control.with_keys(ui, control.tooltip(now));
     let pressed = round(ui, what).on_hover_text(tip).clicked();
     pressed.then(|| control.command(now)).flatten()
@@ -109,7 +125,9 @@ pub fn control_button(ui: &mut Ui, control: Control, now: &Situation, look: Look
     let command = control.command(now);
     let tip = control.with_keys(ui, control.tooltip(now));
     let icon = Some(control.icon(now));
-    let response = ui.add_enabled_ui(command.is_some(), |ui| button(ui, icon, control.label(now), look, least)).inner;
+    let (label, on) = (control.label(now), control.shown(now));
+    let shown = ui.add_enabled_ui(command.is_some(), |ui| button_with(ui, icon, label, look, least, on));
+    let response = shown.inner;
     let response = response.on_hover_text(&tip).on_disabled_hover_text(tip);
     if response.clicked() { command } else { None }
 }

@@ -9,10 +9,11 @@ mod pickers;
 mod qr;
 mod self_view;
 mod tile;
+mod trouble;
 
 pub(crate) use avatar::called;
 pub use avatar::{avatar, initial};
-pub use buttons::{Look, Round, button, control_button, control_round, round};
+pub use buttons::{Look, Round, button, button_with, control_button, control_round, round};
 pub use join_field::JoinField;
 pub use meter::{level_fraction, meter, meter_bars};
 pub use notice::{Notice, Pill, badge, banner, notice, pill};
@@ -20,13 +21,40 @@ pub use pickers::{DevicePickers, pickers};
 pub use qr::{QrCode, qr};
 pub use self_view::SelfView;
 pub use tile::{camera_words, own_tile, picture_tile};
+pub use trouble::{Trouble, stand_in_words, troubles};
 
 use crate::theme::{Palette, Type, size, space};
-use egui::{Align, Align2, Frame, Layout, Margin, Rect, RichText, TextEdit, Ui, UiBuilder, Vec2};
+use egui::accesskit::Live;
+use egui::text::{LayoutJob, TextWrapping};
+use egui::{
+    Align, Align2, Color32, Frame, Galley, Layout, Margin, Rect, Response, RichText, TextEdit, Ui, UiBuilder, Vec2,
+};
+use std::sync::Arc;
 
 /// Text of a kind, ready for a label.
 pub fn text(words: impl Into<String>, kind: Type) -> RichText {
     RichText::new(words).text_style(kind.style())
+}
+
+/// Words on one line, cut short with "…" where they are wider than `most`.
+pub fn elided(ui: &Ui, words: &str, kind: Type, colour: Color32, most: f32) -> Arc<Galley> {
+    let mut job = LayoutJob::simple_singleline(words.to_owned(), kind.font(), colour);
+    job.wrap = TextWrapping::truncate_at_width(most.max(24.0));
+    ui.fonts_mut(|fonts| fonts.layout_job(job))
+}
+
+/// Scrolls to what has just got the focus; to be called behind everything that a scroll area holds.
+pub fn follow_focus(ui: &Ui) {
+    let focused = ui.memory(|memory| memory.focused());
+    let Some(response) = focused.and_then(|id| ui.ctx().read_response(id)) else { return };
+    if response.layer_id == ui.layer_id() && response.gained_focus() {
+        ui.scroll_to_rect(response.rect.expand(space::S), None);
+    }
+}
+
+/// Lets screen readers say by themselves that something appeared or changed, when they have finished what they say.
+pub fn announce(ui: &Ui, response: &Response) {
+    ui.ctx().accesskit_node_builder(response.id, |node| node.set_live(Live::Polite));
 }
 
 /// Text that explains.

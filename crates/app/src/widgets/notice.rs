@@ -1,6 +1,6 @@
 //! Words that appear when something is to be known.
 
-use super::{button, text};
+use super::{announce, button, elided, text};
 use crate::icons::Icon;
 use crate::theme::{Palette, Type, over_picture, size, space};
 use crate::widgets::Look;
@@ -67,25 +67,27 @@ pub struct Pill<'a> {
     pub label: &'a str,
     /// How large.
     pub kind: Type,
+    /// How wide it may become; longer words are cut short.
+    pub most: f32,
 }
 
-/// A pill that wants attention, its top edge centred at `top`: "Reconnecting…".
-pub fn banner(ui: &Ui, top: Pos2, icon: Icon, words: &str) -> Rect {
-    let what = Pill { icon, colour: Palette::of(ui).warning, words, label: words, kind: Type::Body };
+/// A pill that wants attention, its top edge centred at `top`, at most as wide as `most`: "You are muted".
+pub fn banner(ui: &Ui, top: Pos2, icon: Icon, words: &str, most: f32) -> Rect {
+    let what = Pill { icon, colour: Palette::of(ui).warning, words, label: words, kind: Type::Body, most };
     pill(ui, top, Align2::CENTER_TOP, what)
 }
 
-/// A small pill for what stays true for a while: "Grace is muted".
-pub fn badge(ui: &Ui, at: Pos2, align: Align2, icon: Icon, words: &str) -> Rect {
-    let what = Pill { icon, colour: Palette::of(ui).on_colour, words, label: words, kind: Type::Small };
+/// A small pill for what stays true for a while, at most as wide as `most`: "Grace is muted".
+pub fn badge(ui: &Ui, at: Pos2, align: Align2, icon: Icon, words: &str, most: f32) -> Rect {
+    let what = Pill { icon, colour: Palette::of(ui).on_colour, words, label: words, kind: Type::Small, most };
     pill(ui, at, align, what)
 }
 
 /// Paints a pill with the edge or corner that `align` names at `at`; where it lies.
 pub fn pill(ui: &Ui, at: Pos2, align: Align2, what: Pill<'_>) -> Rect {
     let on_picture = Palette::of(ui).on_colour;
-    let galley = ui.painter().layout_no_wrap(what.words.to_owned(), what.kind.font(), on_picture);
     let icon_side = what.kind.font().size + 2.0;
+    let galley = elided(ui, what.words, what.kind, on_picture, what.most - icon_side - space::S - 2.0 * space::M);
     let height = icon_side + 14.0;
     let wanted = if what.words.is_empty() {
         Vec2::splat(height)
@@ -102,5 +104,6 @@ pub fn pill(ui: &Ui, at: Pos2, align: Align2, what: Pill<'_>) -> Rect {
     let id = ui.make_persistent_id(("pill", what.label));
     let response = ui.interact(rect, id, Sense::hover());
     response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Status, true, what.label));
+    announce(ui, &response);
     rect
 }

@@ -1,6 +1,6 @@
 //! Choosing camera, microphone and loudspeaker, and trying them.
 
-use super::{Look, control_button, meter, sentence, text};
+use super::{Look, control_button, hint, meter, sentence, stand_in_words, text};
 use crate::command::UiCommand;
 use crate::control::{Control, Situation};
 use crate::icons::Icon;
@@ -76,6 +76,15 @@ impl Kind {
         }
     }
 
+    /// What works in place of what was chosen, in words.
+    fn stand_in(self, state: &State) -> Option<String> {
+        match self {
+            Self::Camera => None,
+            Self::Microphone => stand_in_words(&state.microphone),
+            Self::Speaker => stand_in_words(&state.speaker),
+        }
+    }
+
     /// The choice as the command line would write it.
     fn chosen(self, settings: &Settings) -> String {
         match self {
@@ -113,7 +122,8 @@ struct Choice {
 fn choices(kind: Kind, devices: &[DeviceInfo], chosen: &str) -> (Vec<Choice>, usize) {
     let choice = |spec: &str, words: String| Choice { spec: spec.to_owned(), words };
     let default = match devices.iter().find(|device| device.default) {
-        Some(device) => format!("Default ({})", device.name),
+        // What tells devices apart comes first: the end is cut off where there is no room.
+        Some(device) => format!("{} (default)", device.name),
         None => "Default".to_owned(),
     };
     let mut all = vec![choice("default", default)];
@@ -189,6 +199,9 @@ fn picker(ui: &mut Ui, kind: Kind, what: DevicePickers<'_>) -> Option<UiCommand>
         let level = what.state.microphone_level;
         indented(ui, indent, what.width, |ui| meter(ui, level, what.state.muted, ui.available_width()));
     }
+    if let Some(words) = kind.stand_in(what.state) {
+        indented(ui, indent, what.width, |ui| hint(ui, words));
+    }
     let said_here = kind != Kind::Camera || (what.camera_words && what.state.video_on);
     if let Some(why) = kind.failure(what.state).filter(|_| said_here) {
         let words = sentence(&why.to_string());
@@ -224,7 +237,7 @@ mod tests {
 
     #[test]
     fn a_choice_is_found_by_its_id_or_a_part_of_its_name() {
-        assert_eq!(words("default"), "Default (Built-in camera)");
+        assert_eq!(words("default"), "Built-in camera (default)");
         assert_eq!(words("/dev/video2"), "HD Webcam C920");
         assert_eq!(words("C920"), "HD Webcam C920");
         assert_eq!(words("none"), "No camera");

@@ -83,7 +83,8 @@ impl SelfView {
         if state.muted {
             let corner = rect.left_bottom() + vec2(space::S, -space::S);
             let colour = Palette::of(ui).on_colour;
-            let what = Pill { icon: Icon::MicrophoneOff, colour, words: "", label: "You are muted", kind: Type::Small };
+            let (icon, kind, most) = (Icon::MicrophoneOff, Type::Small, size::CHAT);
+            let what = Pill { icon, colour, words: "", label: "You are muted", kind, most };
             pill(ui, corner, Align2::LEFT_BOTTOM, what);
         }
         let mut command = None;

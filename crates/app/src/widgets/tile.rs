@@ -1,6 +1,7 @@
 //! A picture in a rounded frame, or the reason why there is none.
 
 use super::{avatar, sentence};
+use crate::icons::Icon;
 use crate::settings::Settings;
 use crate::theme::{Palette, Type, size};
 use crate::video::VideoView;
@@ -52,7 +53,14 @@ pub fn own_tile(ui: &Ui, rect: Rect, view: &VideoView, state: &State, settings: 
     let small = rect.height() < ROOM_FOR_WORDS;
     let diameter = if small { rect.height() * 0.5 } else { (rect.height() * 0.3).min(96.0) };
     let middle = if small { rect.center() } else { rect.center() - vec2(0.0, 22.0) };
-    avatar(ui.painter(), palette, middle, diameter, &settings.name);
+    let failed = state.video_on && matches!(state.camera, CameraState::Failed(_));
+    if small && failed {
+        // There is no room for the words, and an initial would look as if the camera were off on purpose.
+        let place = Rect::from_center_size(middle, egui::Vec2::splat(diameter * 0.7));
+        Icon::CameraOff.paint(ui.painter(), place, palette.warning);
+    } else {
+        avatar(ui.painter(), palette, middle, diameter, &settings.name);
+    }
     let Some(words) = words else { return };
     if !small {
         let width = (rect.width() - 32.0).max(40.0);

@@ -54,6 +54,11 @@ impl Bench {
         commands.remove(0)
     }
 
+    /// Whether anything was asked for since the last time.
+    pub fn asked_anything(&mut self) -> bool {
+        !std::mem::take(&mut self.asked).is_empty()
+    }
+
     /// The changes of settings since the last time.
     pub fn changes(&mut self) -> Vec<Change> {
         let asked = self.asked.extract_if(.., |asked| matches!(asked, UiCommand::Change(_)));

@@ -115,7 +115,8 @@ fn a_name_is_remembered_as_it_is_typed() {
     screen.write("Your name", "!");
     let changes = screen.state_mut().changes();
     assert_eq!(changes.len(), 1);
-    assert!(matches!(changes[0].command(), Some(Command::SetName(name)) if name.contains('!')));
+    let heard = changes[0].command(&Settings::default());
+    assert!(matches!(heard, Some(Command::SetName(name)) if name.contains('!')));
 }
 
 #[test]

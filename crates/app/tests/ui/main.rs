@@ -1,8 +1,11 @@
 //! Every screen and every control, found by its accessible name: what is tested here can be reached by everybody.
 
+mod access;
 mod bench;
 mod call;
 mod home;
+mod keyboard;
 mod layout;
 mod rooms;
+mod scenes;
 mod settings;

@@ -144,6 +144,7 @@ impl Driver {
             Command::SetMicrophone(spec) => self.devices.use_microphone(spec.clone()),
             Command::SetSpeaker(spec) => self.devices.use_speaker(spec.clone()),
             Command::TestSpeaker => self.devices.chime(),
+            Command::SetIce { servers, relay_only } => self.peers.use_ice(servers, *relay_only),
             Command::SetServers(servers) => {
                 let (gone, new) = self.links.set_configured(servers);
                 for id in gone {

@@ -39,6 +39,8 @@ pub(super) struct Peers {
     slots: BTreeMap<PeerKey, Slot>,
     spare: Option<Fresh>,
     building_spare: bool,
+    /// The one being built is for servers that no longer hold.
+    spare_outdated: bool,
     prepared: Option<PreparedMedia>,
     media: Option<MediaSession>,
     news: mpsc::Sender<PeerNews>,
@@ -82,6 +84,7 @@ impl Peers {
             slots: BTreeMap::new(),
             spare: None,
             building_spare: false,
+            spare_outdated: false,
             prepared: None,
             media: None,
             news,
@@ -127,9 +130,29 @@ impl Peers {
         settings
     }
 
+    /// Other servers, from the next connection on; what was built ahead for the old ones is given up.
+    pub(super) fn use_ice(&mut self, servers: &[IceServer], relay_only: bool) {
+        if self.settings.ice_servers == servers && self.settings.relay_only == relay_only {
+            return;
+        }
+        self.settings.ice_servers = servers.to_vec();
+        self.settings.relay_only = relay_only;
+        self.settings.look_up();
+        self.spare_outdated = self.building_spare;
+        if let Some((peer, _)) = self.spare.take() {
+            self.closing.spawn(peer.close());
+            self.build_spare();
+        }
+    }
+
     pub(super) fn spare_built(&mut self, spare: Result<Fresh, PeerError>) {
         self.building_spare = false;
+        let outdated = std::mem::take(&mut self.spare_outdated);
         match spare {
+            Ok((peer, _)) if outdated => {
+                self.closing.spawn(peer.close());
+                self.build_spare();
+            }
             Ok(spare) => self.spare = Some(spare),
             Err(error) => tracing::warn!(%error, "no peer connection could be built ahead"),
         }
@@ -250,5 +273,43 @@ impl Peers {
             self.close(key);
         }
         while self.closing.join_next().await.is_some() {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::options::LocalNetwork;
+
+    async fn spare(news: &mut mpsc::Receiver<PeerNews>) -> Result<Fresh, PeerError> {
+        match news.recv().await {
+            Some(PeerNews::Spare(spare)) => spare,
+            _ => panic!("nothing else was asked for"),
+        }
+    }
+
+    #[tokio::test]
+    async fn what_was_built_ahead_for_other_servers_is_never_used() {
+        let options = Options { local_network: LocalNetwork::Off, ice_servers: Vec::new(), ..Options::default() };
+        let (remote, _pictures) = slot::newest_wins();
+        let (mut peers, mut news) = Peers::new(&options, remote);
+        peers.build_spare();
+        let built = spare(&mut news).await;
+        peers.spare_built(built);
+        assert!(peers.spare.is_some());
+
+        peers.use_ice(&[], true);
+        assert!(peers.spare.is_none() && peers.building_spare, "a direct one must not serve who wants a relay");
+        peers.use_ice(&[], false);
+        let outdated = spare(&mut news).await;
+        peers.spare_built(outdated);
+        assert!(peers.spare.is_none() && peers.building_spare, "it was begun before the last change");
+        let right = spare(&mut news).await;
+        peers.spare_built(right);
+        assert!(peers.spare.is_some());
+
+        peers.use_ice(&[], false);
+        assert!(peers.spare.is_some(), "nothing changed");
+        peers.finish().await;
     }
 }

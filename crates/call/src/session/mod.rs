@@ -301,7 +301,8 @@ impl Session {
             | Command::SetMicrophone(_)
             | Command::SetSpeaker(_)
             | Command::TestSpeaker
-            | Command::SetServers(_) => {}
+            | Command::SetServers(_)
+            | Command::SetIce { .. } => {}
         }
     }
 

@@ -170,7 +170,9 @@ fn of_direction(host: &Host, devices: &[Device], direction: Direction) -> Vec<(D
     let default = default.and_then(|device| device.id().ok()).map(|id| id.to_string());
     let serving = devices.iter().filter(|device| serves(device, direction));
     let described = serving.filter_map(|device| Some((device.clone(), describe(device)?)));
-    described.map(|(device, info)| (device, DeviceInfo { default: Some(&info.id) == default.as_ref(), ..info })).collect()
+    described
+        .map(|(device, info)| (device, DeviceInfo { default: Some(&info.id) == default.as_ref(), ..info }))
+        .collect()
 }
 
 /// Whether a person would choose it. Not monitors of loudspeakers, nor the loudspeaker that Pulse makes up where there

@@ -1,0 +1,131 @@
+//! The other side of a call, and what stays to be seen over it while it is true, bars or no bars.
+
+use crate::icons::Icon;
+use crate::settings::Corner;
+use crate::theme::{Palette, Type, over_picture, space};
+use crate::view::View;
+use crate::widgets::{Trouble, announce, avatar, badge, banner, called, elided};
+use egui::{Align2, Color32, Pos2, Rect, Role, Sense, Ui, WidgetInfo, pos2, vec2};
+use visavis_call::InCall;
+
+/// A peak from which on somebody who is muted probably speaks.
+const SPEAKING: f32 = 0.2;
+/// What is said while nothing gets through.
+const RECONNECTING: &str = "Reconnecting…";
+
+/// The other's picture, or its initial while there is none; dimmed while nothing gets through.
+pub(super) fn other_side(ui: &mut Ui, stage: Rect, view: View<'_>, call: &InCall) {
+    let name = called(&call.peer.name);
+    let palette = Palette::of(ui);
+    let interrupted = call.interrupted.is_some();
+    let picture = if call.peer.video_on { view.other.fit(stage) } else { None };
+    let words = match picture {
+        Some(place) => {
+            letterbox(ui, stage, place);
+            view.other.paint(ui.painter(), place, 0, false);
+            if interrupted {
+                // What is to be seen is old, and looks it.
+                ui.painter().rect_filled(stage, 0.0, over_picture());
+                let middle = stage.center() - vec2(0.0, space::XL);
+                say(ui, middle, RECONNECTING, "The call goes on as soon as the network does", stage.width());
+            }
+            format!("Picture of {name}")
+        }
+        None => {
+            ui.painter().rect_filled(stage, 0.0, palette.background);
+            let diameter = (stage.height() * 0.26).clamp(96.0, 200.0);
+            let centre = stage.center() - vec2(0.0, 36.0);
+            avatar(ui.painter(), palette, centre, diameter, &call.peer.name);
+            let why = match (call.peer.video_on, call.peer.has_camera) {
+                _ if interrupted => RECONNECTING,
+                (true, _) => "Waiting for the picture…",
+                (false, true) => "Camera is off",
+                (false, false) => "No camera",
+            };
+            let under = centre + vec2(0.0, diameter / 2.0 + space::XL);
+            say(ui, under, name, why, stage.width());
+            format!("{name}: {why}")
+        }
+    };
+    let response = ui.interact(stage, ui.scope_id().with("other side"), Sense::hover());
+    response.widget_info(|| WidgetInfo::labeled(Role::Image, true, &words));
+    if interrupted {
+        let said = ui.interact(stage, ui.scope_id().with("interrupted"), Sense::hover());
+        said.widget_info(|| WidgetInfo::labeled(Role::Status, true, RECONNECTING));
+        announce(ui, &said);
+    }
+}
+
+/// Black beside a picture, and only there: on a machine without a graphics card every pixel painted twice is felt.
+fn letterbox(ui: &Ui, stage: Rect, picture: Rect) {
+    // The picture ends on whole pixels, so the bars reach one pixel under it.
+    let place = picture.shrink(1.0);
+    let bars = [
+        stage.with_max_y(place.top()),
+        stage.with_min_y(place.bottom()),
+        stage.with_max_x(place.left()),
+        stage.with_min_x(place.right()),
+    ];
+    for bar in bars.into_iter().filter(|bar| bar.is_positive()) {
+        ui.painter().rect_filled(bar, 0.0, Color32::BLACK);
+    }
+}
+
+/// A line and a smaller one under it, centred; neither wider than the stage.
+fn say(ui: &Ui, top: Pos2, title: &str, words: &str, stage: f32) {
+    let palette = Palette::of(ui);
+    let most = stage - 2.0 * space::XL;
+    let mut y = top.y;
+    for (text, kind, colour) in [(title, Type::Title, palette.text), (words, Type::Body, palette.weak)] {
+        let galley = elided(ui, text, kind, colour, most);
+        let height = galley.size().y;
+        ui.painter().galley(pos2(top.x - galley.size().x / 2.0, y), galley, colour);
+        y += height + space::XS;
+    }
+}
+
+/// What the marks depend on.
+pub(super) struct Marks<'a> {
+    /// Where the picture is.
+    pub(super) stage: Rect,
+    /// What is drawn.
+    pub(super) view: View<'a>,
+    /// The call.
+    pub(super) call: &'a InCall,
+    /// Heights that bars cover above and below.
+    pub(super) covered: [f32; 2],
+    /// What is the matter with our devices.
+    pub(super) troubles: &'a [Trouble],
+    /// The bars are to be seen.
+    pub(super) bars: bool,
+    /// The connection has been poor for a while.
+    pub(super) poor: bool,
+}
+
+impl Marks<'_> {
+    /// Draws them: what concerns the other side in a corner, what concerns us above, one under the other.
+    pub(super) fn ui(&self, ui: &Ui) {
+        let stage = self.stage;
+        let left = self.view.settings.self_view != Corner::BottomLeft;
+        let align = if left { Align2::LEFT_BOTTOM } else { Align2::RIGHT_BOTTOM };
+        if self.call.peer.muted {
+            let corner = align.pos_in_rect(&stage.shrink(space::L)) - vec2(0.0, self.covered[1]);
+            // Beside it lies the bar of controls, which is centred.
+            let most = (stage.width() * 0.28).max(120.0);
+            let words = format!("{} is muted", called(&self.call.peer.name));
+            badge(ui, corner, align, Icon::MicrophoneOff, &words, most);
+        }
+        let mut top = pos2(stage.center().x, stage.top() + space::L + self.covered[0]);
+        let most = stage.width() - 2.0 * space::XL;
+        let mut next = |icon, words: &str| top.y = banner(ui, top, icon, words, most).bottom() + space::S;
+        if self.view.state.muted && self.view.state.microphone_level > SPEAKING {
+            next(Icon::MicrophoneOff, "You are muted");
+        }
+        if self.poor {
+            next(Icon::Network, "Poor connection");
+        }
+        for trouble in self.troubles.iter().filter(|trouble| trouble.stays || self.bars) {
+            next(trouble.icon, &trouble.words);
+        }
+    }
+}

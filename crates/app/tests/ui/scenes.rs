@@ -1,0 +1,96 @@
+//! Every screen as it can be, for tests that go through all of them.
+
+use crate::bench::{Bench, Say as _, Screen, show_in};
+use egui::vec2;
+use std::time::{Duration, Instant};
+use visavis_app::sample;
+use visavis_app::settings::Settings;
+use visavis_app::window::Window;
+use visavis_call::{EndReason, InCall, Phase};
+use visavis_capture::{CameraState, DeviceError, DeviceState};
+
+/// A screen and how to come to it.
+pub struct Scene {
+    pub name: &'static str,
+    pub make: Box<dyn Fn() -> Screen>,
+    /// What a modal window covers, and may not be used behind it.
+    pub before: Box<dyn Fn() -> Screen>,
+    pub modal: bool,
+}
+
+fn bench(phase: Phase) -> Screen {
+    let mut screen = show_in(Bench::new(phase), vec2(900.0, 600.0));
+    screen.pass(2);
+    screen
+}
+
+fn in_call(change: impl FnOnce(&mut InCall)) -> Bench {
+    let mut bench = Bench::new(Phase::Home);
+    let mut call = sample::in_call(bench.now, Duration::from_secs(754));
+    change(&mut call);
+    bench.state.phase = Phase::InCall(call);
+    bench
+}
+
+/// A call in which all is well.
+pub fn call() -> Screen {
+    let mut screen = show_in(in_call(|_| {}), vec2(900.0, 600.0));
+    screen.pass(2);
+    screen
+}
+
+fn troubled_call() -> Screen {
+    let mut bench = in_call(|call| {
+        call.interrupted = Some(call.since);
+        (call.peer.video_on, call.peer.has_camera, call.peer.muted) = (false, false, true);
+    });
+    bench.state.camera = CameraState::Failed(DeviceError::Unplugged);
+    bench.state.microphone =
+        DeviceState::Running { name: "Built-in microphone".into(), instead_of: Some("Headset".into()) };
+    bench.state.speaker = DeviceState::Failed(DeviceError::Unplugged);
+    bench.state.muted = true;
+    let mut screen = show_in(bench, vec2(900.0, 600.0));
+    screen.pass(2);
+    screen
+}
+
+fn first_start() -> Screen {
+    let mut bench = Bench::new(Phase::Home);
+    bench.settings = Settings::default();
+    bench.window = Window::new(Some("The settings were damaged".into()));
+    let mut screen = show_in(bench, vec2(900.0, 600.0));
+    screen.pass(2);
+    screen
+}
+
+fn settings() -> Screen {
+    let mut screen = bench(Phase::Home);
+    screen.press("Settings…");
+    screen
+}
+
+fn after(mut screen: Screen, label: &str) -> Screen {
+    screen.press(label);
+    screen
+}
+
+/// All of them.
+pub fn scenes() -> Vec<Scene> {
+    let since = Instant::now();
+    let plain = |name, make: Box<dyn Fn() -> Screen>| Scene { name, make, before: Box::new(call), modal: false };
+    vec![
+        plain("home", Box::new(|| bench(Phase::Home))),
+        plain("first start", Box::new(first_start)),
+        Scene { name: "settings", make: Box::new(settings), before: Box::new(|| bench(Phase::Home)), modal: true },
+        plain("waiting", Box::new(|| bench(Phase::Waiting(sample::waiting())))),
+        plain("joining", Box::new(move || bench(Phase::Joining { code: sample::code(), since }))),
+        plain("connecting", Box::new(move || bench(Phase::Connecting { code: sample::code(), since }))),
+        plain("call", Box::new(call)),
+        plain("troubled call", Box::new(troubled_call)),
+        plain("chat", Box::new(|| after(call(), "Chat"))),
+        plain("devices", Box::new(|| after(call(), "Devices…"))),
+        plain("connection", Box::new(|| after(call(), "Direct"))),
+        plain("ended", Box::new(|| bench(Phase::Ended(sample::ended(EndReason::PeerHungUp))))),
+        plain("failed", Box::new(|| bench(Phase::Ended(sample::ended(EndReason::ConnectFailed))))),
+    ]
+}
