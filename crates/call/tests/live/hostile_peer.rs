@@ -211,19 +211,34 @@ fn broken_offers_from_somebody_who_knows_the_code_end_that_attempt_only() {
 #[test]
 fn broken_answers_from_somebody_who_knows_the_code_end_that_attempt_only() {
     let mut side = victim();
-    for number in 0..24 {
+    let (mut ended, mut turned_away) = (0, 0);
+    let good = (0..24).map(|number| (true, number)).chain((0..broken_descriptions().len()).map(|n| (false, n)));
+    for (mutation, number) in good {
         let code = RoomCode::random();
-        let impostor = newcomer(&code, move |offer| mutated(&offer.replace("actpass", "active"), number));
-        let reason = attempt(&mut side, &impostor, Command::Start(Some(code)));
-        assert!(clear(&reason), "{reason:?} after answer {number}");
+        let impostor = newcomer(&code, move |offer| {
+            let broken = || broken_descriptions().swap_remove(number);
+            if mutation { mutated(&offer.replace("actpass", "active"), number) } else { broken() }
+        });
+        side.send(Command::SetServers(vec![impostor.url()]));
+        side.send(Command::Start(Some(code)));
+        // Some get as far as the webrtc crate; the rest are turned away before, and the room stays open.
+        side.until("an end or a word", |side| match &side.state().phase {
+            Phase::Ended(end) => {
+                assert!(clear(&end.reason), "{:?} after answer {number}", end.reason);
+                ended += 1;
+                Some(())
+            }
+            Phase::Waiting(waiting) => {
+                turned_away += usize::from(waiting.notice.is_some());
+                waiting.notice.is_some().then_some(())
+            }
+            _ => None,
+        });
+        side.send(Command::HangUp);
+        side.shows("the home screen", |s| matches!(s.phase, Phase::Home));
     }
-    for answer in broken_descriptions() {
-        let code = RoomCode::random();
-        let said = answer.clone();
-        let impostor = newcomer(&code, move |_| answer.clone());
-        let reason = attempt(&mut side, &impostor, Command::Start(Some(code)));
-        assert!(clear(&reason), "{reason:?} after {said:.300}");
-    }
+    println!("{ended} ended, {turned_away} were turned away");
+    assert!(ended > 0 && turned_away > 0);
     still_calls(&mut side);
 }
 
