@@ -89,7 +89,7 @@ fn the_report_of_a_call_says_how_it_went_and_names_nobody() {
 
     let code: RoomCode = "velvet-canyon-orbit-zero".parse().expect("its checksum holds");
     let mut ada = Side::start("Ada Quuxlace", &server);
-    let mut grace = Side::start("Grace Xyzzyman", &server);
+    let grace = Side::start("Grace Xyzzyman", &server);
     ada.endpoint.send(Command::Start(Some(code.clone())));
     ada.until("the room", |side| side.events.iter().any(|e| matches!(e, Event::Joined { .. })).then_some(()));
     let waiting = ada.report();

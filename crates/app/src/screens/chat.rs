@@ -95,7 +95,7 @@ fn bubble(ui: &mut Ui, line: &ChatLine) {
             .inner_margin(Margin::symmetric(space::M as i8, space::S as i8));
         frame.show(ui, |ui| {
             ui.set_max_width((ui.available_width() * 0.85).max(40.0));
-            ui.add(Label::new(text(&line.text, Type::Body).color(colour)).wrap().selectable(true));
+            ui.add(Label::new(text(&*line.text, Type::Body).color(colour)).wrap().selectable(true));
         });
     });
 }
