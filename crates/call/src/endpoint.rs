@@ -16,6 +16,8 @@ use visavis_media::{VideoFrame, slot};
 const COMMANDS: usize = 256;
 /// Events and statistics that are kept for whoever does not fetch them.
 const KEPT: usize = 4096;
+/// A thread that derived keys or looked a name up ends after so long without more of it: soon after the call.
+const HELPERS_IDLE: Duration = Duration::from_millis(500);
 /// Hanging up says goodbye to peer and server; then the app goes, whatever hangs.
 const GOODBYE: Duration = Duration::from_secs(4);
 
@@ -88,10 +90,12 @@ impl Endpoint {
     /// # Errors
     /// Where the operating system gives no threads or sockets at all.
     pub fn start(options: Options, wake: impl Fn() + Send + Sync + 'static) -> Result<Self, StartError> {
+        crate::memory::share_arenas();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .thread_name("call-helper")
             .max_blocking_threads(8)
+            .thread_keep_alive(HELPERS_IDLE)
             .build()?;
         let shared = Arc::new(Shared {
             events: Mutex::new(VecDeque::new()),

@@ -29,6 +29,7 @@ mod endpoint;
 mod lan;
 mod links;
 mod media;
+mod memory;
 mod options;
 mod peer;
 mod rate;

@@ -1,6 +1,7 @@
 //! Peer connections and the media on them. One is always built ahead, so that an offer or answer needs no set-up.
 
 use crate::media::{AudioCommand, MediaHooks, MediaSession, PreparedMedia};
+use crate::memory;
 use crate::options::{IceServer, Options};
 use crate::peer::{NameCache, Peer, PeerCommand, PeerError, PeerEvent, PeerSettings, WireSettings};
 use crate::session::PeerKey;
@@ -252,7 +253,10 @@ impl Peers {
 
     pub(super) fn stop_media(&mut self) {
         if let Some(media) = self.media.take() {
-            self.closing.spawn(media.stop());
+            self.closing.spawn(async {
+                media.stop().await;
+                memory::give_back().await;
+            });
         }
     }
 

@@ -1,6 +1,7 @@
 //! Two people and a server on loopback, and waiting that ends with what happened instead of what was hoped for.
 #![allow(dead_code, unused_imports, reason = "each test program uses its own part")]
 
+pub mod footprint;
 mod senses;
 mod server;
 
@@ -169,6 +170,14 @@ impl Side {
         let unix_ms = visavis_capture::wall_clock().unix_ms(moment).ceil() as u64;
         let seen = self.until("a newer picture", |side| side.eye.first_captured_after(unix_ms));
         seen.submitted.saturating_duration_since(moment)
+    }
+
+    /// Forgets everything seen, heard and told so far, so that what a test keeps does not grow.
+    pub fn forget(&mut self) {
+        self.fetch();
+        (self.pending, self.history, self.statistics) = (VecDeque::new(), Vec::new(), Vec::new());
+        self.eye.forget();
+        self.ear.forget();
     }
 
     fn fetch(&mut self) {

@@ -60,6 +60,10 @@ impl Eye {
         lock(&self.gallery).seen.clone()
     }
 
+    pub fn forget(&self) {
+        *lock(&self.gallery) = Gallery::default();
+    }
+
     /// How many pictures came without one.
     pub fn unreadable(&self) -> usize {
         lock(&self.gallery).unreadable
@@ -87,6 +91,10 @@ impl Ear {
             lock(&frames).push(frame.clone());
             let _ = poke.try_send(());
         })
+    }
+
+    pub fn forget(&self) {
+        *lock(&self.frames) = Vec::new();
     }
 
     /// How many frames of 10 ms have come so far.
