@@ -21,7 +21,15 @@ struct FakePeer {
 
 pub(super) struct Person {
     pub session: Session,
+    /// To the first relay.
     pub connection: ConnectionId,
+    /// All of them: which link leads to which relay.
+    connections: BTreeMap<LinkId, (usize, ConnectionId)>,
+    /// Relays that a search finds, those of others' apps.
+    pub nearby: Vec<usize>,
+    /// The relay inside this person's app.
+    pub own: Option<usize>,
+    next_link: u32,
     peers: BTreeMap<PeerKey, FakePeer>,
     pub events: Vec<Event>,
     pub media: bool,
@@ -37,7 +45,7 @@ pub(super) struct Person {
 
 pub(super) struct World {
     pub now: Instant,
-    relay: Relay,
+    relays: Vec<Relay>,
     pub people: Vec<Person>,
     next_connection: u64,
     /// Control messages on their way to somebody whose channel is not open yet.
@@ -85,7 +93,7 @@ impl World {
         let mut world = Self {
             watchdog,
             now: Instant::now(),
-            relay: Relay::new(RelayConfig::default(), [7; 32]),
+            relays: vec![Relay::new(RelayConfig::default(), [7; 32])],
             people: Vec::new(),
             mallory: None,
             next_connection: 0,
@@ -101,13 +109,17 @@ impl World {
         let i = self.people.len();
         let me = Me { name: format!("person {i}"), muted: false, video_on: true, camera_works: true };
         let mut session = Session::new(me, self.watchdog);
-        let connection = self.connect();
+        let connection = self.connect(0);
         let kind = LinkKind::Configured { url: "wss://server.example".into() };
         session.handle(self.now, Input::LinkAdded(LINK, LinkInfo { kind, host: "server.example".into() }));
         session.handle(self.now, Input::LinkUp(LINK));
         let person = Person {
             session,
             connection,
+            connections: BTreeMap::from([(LINK, (0, connection))]),
+            nearby: Vec::new(),
+            own: None,
+            next_link: LINK.0,
             peers: BTreeMap::new(),
             events: Vec::new(),
             media: false,
@@ -121,14 +133,53 @@ impl World {
         i
     }
 
-    fn connect(&mut self) -> ConnectionId {
+    fn connect(&mut self, relay: usize) -> ConnectionId {
         self.next_connection += 1;
         let id = ConnectionId(self.next_connection);
-        self.relay.handle(self.now, id, RelayInput::Connected);
+        self.relays[relay].handle(self.now, id, RelayInput::Connected);
         id
     }
 
-    /// A message on a leg, after whoever sits between.
+    /// Another signaling server, which nobody is connected to.
+    pub(super) fn add_relay(&mut self) -> usize {
+        self.relays.push(Relay::new(RelayConfig::default(), [self.relays.len() as u8; 32]));
+        self.relays.len() - 1
+    }
+
+    /// Somebody whose only server is the one inside their app.
+    pub(super) fn add_host(&mut self) -> usize {
+        let i = self.add_person();
+        self.input(i, Input::LinkGone(LINK, "not configured".into()));
+        self.people[i].connections.remove(&LINK);
+        self.people[i].own = Some(self.add_relay());
+        i
+    }
+
+    /// Connects somebody to a relay; they hear of it at once.
+    pub(super) fn add_link(&mut self, i: usize, relay: usize, kind: LinkKind) -> LinkId {
+        let connection = self.connect(relay);
+        let person = &mut self.people[i];
+        person.next_link += 1;
+        let id = LinkId(person.next_link);
+        person.connections.insert(id, (relay, connection));
+        person.session.handle(self.now, Input::LinkAdded(id, LinkInfo { kind, host: format!("relay {relay}") }));
+        person.session.handle(self.now, Input::LinkUp(id));
+        id
+    }
+
+    fn remove_link(&mut self, i: usize, id: LinkId) {
+        if let Some((relay, connection)) = self.people[i].connections.remove(&id) {
+            self.relays[relay].handle(self.now, connection, RelayInput::Closed);
+            self.people[i].session.handle(self.now, Input::LinkGone(id, "not needed any more".into()));
+        }
+    }
+
+    /// How many connections a relay has.
+    pub(super) fn connections_of(&self, relay: usize) -> usize {
+        self.relays[relay].connections()
+    }
+
+    /// A message on a leg of the configured server, after whoever sits between.
     fn deliver(&mut self, leg: Leg, text: &str) {
         let Some(mut mallory) = self.mallory.take() else { return self.put(leg, text) };
         let made = mallory(leg, &serde_json::from_str(text).expect("both say JSON"));
@@ -141,7 +192,11 @@ impl World {
     /// A message at the end of its leg.
     pub(super) fn put(&mut self, leg: Leg, text: &str) {
         match leg {
-            Leg::From(i) => self.relay.handle(self.now, self.people[i].connection, RelayInput::Text(text)),
+            Leg::From(i) => {
+                if let Some((relay, connection)) = self.people[i].connections.get(&LINK).copied() {
+                    self.relays[relay].handle(self.now, connection, RelayInput::Text(text));
+                }
+            }
             Leg::To(i) => {
                 if let Ok(message) = serde_json::from_str::<ServerMessage>(text) {
                     self.people[i].session.handle(self.now, Input::Received(LINK, message));
@@ -189,12 +244,18 @@ impl World {
                     self.carry_out(i, output);
                 }
             }
-            while let Some(output) = self.relay.poll_output() {
+            while let Some(output) = self.relays.iter_mut().find_map(Relay::poll_output) {
                 busy = true;
+                let place = |p: &Person, to| p.connections.iter().find(|(_, c)| c.1 == to).map(|(id, _)| *id);
                 if let RelayOutput::Send { to, text } = output
-                    && let Some(i) = self.people.iter().position(|p| p.connection == to)
+                    && let Some((i, link)) = self.people.iter().enumerate().find_map(|(i, p)| Some((i, place(p, to)?)))
                 {
-                    self.deliver(Leg::To(i), &text);
+                    if link == LINK {
+                        self.deliver(Leg::To(i), &text);
+                    } else if let Ok(message) = serde_json::from_str::<ServerMessage>(&text) {
+                        let now = self.now;
+                        self.people[i].session.handle(now, Input::Received(link, message));
+                    }
                 }
             }
             if !busy {
@@ -207,16 +268,38 @@ impl World {
 
     fn carry_out(&mut self, i: usize, output: Output) {
         match output {
-            Output::Serve { .. } | Output::Release { .. } | Output::LookUp(_) => {}
-            Output::Search(_) => self.people[i].session.handle(self.now, Input::SearchOver),
+            Output::LookUp(_) => {}
+            Output::Serve { look, .. } => {
+                if let Some(relay) = self.people[i].own {
+                    self.add_link(i, relay, LinkKind::Own { addresses: Vec::new() });
+                }
+                if look {
+                    self.look_around(i);
+                }
+            }
+            Output::Release { keep } => {
+                let others = self.people[i].connections.keys().copied().filter(|id| *id != LINK && Some(*id) != keep);
+                for id in others.collect::<Vec<_>>() {
+                    self.remove_link(i, id);
+                }
+            }
+            Output::Search(_) => {
+                self.look_around(i);
+                self.people[i].session.handle(self.now, Input::SearchOver);
+            }
             Output::Derive(code) => {
                 let secret = secret(&code);
                 self.people[i].session.handle(self.now, Input::Secret(code, secret));
             }
             Output::Send(link, message) => {
-                assert_eq!(link, LINK);
+                let Some((relay, connection)) = self.people[i].connections.get(&link).copied() else { return };
                 if !self.people[i].gagged {
-                    self.deliver(Leg::From(i), &message.to_json());
+                    let text = message.to_json();
+                    if link == LINK {
+                        self.deliver(Leg::From(i), &text);
+                    } else {
+                        self.relays[relay].handle(self.now, connection, RelayInput::Text(&text));
+                    }
                 }
             }
             Output::PeerNew(key, _) => {
@@ -241,6 +324,12 @@ impl World {
             }
             Output::MediaStop => assert!(std::mem::take(&mut self.people[i].media)),
             Output::Tell(event) => self.people[i].events.push(event),
+        }
+    }
+
+    fn look_around(&mut self, i: usize) {
+        for relay in self.people[i].nearby.clone() {
+            self.add_link(i, relay, LinkKind::LocalNetwork);
         }
     }
 
@@ -397,18 +486,30 @@ impl World {
     /// Somebody's connection to the server breaks for good.
     pub(super) fn vanish(&mut self, i: usize) {
         let connection = self.people[i].connection;
-        self.relay.handle(self.now, connection, RelayInput::Lost);
-        self.people[i].connection = self.connect();
+        self.relays[0].handle(self.now, connection, RelayInput::Lost);
+        let new = self.connect(0);
+        self.people[i].connection = new;
+        self.people[i].connections.insert(LINK, (0, new));
         self.settle();
     }
 
-    /// Says something to the relay as somebody who is no session.
+    /// A connection to the first relay of somebody who is no session.
     pub(super) fn stranger(&mut self) -> ConnectionId {
-        self.connect()
+        self.connect(0)
     }
 
+    /// Says something to the first relay as somebody who is no session.
     pub(super) fn say(&mut self, who: ConnectionId, text: &str) {
-        self.relay.handle(self.now, who, RelayInput::Text(text));
+        self.say_at(0, who, text);
+    }
+
+    /// A connection to any relay of somebody who is no session.
+    pub(super) fn stranger_at(&mut self, relay: usize) -> ConnectionId {
+        self.connect(relay)
+    }
+
+    pub(super) fn say_at(&mut self, relay: usize, who: ConnectionId, text: &str) {
+        self.relays[relay].handle(self.now, who, RelayInput::Text(text));
         self.settle();
     }
 }
