@@ -1,15 +1,15 @@
 //! Tries a camera and prints what it finds, one line each, for people and for scripts.
 //!
-//! `camera_probe list` · `camera_probe run SPEC WxH FPS SECONDS [LAYOUT] [bars]` · `camera_probe spoil NUMBER INTERVAL` ·
-//! `camera_probe control NUMBER NAME VALUE`
+//! `camera_probe list` · `camera_probe run SPEC WxH FPS SECONDS [LAYOUT] [bars]`
 //!
-//! LAYOUT is one of `nv12 yuyv rgb bgr mjpeg gray`. `spoil` (Linux) leaves a frame interval like `2/25` s on
-//! /dev/videoNUMBER, as another program might, which nokhwa alone cannot open then. `control` (Linux) sets a control of that device by
-//! its name: the kernel's virtual webcam can be made to fail in this way.
+//! LAYOUT is one of `nv12 yuyv rgb bgr mjpeg gray`. `run` prints `state …` for each change, once a second `frames …`,
+//! and at the end `closed in …`, `open nodes …` (none: the light is out) and `colours …`: the mean Y, Cb, Cr of eight
+//! equal columns in the lower half of the last picture. With `bars` it compares these with the eight colour bars of a
+//! test-pattern generator and prints `bars ok` or `bars wrong`.
 //!
-//! `run` prints `state …` for each change, once a second `frames …`, and at the end `colours …`: the mean Y, Cb, Cr of
-//! eight equal columns in the lower half of the last picture. With `bars` it compares these with the eight colour bars
-//! of a test-pattern generator and prints `bars ok` or `bars wrong`.
+//! On Linux also: `camera_probe spoil NUMBER INTERVAL` leaves a frame interval like `2/25` s on /dev/videoNUMBER, as
+//! another program might, which nokhwa alone cannot open then. `camera_probe control NUMBER NAME VALUE` sets a control
+//! of that device by its name: the kernel's virtual webcam can be made to fail in this way.
 
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
@@ -104,6 +104,8 @@ fn run(spec: &str, size: &str, fps: &str, seconds: &str, rest: &[&str]) -> Resul
     let closing = Instant::now();
     drop(camera);
     println!("closed in {} ms, {frames} frames", closing.elapsed().as_millis());
+    #[cfg(target_os = "linux")]
+    println!("open nodes {}", open_nodes());
     if let Some(picture) = last {
         report(&picture, rest.contains(&"bars"));
     }
@@ -124,6 +126,18 @@ fn layout(word: &str) -> Option<PixelKind> {
         "gray" => PixelKind::Gray,
         _ => return None,
     })
+}
+
+/// How many camera nodes this process has open: a light that is still on.
+#[cfg(target_os = "linux")]
+fn open_nodes() -> usize {
+    let files = std::fs::read_dir("/proc/self/fd").into_iter().flatten().flatten();
+    files.filter(|file| std::fs::read_link(file.path()).is_ok_and(|to| to.starts_with("/dev") && is_node(&to))).count()
+}
+
+#[cfg(target_os = "linux")]
+fn is_node(path: &std::path::Path) -> bool {
+    path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("video"))
 }
 
 #[cfg(target_os = "linux")]

@@ -6,6 +6,8 @@ for layout in nv12 yuyv rgb bgr; do
     section $layout camera_probe run default 640x360 30 2 $layout bars
 done
 section own-choice camera_probe run vivid 640x360 15 2 bars
+# A picture a second, as in the dark.
+section slow camera_probe run default 320x180 1 2.5
 section absent-layout camera_probe run default 640x360 30 2 mjpeg
 section spoiled camera_probe spoil 0 2/25
 camera_probe run default 640x360 30 2 bars

@@ -20,16 +20,22 @@ pub(super) struct Limits {
     pub start: Duration,
     /// Between pictures afterwards; the slowest cameras, in the dark, give one a second.
     pub stall: Duration,
-    /// A driver thread that has not ended by then is left behind; it watches its flag from picture to picture.
-    pub close: Duration,
+    /// A driver thread that has not ended by then is woken; it watches its flag from picture to picture.
+    pub ask: Duration,
+    /// And after this long it is left behind.
+    pub wake: Duration,
 }
 
-/// What real cameras get.
-pub(super) const LIMITS: Limits =
-    Limits { start: Duration::from_secs(8), stall: Duration::from_secs(4), close: Duration::from_millis(250) };
+/// What real cameras get; a light is to be out 300 ms after its camera was closed.
+pub(super) const LIMITS: Limits = Limits {
+    start: Duration::from_secs(8),
+    stall: Duration::from_secs(4),
+    ask: Duration::from_millis(100),
+    wake: Duration::from_millis(130),
+};
 
 /// How often the stop flag is looked at while no picture comes.
-const LOOK: Duration = Duration::from_millis(40);
+const LOOK: Duration = Duration::from_millis(20);
 /// Errors in a row, reading or converting, after which a camera has failed.
 const MAX_ERRORS: u32 = 10;
 /// Pictures on their way to the camera's thread, which only hands them on.
@@ -42,7 +48,7 @@ enum News {
 }
 
 /// Runs the camera that `name` means until it is told to stop or the camera fails.
-pub(super) fn run<L: Library + Send + 'static>(
+pub(super) fn run<L: Library + Clone + Send + 'static>(
     library: L,
     name: Option<&str>,
     wanted: Wanted,
@@ -54,7 +60,7 @@ pub(super) fn run<L: Library + Send + 'static>(
     let (tell, news) = sync_channel(ON_THE_WAY);
     let name = name.map(str::to_owned);
     let place = Place::default();
-    let at = place.clone();
+    let (at, waker) = (place.clone(), library.clone());
     let driver = Worker::spawn("camera driver", move |stop| {
         let captured = catch_unwind(AssertUnwindSafe(|| {
             let driver = library::open(&library, name.as_deref(), wanted, &at, left)?;
@@ -71,11 +77,23 @@ pub(super) fn run<L: Library + Send + 'static>(
     let ended = watch(&news, limits, stop, outlet);
     // Gone before the thread is waited for, so that it cannot wait for us.
     drop(news);
+    close(driver, waker, limits, place, left);
+    ended
+}
+
+/// Waits for the driver thread, wakes it, and leaves it behind, in this order.
+fn close(driver: Worker, library: impl Library + Send + 'static, limits: Limits, place: Place, left: &LeftBehind) {
     let finished = driver.finished();
-    if !driver.join_within(limits.close) {
+    driver.stop();
+    let waker = (!finished.wait_for(limits.ask)).then(|| {
+        let id = place.id();
+        // On a thread, as the driver may hang in this, too.
+        Worker::spawn("camera waker", move |_| id.iter().for_each(|id| library.interrupt(id)))
+    });
+    if !driver.join_within(limits.wake) {
         left.add(place, finished);
     }
-    ended
+    waker.into_iter().for_each(Worker::abandon);
 }
 
 /// Notices that no pictures come; told the time.
@@ -194,7 +212,7 @@ mod tests {
     #[test]
     fn a_camera_runs_from_its_first_picture_on_until_its_driver_fails() {
         let fake = Fake::with([camera("a", Ok(1)).ending_with(DeviceError::Unplugged)]);
-        let limits = Limits { start: LONG, stall: LONG, close: LONG };
+        let limits = Limits { start: LONG, stall: LONG, ask: LONG, wake: LONG };
         let seen = run_fake(&fake, None, limits, left_behind());
         assert_eq!(seen, (Err(DeviceError::Unplugged), 1, vec![running("Camera a")]));
     }
@@ -203,7 +221,7 @@ mod tests {
     fn a_camera_that_only_fails_has_failed_after_some_tries() {
         let broken = DeviceError::Other("broken".to_owned());
         let fake = Fake::with([camera("a", Ok(0)).ending_with(broken.clone())]);
-        let limits = Limits { start: LONG, stall: LONG, close: LONG };
+        let limits = Limits { start: LONG, stall: LONG, ask: LONG, wake: LONG };
         assert_eq!(run_fake(&fake, None, limits, left_behind()), (Err(broken), 0, Vec::new()));
     }
 
@@ -211,7 +229,7 @@ mod tests {
     fn a_driver_thread_that_dies_is_an_error() {
         let (tell, news) = sync_channel(1);
         drop(tell);
-        let limits = Limits { start: LONG, stall: LONG, close: LONG };
+        let limits = Limits { start: LONG, stall: LONG, ask: LONG, wake: LONG };
         let (ended, ..) = seen(|outlet| watch(&news, limits, &StopFlag::new(), outlet));
         assert!(matches!(ended, Err(DeviceError::Other(_))));
     }
@@ -229,7 +247,7 @@ mod tests {
     #[test]
     fn a_camera_that_stops_delivering_has_stalled_and_is_left_alone_until_its_driver_lets_go() {
         let (fake, left) = (Fake::with([camera("a", Ok(1))]), left_behind());
-        let limits = Limits { start: LONG, stall: SHORT, close: SHORT };
+        let limits = Limits { start: LONG, stall: SHORT, ask: SHORT, wake: SHORT };
         assert_eq!(run_fake(&fake, None, limits, left), (Err(DeviceError::Stalled), 1, vec![running("Camera a")]));
         for _ in 0..20 {
             assert_eq!(run_fake(&fake, None, limits, left), (Err(DeviceError::Stalled), 0, Vec::new()));
@@ -243,11 +261,20 @@ mod tests {
     }
 
     #[test]
+    fn a_camera_that_stops_delivering_is_woken_and_can_be_opened_anew() {
+        let (fake, left) = (Fake::with([camera("a", Ok(1)).that_wakes()]), left_behind());
+        let limits = Limits { start: LONG, stall: SHORT, ask: SHORT, wake: LONG };
+        assert_eq!(run_fake(&fake, None, limits, left).0, Err(DeviceError::Stalled));
+        assert!(!left.hold("a") && fake.release.is_set());
+        assert_eq!(run_fake(&fake, None, limits, left).1, 1);
+    }
+
+    #[test]
     fn a_camera_that_hangs_while_it_is_opened_has_stalled_and_holds_up_no_other() {
         let fake = Fake::with([camera("a", Ok(1)).hanging_in_open(), camera("b", Ok(1))]);
-        let (limits, left) = (Limits { start: SHORT, stall: LONG, close: SHORT }, left_behind());
+        let (limits, left) = (Limits { start: SHORT, stall: LONG, ask: SHORT, wake: SHORT }, left_behind());
         assert_eq!(run_fake(&fake, Some("a"), limits, left).0, Err(DeviceError::Stalled));
-        let patient = Limits { start: LONG, stall: SHORT, close: LONG };
+        let patient = Limits { start: LONG, stall: SHORT, ask: LONG, wake: LONG };
         fake.release.set();
         assert_eq!(run_fake(&fake, Some("b"), patient, left).2, [running("Camera b")]);
     }
@@ -255,7 +282,7 @@ mod tests {
     #[test]
     fn a_camera_that_hangs_can_be_closed() {
         let fake = Fake::with([camera("a", Ok(0)).hanging_in_open()]);
-        let (stop, limits) = (StopFlag::new(), Limits { start: LONG, stall: LONG, close: SHORT });
+        let (stop, limits) = (StopFlag::new(), Limits { start: LONG, stall: LONG, ask: SHORT, wake: SHORT });
         let (hanging, left) = (fake.touched.clone(), left_behind());
         let closing = stop.clone();
         let closer = Worker::spawn("closer", move |_| {

@@ -4,8 +4,8 @@
 //!   formats are listed and set beforehand through V4L2 itself (`v4l.rs`), elsewhere through nokhwa.
 //! - Its own choice of a format fails or ignores what it is asked for: formats are listed, the choice is ours, and
 //!   exactly that one is asked for.
-//! - Reading waits without a limit and its callback camera can deadlock: a plain camera is read in a thread that may
-//!   be abandoned (`device.rs`).
+//! - Reading waits without a limit and its callback camera can deadlock: a plain camera is read in a thread of its own
+//!   (`device.rs`), which is woken (`interrupt.rs`) or left behind where it does not end.
 //! - It may list nodes that deliver no pictures, and its lists can panic: they are filtered and caught.
 
 use super::library::{Driver, Library, Opened};
@@ -27,6 +27,7 @@ use visavis_media::VideoFrame;
 const MAX_AGE: Duration = Duration::from_millis(500);
 
 /// The library.
+#[derive(Clone, Copy)]
 pub(super) struct Nokhwa;
 
 /// A camera as it is listed.
@@ -111,6 +112,15 @@ impl Library for Nokhwa {
         tracing::info!(camera = %name, format = %camera.camera_format(), "camera opened");
         Ok(OpenCamera { camera, name, fps })
     }
+
+    #[cfg(target_os = "linux")]
+    fn interrupt(&self, id: &str) {
+        super::interrupt::stop_streams(id);
+    }
+
+    /// Only on Linux is there a way.
+    #[cfg(not(target_os = "linux"))]
+    fn interrupt(&self, _id: &str) {}
 }
 
 /// An open camera.

@@ -19,6 +19,8 @@ pub(super) struct FakeCamera {
     /// How many pictures it delivers before it ends in its way, or why it does not open.
     opens: Result<usize, DeviceError>,
     hangs_in_open: bool,
+    /// Waiting for a picture can be interrupted.
+    wakes: bool,
     /// What it ends with; without one it hangs.
     ends_with: Option<DeviceError>,
 }
@@ -26,13 +28,18 @@ pub(super) struct FakeCamera {
 /// One that opens and hangs after some pictures, or does not open.
 pub(super) fn camera(id: &str, opens: Result<usize, DeviceError>) -> FakeCamera {
     let info = DeviceInfo { id: id.to_owned(), name: format!("Camera {id}"), default: false };
-    FakeCamera { info, opens, hangs_in_open: false, ends_with: None }
+    FakeCamera { info, opens, hangs_in_open: false, wakes: false, ends_with: None }
 }
 
 impl FakeCamera {
     /// The same, failing instead of hanging.
     pub fn ending_with(self, error: DeviceError) -> Self {
         Self { ends_with: Some(error), ..self }
+    }
+
+    /// The same, but waiting for a picture can be interrupted.
+    pub fn that_wakes(self) -> Self {
+        Self { wakes: true, ..self }
     }
 
     /// The same, hanging while it is opened.
@@ -83,6 +90,12 @@ impl Library for Fake {
         }
         let pictures = camera.opens.clone()?;
         Ok(FakeDriver { camera: camera.clone(), pictures, release: self.release.clone() })
+    }
+
+    fn interrupt(&self, id: &str) {
+        if self.cameras.iter().any(|camera| camera.wakes && camera.info.id == id) {
+            self.release.set();
+        }
     }
 }
 

@@ -19,6 +19,11 @@ impl Place {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(id.to_owned());
     }
 
+    /// Where the thread is.
+    pub fn id(&self) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     fn is(&self, id: &str) -> bool {
         // One that hangs while it asks for permission, or lists, would hang there again for any camera.
         self.0.lock().unwrap_or_else(PoisonError::into_inner).as_ref().is_none_or(|at| at == id)

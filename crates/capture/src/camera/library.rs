@@ -24,6 +24,9 @@ pub(super) trait Library {
 
     /// Opens one in the best of its formats.
     fn open(&self, camera: &Self::Camera, wanted: Wanted) -> Result<Self::Driver, DeviceError>;
+
+    /// Wakes a thread of ours that waits for a picture of the camera with this id, where the system can.
+    fn interrupt(&self, id: &str);
 }
 
 /// An open camera; dropping it closes the device.

@@ -6,6 +6,8 @@ mod driver;
 #[cfg(test)]
 mod fake;
 mod fault;
+#[cfg(target_os = "linux")]
+mod interrupt;
 mod left_behind;
 mod library;
 mod pace;
