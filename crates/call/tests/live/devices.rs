@@ -95,7 +95,18 @@ fn named_devices_that_are_not_plugged_in_do_not_keep_a_call_from_coming_about() 
             && matches!(s.microphone, DeviceState::Failed(_))
             && matches!(s.speaker, DeviceState::Failed(_))
     });
+    b.shows("that there is no camera", |s| in_call(s).is_some_and(|c| !c.peer.has_camera && !c.peer.video_on));
     chats(&mut a, &mut b);
+    // The camera is looked for again and again, without a word.
+    let told = a.unread().len();
+    a.measures(3);
+    assert_eq!(a.unread()[told..].iter().find(|event| matches!(event, Event::Camera(_))), None);
+    // Another one is chosen, and the other side knows.
+    let moment = Instant::now();
+    a.send(Command::SetCamera(CameraSpec::Pattern(Content::Cam)));
+    a.event("a camera that runs", |e| matches!(e, Event::Camera(CameraState::Running { .. })).then_some(()));
+    b.shows("that there is a camera", |s| in_call(s).is_some_and(|c| c.peer.has_camera && c.peer.video_on));
+    b.sees_what_was_captured_after(moment);
     hang_up(&mut b, &mut a);
 }
 
