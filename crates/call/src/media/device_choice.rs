@@ -55,6 +55,9 @@ struct Open {
     target: Target,
     name: String,
     since: Instant,
+    /// Pulse moves streams along when the default moves away from their device, and tells nobody: this one may play
+    /// elsewhere by now.
+    moved: bool,
 }
 
 #[derive(Debug)]
@@ -96,6 +99,12 @@ impl DeviceChoice {
         if self.list.as_ref() == Some(&list) {
             return;
         }
+        let was_default = |id: &String| matches!(&self.list, Some(Ok(old)) if is_default(old, id));
+        if let Some(open) = &mut self.open
+            && let (Target::Device(id), Ok(new)) = (&open.target, &list)
+        {
+            open.moved |= matches!(self.wish, Wish::Device(_)) && was_default(id) && !is_default(new, id);
+        }
         self.list = Some(list);
         self.faults.retain(|target, _| matches!(target, Target::StandIn(_)));
         self.note_name();
@@ -109,7 +118,7 @@ impl DeviceChoice {
     /// It succeeded; what was open before is closed now.
     pub(crate) fn opened(&mut self, name: &str, now: Instant) {
         if let Some(target) = self.opening.take() {
-            self.open = Some(Open { target, name: name.to_owned(), since: now });
+            self.open = Some(Open { target, name: name.to_owned(), since: now, moved: false });
         }
     }
 
@@ -139,10 +148,11 @@ impl DeviceChoice {
             return Step::Nothing;
         }
         let open = self.open.as_ref().map(|open| &open.target);
+        let moved = self.open.as_ref().is_some_and(|open| open.moved);
         match self.goal(now) {
             None if open.is_some() => Step::Close,
             None => Step::Nothing,
-            Some(goal) if Some(&goal) == open => Step::Nothing,
+            Some(goal) if Some(&goal) == open && (!moved || self.rests(&goal, now)) => Step::Nothing,
             Some(goal) if open.is_some_and(|open| exclusive(open) && exclusive(&goal)) => Step::Close,
             Some(goal) => Step::Open(goal),
         }
@@ -253,6 +263,10 @@ impl DeviceChoice {
 
 fn target(device: &DeviceInfo) -> Target {
     Target::Device(device.id.clone())
+}
+
+fn is_default(list: &SoundDevices, id: &str) -> bool {
+    list.offered.iter().any(|device| device.default && device.id == id)
 }
 
 fn exclusive(target: &Target) -> bool {

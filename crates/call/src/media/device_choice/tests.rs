@@ -118,6 +118,15 @@ fn a_chosen_device_that_vanishes_is_replaced_by_the_default_and_taken_back() {
 }
 
 #[test]
+fn a_chosen_device_from_which_the_default_moves_away_is_opened_again_lest_the_system_moved_the_stream_too() {
+    let mut desk = Desk::new(chosen("b"), "a b*");
+    desk.lists("a* b");
+    desk.lists("a* b c");
+    desk.runs("b", None);
+    assert_eq!(desk.opened, ["b", "b"]);
+}
+
+#[test]
 fn a_chosen_device_is_known_again_by_its_name_where_its_id_has_changed() {
     let mut desk = Desk::new(chosen("usb-1"), "a* usb-1");
     desk.lists("a*");
