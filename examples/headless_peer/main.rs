@@ -113,6 +113,8 @@ struct Peer {
     ended: Option<EndReason>,
     server_up: bool,
     stopping: bool,
+    /// Microphone and loudspeaker, as last told.
+    sound: [DeviceState; 2],
 }
 
 fn run(cli: &Cli) -> Result<ExitCode, String> {
@@ -133,6 +135,7 @@ fn run(cli: &Cli) -> Result<ExitCode, String> {
         ended: None,
         server_up: cli.server.is_none(),
         stopping: false,
+        sound: [DeviceState::Off, DeviceState::Off],
     };
     if cli.wait {
         peer.wait_until_ready(&signals);
@@ -220,6 +223,14 @@ impl Peer {
             say(&as_json(&timed.event, t));
         }
         self.report.add_statistics(self.endpoint.statistics());
+        let state = self.endpoint.state();
+        let now = [state.microphone.clone(), state.speaker.clone()];
+        for (device, (old, new)) in ["microphone", "speaker"].iter().zip(self.sound.iter().zip(&now)) {
+            if old != new {
+                say(&device_as_json(device, new));
+            }
+        }
+        self.sound = now;
     }
 
     fn finish(mut self) -> Result<ExitCode, String> {
@@ -246,6 +257,21 @@ impl Peer {
             (None, _) => ExitCode::from(3),
         })
     }
+}
+
+/// How a sound device fares, said whenever that changes.
+fn device_as_json(device: &str, state: &DeviceState) -> serde_json::Value {
+    let mut value = match state {
+        DeviceState::Off => serde_json::json!({"state": "off"}),
+        DeviceState::Opening => serde_json::json!({"state": "opening"}),
+        DeviceState::Running { name, instead_of } => {
+            serde_json::json!({"state": "running", "name": name, "instead_of": instead_of})
+        }
+        DeviceState::Failed(error) => serde_json::json!({"state": "failed", "error": error.to_string()}),
+    };
+    value["event"] = device.into();
+    value["t"] = wall_clock().unix_ms(Instant::now()).into();
+    value
 }
 
 fn as_json(event: &Event, t: f64) -> serde_json::Value {

@@ -59,11 +59,12 @@ impl Scene {
         report(what, at - since)
     }
 
-    /// How long after `since` Bob has heard 100 ms of the tone.
+    /// How long after `since` Bob has heard 100 ms of the tone that came after it.
     fn hears(&mut self, what: &str, pitch: f32, since: Instant) -> Duration {
-        let from = self.bob.ear.count().saturating_sub(10);
+        let from = self.bob.ear.count().saturating_sub(100);
         let took = self.bob.until(what, |side| {
-            let frames = side.ear.since(from);
+            let mut frames = side.ear.since(from);
+            frames.retain(|frame| frame.at >= since);
             let last: Vec<f32> = frames.iter().rev().take(10).rev().flat_map(|f| f.samples).collect();
             let tone = last.len() == 10 * FRAME_SAMPLES && pulse::rms(&last) > 0.03 && share_at(&last, pitch) > 0.8;
             tone.then(|| since.elapsed())

@@ -3,7 +3,7 @@
 use crate::common::{Server, Side, call, hang_up, in_call, knows, loudest, options};
 use crate::mute::{hears_tone, tone_file};
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use visavis_call::{Command, Event, Options};
 use visavis_capture::{CameraSpec, CameraState, Content, DeviceError, DeviceState, MicrophoneSpec, SpeakerSpec};
 
@@ -167,5 +167,26 @@ fn changing_every_device_in_mid_call_keeps_the_call() {
     let ended = |side: &mut Side| side.unread().iter().any(|e| matches!(e, Event::Ended(_) | Event::Reconnecting));
     assert!(!ended(&mut a) && !ended(&mut b));
     assert!(in_call(&a.state()).is_some() && in_call(&b.state()).is_some());
+    hang_up(&mut a, &mut b);
+}
+
+#[test]
+fn sound_that_passed_while_nothing_could_play_it_is_not_played_later() {
+    let server = Server::start();
+    let deaf = Options { speaker: SpeakerSpec::File("no/such/folder/out.wav".into()), ..options(Some(&server)) };
+    let (mut a, mut b) = (Side::start("Ann", options(Some(&server))), Side::start("Bob", deaf));
+    call(&mut a, &mut b);
+    // Ann's microphone beeps every second.
+    let since = Instant::now();
+    b.until("three beeps that nobody hears", |_| (since.elapsed() > Duration::from_millis(3200)).then_some(()));
+    assert_eq!(b.ear.count(), 0);
+    b.send(Command::SetSpeaker(SpeakerSpec::None));
+    b.until("a beep", |side| side.ear.bursts_since(0).into_iter().next());
+    b.until("half a second more", |side| (side.ear.count() >= 150).then_some(()));
+    let heard = b.ear.since(0);
+    let loud = |frame: &visavis_media::AudioFrame| frame.rms() > 0.02;
+    let onsets = heard.windows(2).filter(|pair| !loud(&pair[0]) && loud(&pair[1])).map(|pair| pair[1].at);
+    let onsets: Vec<Instant> = onsets.collect();
+    assert!(onsets.windows(2).all(|pair| pair[1] - pair[0] > Duration::from_millis(500)), "{onsets:?}");
     hang_up(&mut a, &mut b);
 }
