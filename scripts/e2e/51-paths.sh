@@ -9,34 +9,46 @@ built examples/headless_peer
 joined_by_cable
 serves "$near"
 
+# nth N LINE: the N-th smallest of the figures that calls.py gives there.
+nth() { sed -n "s/^$2: //p" "$tmp/calls.txt" | tr ' ' '\n' | sort -n | sed -n "$1p"; }
+
 # quickest WHAT MS OPTIONS…: the fastest of five calls with these options takes no longer.
 quickest() {
     local what=$1 limit=$2 best
     shift 2
     calls --calls 5 "$@" || fail "$what: $(cat "$tmp/calls.txt")"
-    best=$(sed -n 's/^ms from join to connected: //p' "$tmp/calls.txt" | tr ' ' '\n' | sort -n | head -n 1)
+    best=$(nth 1 "ms from join to connected")
     ((best <= limit)) || fail "$what: $best ms; $(cat "$tmp/calls.txt")"
     echo "$what: $best ms"
 }
 
-quickest "near each other" 300
+quickest "near each other" 400
+# The library's own checks come every 200 ms, and it takes two; by chance one.
+path=$(nth 3 "ms from offer to path")
+((path <= 150)) || fail "from the offer to a path: $path ms; $(cat "$tmp/calls.txt")"
 
-# Where the far side's packets come from is not where its candidate says: as behind a router, found by its checks.
-inside "$far" ip address add 10.77.0.3/24 dev "${far}0"
-inside "$far" nft -f - <<RULES || skip "needs nftables with address translation"
+# Where somebody's packets come from is not where the candidate says: as behind a router, found by checks alone. The
+# library would wait a second for something better, if it is the side that decides.
+router() {
+    # The address is nobody's, or it would be a candidate too; the other side is told where packets for it go.
+    inside "$2" ip neighbour replace "$3" dev "${2}0" lladdr "$(inside "$1" cat "/sys/class/net/${1}0/address")"
+    inside "$1" nft -f - <<RULES || skip "needs nftables with address translation"
 table ip router {
     chain leaving {
         type nat hook postrouting priority srcnat;
-        oifname "${far}0" meta l4proto udp snat to 10.77.0.3
+        oifname "${1}0" meta l4proto udp snat to $3
     }
     chain arriving {
         type filter hook input priority filter;
-        iifname "${far}0" meta l4proto udp ct state new drop
+        iifname "${1}0" meta l4proto udp ct state new drop
     }
 }
 RULES
-quickest "behind a router" 700
-inside "$far" nft delete table ip router
+    quickest "$4" 700
+    inside "$1" nft delete table ip router
+}
+router "$far" "$near" 10.77.0.4 "who joins is behind a router"
+router "$near" "$far" 10.77.0.3 "who opened is behind a router"
 
 # The address answers nobody: packets to it vanish.
 for side in "$near" "$far"; do

@@ -43,7 +43,10 @@ class Peer:
         """The moment (Unix ms) at which it happened; None where the peer ended first."""
         limit = time.monotonic() + PATIENCE
         while True:
-            line = self.lines.get(timeout=max(0.1, limit - time.monotonic()))
+            try:
+                line = self.lines.get(timeout=max(0.1, limit - time.monotonic()))
+            except queue.Empty:
+                line = None
             if line is None:
                 return None
             if line == wanted:
@@ -91,6 +94,9 @@ def call(options, number, extra):
     finally:
         times = {"far": far.stop(), "near": near.stop()}
     options.slowest_end = max(options.slowest_end, far.took_to_end, near.took_to_end)
+    found, heard = times["far"].get("ice"), times["far"].get("peer_joined")
+    if found and heard:
+        options.paths.append(found - heard)
     begun = times["far"].get("join")
     if begun is None or None in moments:
         return None, times, begun
@@ -107,7 +113,7 @@ def main():
     parser.add_argument("--most", type=float, default=None, help="seconds that one in ten may take longer than")
     parser.add_argument("--first", type=int, default=0, help="number of the first call")
     parser.add_argument("--ended", type=float, default=10, help="seconds that no peer may take to end")
-    parser.set_defaults(slowest_end=0)
+    parser.set_defaults(slowest_end=0, paths=[])
     options, extra = parser.parse_known_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 
@@ -122,6 +128,7 @@ def main():
             }
             print(f"call {number}: {'never' if seconds is None else f'{seconds:.2f} s'}; ms since join: {since}")
     print("ms from join to connected:", *(f"{1000 * s:.0f}" for s in took))
+    print("ms from offer to path:", *(f"{ms:.0f}" for ms in options.paths))
     median = statistics.median(took)
     print(f"{len(took)} calls: median {1000 * median:.0f} ms, slowest {1000 * max(took):.0f} ms")
     late = sum(s > options.within for s in took)
