@@ -92,17 +92,7 @@ fn make_encoder(size: Size, fps: f32) -> Option<VideoEncoder> {
 fn run(frames: &Reader<VideoFrame>, encoder: VideoEncoder, fps: f32, begin: &Receiver<Start>, stop: &StopFlag) {
     // Ends when the sender is dropped before a call came about.
     let Ok(start) = begin.recv() else { return };
-    let rate = encoder.rate();
-    let mut sender = Sending {
-        encoder,
-        scaler: Scaler::new(),
-        ladder: Ladder::new(fps),
-        rate,
-        debt_s: 0.0,
-        last: None,
-        keyframe_at: None,
-        start,
-    };
+    let mut sender = Sending::new(encoder, fps, start);
     while !stop.is_set() && !sender.start.out.is_closed() {
         match frames.take_for(Duration::from_millis(100)) {
             Taken::Value(frame) => sender.picture(&frame),
@@ -126,6 +116,11 @@ struct Sending {
 }
 
 impl Sending {
+    fn new(encoder: VideoEncoder, fps: f32, start: Start) -> Self {
+        let (scaler, ladder, rate) = (Scaler::new(), Ladder::new(fps), encoder.rate());
+        Self { encoder, scaler, ladder, rate, debt_s: 0.0, last: None, keyframe_at: None, start }
+    }
+
     fn picture(&mut self, frame: &VideoFrame) {
         let taken = Instant::now();
         let target = self.start.target.get();
@@ -271,5 +266,32 @@ pub(crate) async fn pump(
             s.outbound_video.bytes_sent += bytes as u64;
             s.outbound_video.packets_sent += count as u64;
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use visavis_media::I420;
+
+    #[test]
+    fn who_asks_for_keyframes_all_the_time_gets_four_a_second_and_who_asks_too_soon_gets_one_later() {
+        let size = Size::new(160, 90).expect("even");
+        let (out, mut encoded) = mpsc::channel(4);
+        let keyframe = Arc::new(AtomicBool::new(false));
+        let target = SharedTarget::new(BitsPerSecond::kilo(2000));
+        let start = Start { target, counters: Counters::default(), out, keyframe: keyframe.clone() };
+        let mut sender = Sending::new(make_encoder(size, 30.0).expect("an encoder"), 30.0, start);
+        let (begun, mut made) = (Instant::now(), Vec::new());
+        for picture in 0..75u32 {
+            // All the time for two seconds; then once, right after a keyframe.
+            let wanted = picture < 60 || picture == 65;
+            keyframe.fetch_or(wanted, Ordering::Relaxed);
+            let at = begun + Duration::from_nanos(u64::from(picture) * 1_000_000_000 / 30);
+            sender.picture(&VideoFrame { picture: I420::filled(size, [picture as u8, 128, 128]), at });
+            let key = std::iter::from_fn(|| encoded.try_recv().ok()).any(|e| e.keyframe);
+            made.extend(key.then_some(picture));
+        }
+        assert_eq!(made, [0, 8, 16, 24, 32, 40, 48, 56, 64, 72]);
     }
 }

@@ -16,6 +16,8 @@ mod relayed;
 mod reports;
 mod resolver;
 mod setup;
+#[cfg(test)]
+mod socket_tests;
 mod tap;
 mod wire;
 

@@ -18,6 +18,10 @@ const MAX_STREAMS: usize = 8;
 /// Pairs of a number and the sixteen after it in one message; the crate refuses to write more than 253.
 const MAX_PAIRS: usize = 128;
 
+/// Numbers of one message that are looked at: more than an honest receiver waits for at once. A flood of requests must
+/// not keep the connection's task from everything else.
+const MAX_ASKED: usize = 512;
+
 /// Whether generic NACK was negotiated for a stream.
 fn negotiated(info: &StreamInfo) -> bool {
     info.rtcp_feedback.iter().any(|f| f.typ == "nack" && f.parameter.is_empty())
@@ -147,13 +151,10 @@ impl NackResponder {
         let Some(history) = self.streams.get_mut(&nack.media_ssrc) else { return };
         let path = self.round_trip.get();
         self.budget.follow(now, self.target.get());
-        for pair in &nack.nacks {
-            let further = (0..16u16).filter(|bit| pair.lost_packets & (1 << bit) != 0).map(|bit| bit + 1);
-            for sequence in std::iter::once(0).chain(further).map(|after| pair.packet_id.wrapping_add(after)) {
-                if let Some(packet) = history.asked(now, sequence, &path, &mut self.budget) {
-                    let message = AttributedPacket::new(Packet::Rtp(packet)).with(Attribute::Retransmission);
-                    self.outbound.push_back(TaggedPacket { now, transport: Default::default(), message });
-                }
+        for sequence in nack.nacks.iter().flat_map(|pair| pair.packet_list()).take(MAX_ASKED) {
+            if let Some(packet) = history.asked(now, sequence, &path, &mut self.budget) {
+                let message = AttributedPacket::new(Packet::Rtp(packet)).with(Attribute::Retransmission);
+                self.outbound.push_back(TaggedPacket { now, transport: Default::default(), message });
             }
         }
     }

@@ -78,6 +78,12 @@ impl StandingQueue {
         }
     }
 
+    /// The newest delay is the least that this path has now.
+    pub(super) fn rebase(&mut self) {
+        let newest = self.newest.zip(self.base.back()).map(|(newest, (since, _))| (*since, newest));
+        self.base = newest.into_iter().collect();
+    }
+
     /// What even the quickest packet of the newest feedback waited.
     pub(super) fn length(&self) -> Duration {
         let base = self.base.iter().map(|(_, least)| *least).fold(f64::INFINITY, f64::min);
@@ -110,5 +116,7 @@ mod tests {
             queue.add(at, at, Duration::from_secs(9000) + Duration::from_millis(50 * i + 20 + wait));
         }
         assert!(queue.length().abs_diff(Duration::from_millis(120)) < Duration::from_millis(1));
+        queue.rebase();
+        assert_eq!(queue.length(), Duration::ZERO);
     }
 }

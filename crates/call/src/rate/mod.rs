@@ -3,6 +3,8 @@
 
 mod delay;
 mod estimator;
+#[cfg(test)]
+mod estimator_tests;
 mod ladder;
 mod nack_list;
 mod pacer;

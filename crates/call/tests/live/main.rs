@@ -15,4 +15,5 @@ mod mute;
 mod reasons;
 mod server_loss;
 mod stuck;
+mod sources;
 mod video;
