@@ -73,10 +73,13 @@ sees() {
     DISPLAY=${!display} import -silent -window root -crop "${width}x140+0+0" -depth 8 "gray:$tmp/$1.gray" 2>>"$tmp/import.log"
     python3 "$(dirname "$0")/strip.py" "$tmp/$1.gray" "$width" >"$tmp/$1.strip"
 }
-# tabs NAME N: to the N-th control from where nothing has the focus.
+# tabs NAME N: to the N-th control from where nothing has the focus. One frame takes one step, as a person's fingers do.
 tabs() {
     local i
-    for ((i = 0; i < $2; i++)); do on "$1" key Tab; done
+    for ((i = 0; i < $2; i++)); do
+        on "$1" key Tab
+        sleep 0.3
+    done
 }
 clipboard() { DISPLAY=$display_ann timeout 5 xclip -o -selection clipboard 2>>"$tmp/xclip.log"; }
 code_copied() { clipboard >"$tmp/code" && [[ $(<"$tmp/code") =~ ^[a-z]+-[a-z]+-[a-z]+-[a-z]+$ ]]; }
@@ -94,7 +97,7 @@ if command -v xclip >/dev/null; then
     tabs ann 5
     on ann key Return
     # Copy code is the first control of the screen that follows; its second press does no harm.
-    copies() { on ann key Tab && on ann key Return && sleep 0.3 && code_copied; }
+    copies() { tabs ann 1 && on ann key Return && sleep 0.5 && code_copied; }
     until_true 20 "the code on the clipboard" copies
     code=$(<"$tmp/code")
     ok "Tab and Enter start a call and copy its code"
@@ -115,9 +118,12 @@ ok "Tab, four words and Enter join it; both see each other"
 
 if command -v xclip >/dev/null; then
     # I opens what is known of the connection; its button is the last control of all.
-    on ann key Escape key i
+    on ann key Escape
+    sleep 0.3
+    on ann key i
     sleep 0.5
     on ann key shift+Tab
+    sleep 0.3
     on ann key Return
     until_true 10 "the report on the clipboard" report_copied
     for words in "Visavis " "webrtc " "state: in a call" "path: direct" "camera: the test picture" "video in:" "connected direct"; do

@@ -1,7 +1,8 @@
 //! The running call as the window holds it, and the rule by which the window is drawn again.
 //!
 //! Drawing costs, on machines without a graphics card most of all. So it is drawn once for each picture of the other
-//! side, at most every 33 ms for anything else, and not at all where nothing that is to be seen has changed.
+//! side, at most every 100 ms for the microphone's level, at most every 33 ms for anything else, and not at all where
+//! nothing that is to be seen has changed.
 
 use crate::quality::is_poor;
 use crate::widgets::meter_bars;
@@ -16,6 +17,10 @@ use visavis_media::VideoFrame;
 const AT_ONCE: Duration = Duration::from_micros(1);
 /// Changes that come together are drawn together; nobody sees this delay.
 const SOON: Duration = Duration::from_millis(33);
+/// The microphone's level is followed at this pace: each frame costs, and a meter that moves more often tells no more.
+const LEVEL: Duration = Duration::from_millis(100);
+/// The same in a window that nobody is at.
+const LEVEL_UNFOCUSED: Duration = Duration::from_secs(1);
 /// While the other's pictures come at least this often, one's own are drawn along with them.
 const FLOWING: Duration = Duration::from_millis(100);
 
@@ -95,9 +100,12 @@ impl Engine {
     fn on_change(&self) {
         let now = self.endpoint.try_read().ok().and_then(|endpoint| endpoint.as_ref().map(Endpoint::state));
         let drawn = self.drawn.try_lock().ok().and_then(|drawn| drawn.clone());
-        let same = now.zip(drawn).is_some_and(|(now, drawn)| look_alike(&now, &drawn));
-        if !same {
-            self.ctx.request_repaint_after(SOON);
+        let wait = match now.zip(drawn) {
+            None => Some(SOON),
+            Some((now, drawn)) => wait(&now, &drawn, self.ctx.input(|input| input.focused)),
+        };
+        if let Some(wait) = wait {
+            self.ctx.request_repaint_after(wait);
         }
     }
 
@@ -117,13 +125,23 @@ impl Engine {
     }
 }
 
-/// Whether the window looks the same for both.
+/// How long drawing what is true now may wait, `drawn` being what is on screen; `None` where it shows no difference.
+pub fn wait(now: &State, drawn: &State, focused: bool) -> Option<Duration> {
+    let same_level = meter_bars(now.microphone_level) == meter_bars(drawn.microphone_level);
+    match (look_alike(now, drawn), same_level, focused) {
+        (false, _, _) => Some(SOON),
+        (true, true, _) => None,
+        (true, false, true) => Some(LEVEL),
+        (true, false, false) => Some(LEVEL_UNFOCUSED),
+    }
+}
+
+/// Whether the window looks the same for both, but for the microphone's level.
 pub fn look_alike(a: &State, b: &State) -> bool {
     let devices = Arc::ptr_eq(&a.devices, &b.devices) || a.devices == b.devices;
     let switches = (a.muted, a.video_on) == (b.muted, b.video_on);
-    let bars = meter_bars(a.microphone_level) == meter_bars(b.microphone_level);
     let works = a.camera == b.camera && a.microphone == b.microphone && a.speaker == b.speaker;
-    devices && switches && works && bars && phases_look_alike(&a.phase, &b.phase)
+    devices && switches && works && phases_look_alike(&a.phase, &b.phase)
 }
 
 fn phases_look_alike(a: &Phase, b: &Phase) -> bool {
@@ -161,13 +179,15 @@ mod tests {
     use visavis_call::EndReason;
 
     #[test]
-    fn a_level_that_moves_no_bar_changes_nothing_to_be_seen() {
+    fn a_level_that_moves_no_bar_changes_nothing_and_one_that_does_can_wait() {
         let a = sample::state(Phase::Home);
         let mut b = a.clone();
         b.microphone_level *= 1.001;
-        assert!(look_alike(&a, &b));
+        assert_eq!(wait(&b, &a, true), None);
         b.microphone_level *= 4.0;
-        assert!(!look_alike(&a, &b));
+        assert_eq!((wait(&b, &a, true), wait(&b, &a, false)), (Some(LEVEL), Some(LEVEL_UNFOCUSED)));
+        b.muted = true;
+        assert_eq!((wait(&b, &a, true), wait(&b, &a, false)), (Some(SOON), Some(SOON)));
     }
 
     #[test]

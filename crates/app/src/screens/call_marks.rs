@@ -84,6 +84,15 @@ fn say(ui: &Ui, top: Pos2, title: &str, words: &str, stage: f32) {
     }
 }
 
+/// "Grace is muted", with a name that leaves room for the rest.
+fn muted_words(name: &str) -> String {
+    const MOST: usize = 22;
+    match name.char_indices().nth(MOST) {
+        Some((cut, _)) => format!("{}… is muted", name[..cut].trim_end()),
+        None => format!("{name} is muted"),
+    }
+}
+
 /// What the marks depend on.
 pub(super) struct Marks<'a> {
     /// Where the picture is.
@@ -110,10 +119,10 @@ impl Marks<'_> {
         let align = if left { Align2::LEFT_BOTTOM } else { Align2::RIGHT_BOTTOM };
         if self.call.peer.muted {
             let corner = align.pos_in_rect(&stage.shrink(space::L)) - vec2(0.0, self.covered[1]);
-            // Beside it lies the bar of controls, which is centred.
-            let most = (stage.width() * 0.28).max(120.0);
-            let words = format!("{} is muted", called(&self.call.peer.name));
-            badge(ui, corner, align, Icon::MicrophoneOff, &words, most);
+            // Beside it lies the bar of controls, which is centred, unless it lies above.
+            let beside = self.bars && self.covered[1] == 0.0;
+            let most = stage.width() * if beside { 0.28 } else { 0.6 };
+            badge(ui, corner, align, Icon::MicrophoneOff, &muted_words(called(&self.call.peer.name)), most);
         }
         let mut top = pos2(stage.center().x, stage.top() + space::L + self.covered[0]);
         let most = stage.width() - 2.0 * space::XL;
@@ -127,5 +136,17 @@ impl Marks<'_> {
         for trouble in self.troubles.iter().filter(|trouble| trouble.stays || self.bars) {
             next(trouble.icon, &trouble.words);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_name_leaves_room_for_what_is_said_of_it() {
+        assert_eq!(muted_words("Grace"), "Grace is muted");
+        assert_eq!(muted_words("Wolfeschlegelsteinhausenbergerdorff, Hubert"), "Wolfeschlegelsteinhaus… is muted");
+        assert_eq!(muted_words(&"é".repeat(64)), format!("{}… is muted", "é".repeat(22)));
     }
 }

@@ -93,7 +93,7 @@ fn title(reason: &EndReason) -> &'static str {
 fn mark(reason: &EndReason, palette: &Palette) -> (Icon, egui::Color32) {
     match reason {
         EndReason::HungUp | EndReason::PeerHungUp | EndReason::PeerLeft => (Icon::HangUp, palette.weak),
-        EndReason::Intercepted | EndReason::Meddled | EndReason::Guessing => (Icon::Shield, palette.danger_text),
+        EndReason::Intercepted | EndReason::Meddled | EndReason::Guessing => (Icon::Warning, palette.danger_text),
         EndReason::NobodyHere
         | EndReason::WrongCode
         | EndReason::RoomFull

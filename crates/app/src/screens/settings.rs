@@ -118,6 +118,8 @@ impl SettingsUi {
             &mut relay_only,
             text("Always relay, so that the other side does not see my address", Type::Body),
         );
+        // A box of the background's colour needs an edge to be seen.
+        ui.visuals_mut().widgets.inactive.bg_stroke = egui::Stroke::new(1.0, Palette::of(ui).weak);
         let relayed = ui.add(relay).changed().then_some(Change::RelayOnly(relay_only));
         let servers = match (stun, turn) {
             (Ok(stun), Ok(turn)) if changed => Some(Change::IceServers(self.ice_servers(stun, turn))),
@@ -175,11 +177,18 @@ fn theme_row(ui: &mut Ui, settings: &Settings) -> Option<Change> {
 fn keys_ui(ui: &mut Ui) {
     section(ui, "Keys");
     let palette = Palette::of(ui);
-    let now = Situation { video_on: true, ..Situation::default() };
+    let now = Situation::default();
     let mut rows: Vec<(String, String)> = Vec::new();
     for control in Control::ALL {
         let Some(shortcut) = control.shortcut() else { continue };
-        let (keys, does) = (ui.ctx().format_shortcut(&shortcut), control.label(&now).trim_end_matches('…'));
+        let does = match control {
+            // What these are called depends on what is.
+            Control::Mute => "Microphone off and on",
+            Control::Video => "Camera off and on",
+            Control::Connection => "Connection",
+            other => other.label(&now).trim_end_matches('…'),
+        };
+        let keys = ui.ctx().format_shortcut(&shortcut);
         match rows.iter_mut().find(|(known, _)| *known == keys) {
             Some((_, also)) => *also += &format!(", {}", does.to_lowercase()),
             None => rows.push((keys, does.to_owned())),

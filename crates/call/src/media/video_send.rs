@@ -289,7 +289,7 @@ mod tests {
             keyframe.fetch_or(wanted, Ordering::Relaxed);
             let at = begun + Duration::from_nanos(u64::from(picture) * 1_000_000_000 / 30);
             sender.picture(&VideoFrame { picture: I420::filled(size, [picture as u8, 128, 128]), at });
-            let key = std::iter::from_fn(|| encoded.try_recv().ok()).any(|e| e.keyframe);
+            let key = std::iter::from_fn(|| encoded.try_recv().ok()).any(|e| e.picture.keyframe);
             made.extend(key.then_some(picture));
         }
         assert_eq!(made, [0, 8, 16, 24, 32, 40, 48, 56, 64, 72]);

@@ -14,6 +14,6 @@ mod local_network;
 mod mute;
 mod reasons;
 mod server_loss;
-mod stuck;
 mod sources;
+mod stuck;
 mod video;

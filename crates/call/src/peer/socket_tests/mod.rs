@@ -128,6 +128,7 @@ impl Side {
         let hooks = MediaHooks {
             display: slot::newest_wins().0,
             tap: Some(tap),
+            sent: None,
             audio,
             first_picture: Box::new(|| ()),
             dtx: true,

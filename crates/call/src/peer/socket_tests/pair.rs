@@ -1,5 +1,6 @@
 //! Two connections over real sockets on loopback, and somebody on the path between them.
 
+use super::super::wire::WireSettings;
 use super::super::{NameCache, Peer, PeerCommand, PeerEvent, PeerLink, PeerSettings};
 use serde_json::Value;
 use std::net::SocketAddr;
@@ -22,6 +23,7 @@ pub(super) fn settings() -> PeerSettings {
         max_bitrate: BitsPerSecond::kilo(2500),
         mdns: false,
         names: NameCache::default(),
+        wire: WireSettings { repeat: true, filter: None, number: 0 },
     }
 }
 
