@@ -11,7 +11,8 @@ quiet=(--camera none --microphone none --speaker none)
 
 # settled NAME: settings of somebody who has used the app before, so that nothing but the screen itself can be reached.
 settled() {
-    mkdir -p "$tmp/$1-config"
+    rm -rf "$tmp/$1-config"
+    mkdir "$tmp/$1-config"
     echo '{"notice_seen":true,"ice_servers":[]}' >"$tmp/$1-config/settings.json"
 }
 drawn() { has "$tmp/$1.log" "first frame drawn"; }

@@ -86,7 +86,7 @@ fn say(ui: &Ui, top: Pos2, title: &str, words: &str, stage: f32) {
 
 /// "Grace is muted", with a name that leaves room for the rest.
 fn muted_words(name: &str) -> String {
-    const MOST: usize = 22;
+    const MOST: usize = 18;
     match name.char_indices().nth(MOST) {
         Some((cut, _)) => format!("{}… is muted", name[..cut].trim_end()),
         None => format!("{name} is muted"),
@@ -146,7 +146,7 @@ mod tests {
     #[test]
     fn a_long_name_leaves_room_for_what_is_said_of_it() {
         assert_eq!(muted_words("Grace"), "Grace is muted");
-        assert_eq!(muted_words("Wolfeschlegelsteinhausenbergerdorff, Hubert"), "Wolfeschlegelsteinhaus… is muted");
-        assert_eq!(muted_words(&"é".repeat(64)), format!("{}… is muted", "é".repeat(22)));
+        assert_eq!(muted_words("Wolfeschlegelsteinhausenbergerdorff, Hubert"), "Wolfeschlegelstein… is muted");
+        assert_eq!(muted_words(&"é".repeat(64)), format!("{}… is muted", "é".repeat(18)));
     }
 }
