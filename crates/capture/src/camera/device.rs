@@ -1,38 +1,18 @@
 //! A real camera, watched: drivers hang, so no thread that others wait for ever calls one.
 //!
 //! The camera's own thread starts a second one, which alone talks to the driver, takes its pictures and hands them on.
-//! If that one hangs, it is left behind; it holds nothing of the caller's, and the same camera is not touched again
-//! before it has ended (`left_behind.rs`).
+//! If that one hangs, it is woken, and left behind where that does not help; it holds nothing of the caller's, and the
+//! same camera is not touched again before it has ended (`left_behind.rs`).
 
 use super::left_behind::{LeftBehind, Place};
 use super::library::{self, Driver, Library, Opened};
+use super::watchdog::{Limits, Watchdog};
 use super::{Outlet, Wanted};
 use crate::{CameraState, DeviceError, StopFlag, Worker, worker::panic_text};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::time::{Duration, Instant};
 use visavis_media::VideoFrame;
-
-/// How long a driver may take.
-#[derive(Clone, Copy)]
-pub(super) struct Limits {
-    /// Until the first picture: opening, and webcams that take seconds to set their exposure.
-    pub start: Duration,
-    /// Between pictures afterwards; the slowest cameras, in the dark, give one a second.
-    pub stall: Duration,
-    /// A driver thread that has not ended by then is woken; it watches its flag from picture to picture.
-    pub ask: Duration,
-    /// And after this long it is left behind.
-    pub wake: Duration,
-}
-
-/// What real cameras get; a light is to be out 300 ms after its camera was closed.
-pub(super) const LIMITS: Limits = Limits {
-    start: Duration::from_secs(8),
-    stall: Duration::from_secs(4),
-    ask: Duration::from_millis(100),
-    wake: Duration::from_millis(130),
-};
 
 /// How often the stop flag is looked at while no picture comes.
 const LOOK: Duration = Duration::from_millis(20);
@@ -63,7 +43,7 @@ pub(super) fn run<L: Library + Clone + Send + 'static>(
     let (at, waker) = (place.clone(), library.clone());
     let driver = Worker::spawn("camera driver", move |stop| {
         let captured = catch_unwind(AssertUnwindSafe(|| {
-            let driver = library::open(&library, name.as_deref(), wanted, &at, left)?;
+            let driver = library::open(&library, name.as_deref(), wanted, stop, (&at, left))?;
             capture(driver, stop, &tell)
         }));
         let failed = match captured {
@@ -94,28 +74,6 @@ fn close(driver: Worker, library: impl Library + Send + 'static, limits: Limits,
         left.add(place, finished);
     }
     waker.into_iter().for_each(Worker::abandon);
-}
-
-/// Notices that no pictures come; told the time.
-struct Watchdog {
-    limits: Limits,
-    last: Instant,
-    fed: bool,
-}
-
-impl Watchdog {
-    fn new(limits: Limits, now: Instant) -> Self {
-        Self { limits, last: now, fed: false }
-    }
-
-    fn feed(&mut self, now: Instant) {
-        (self.last, self.fed) = (now, true);
-    }
-
-    fn barks(&self, now: Instant) -> bool {
-        let limit = if self.fed { self.limits.stall } else { self.limits.start };
-        now.saturating_duration_since(self.last) > limit
-    }
 }
 
 /// Hands pictures on, as long as they come.
@@ -232,16 +190,6 @@ mod tests {
         let limits = Limits { start: LONG, stall: LONG, ask: LONG, wake: LONG };
         let (ended, ..) = seen(|outlet| watch(&news, limits, &StopFlag::new(), outlet));
         assert!(matches!(ended, Err(DeviceError::Other(_))));
-    }
-
-    #[test]
-    fn the_first_picture_may_take_longer_than_the_next() {
-        let begun = Instant::now();
-        let mut watchdog = Watchdog::new(LIMITS, begun);
-        assert!(!watchdog.barks(begun + LIMITS.start) && watchdog.barks(begun + LIMITS.start + SHORT));
-        let fed = begun + LIMITS.start;
-        watchdog.feed(fed);
-        assert!(!watchdog.barks(fed + LIMITS.stall) && watchdog.barks(fed + LIMITS.stall + SHORT));
     }
 
     #[test]

@@ -66,8 +66,8 @@ pub(super) struct Fake {
 
 impl Fake {
     /// A library of these cameras.
-    pub fn with<const N: usize>(cameras: [FakeCamera; N]) -> Self {
-        Self { cameras: cameras.to_vec(), ..Self::default() }
+    pub fn with(cameras: impl IntoIterator<Item = FakeCamera>) -> Self {
+        Self { cameras: cameras.into_iter().collect(), ..Self::default() }
     }
 }
 

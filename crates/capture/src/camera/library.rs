@@ -5,8 +5,8 @@
 
 use super::Wanted;
 use super::left_behind::{LeftBehind, Place};
-use crate::DeviceError;
 use crate::list::{DeviceInfo, pick};
+use crate::{DeviceError, StopFlag};
 use visavis_media::VideoFrame;
 
 /// A device library. Every call may block for as long as a driver likes.
@@ -49,13 +49,13 @@ pub(super) struct Opened {
 /// Opens the camera that `name` means; where none is named, the first that can be opened.
 ///
 /// `place` follows from camera to camera, so that it is known where this thread hangs if it does. Cameras at which
-/// another one hangs already are not touched.
+/// another one hangs already are not touched, and none is once `stop` is set: the person may have been asked for long.
 pub(super) fn open<L: Library>(
     library: &L,
     name: Option<&str>,
     wanted: Wanted,
-    place: &Place,
-    left: &LeftBehind,
+    stop: &StopFlag,
+    (place, left): (&Place, &LeftBehind),
 ) -> Result<L::Driver, DeviceError> {
     if left.hold_all() {
         return Err(DeviceError::Stalled);
@@ -72,7 +72,7 @@ pub(super) fn open<L: Library>(
     let mut failed = None;
     for camera in &cameras[candidates] {
         let DeviceInfo { id, name, .. } = camera.as_ref();
-        let opened = if left.hold(id) {
+        let opened = if stop.is_set() || left.hold(id) {
             Err(DeviceError::Stalled)
         } else {
             place.enter(id);
@@ -107,7 +107,6 @@ mod tests {
     use super::super::CameraWish;
     use super::super::fake::{Fake, camera};
     use super::*;
-    use crate::StopFlag;
 
     fn wanted() -> Wanted {
         Wanted { wish: CameraWish::default(), layout: None }
@@ -119,7 +118,7 @@ mod tests {
 
     /// The name of the camera that is opened.
     fn opened(fake: &Fake, name: Option<&str>, left: &LeftBehind) -> Result<String, DeviceError> {
-        open(fake, name, wanted(), &Place::default(), left).map(|driver| driver.opened().name)
+        open(fake, name, wanted(), &StopFlag::new(), (&Place::default(), left)).map(|driver| driver.opened().name)
     }
 
     #[test]
@@ -168,5 +167,13 @@ mod tests {
         assert_eq!(opened(&fake, None, &left), Ok("Camera b".to_owned()));
         finished.set();
         assert_eq!(opened(&fake, Some("a"), &left), Ok("Camera a".to_owned()));
+    }
+
+    #[test]
+    fn no_camera_is_touched_by_a_thread_that_is_told_to_stop() {
+        let (fake, stop, place) = (Fake::with([camera("a", Ok(1))]), StopFlag::new(), Place::default());
+        stop.set();
+        let opened = open(&fake, None, wanted(), &stop, (&place, &LeftBehind::new()));
+        assert!(opened.is_err() && fake.touched.load(std::sync::atomic::Ordering::SeqCst) == 0);
     }
 }

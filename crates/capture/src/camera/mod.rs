@@ -15,6 +15,7 @@ mod pool;
 mod synthetic;
 #[cfg(target_os = "linux")]
 mod v4l;
+mod watchdog;
 
 pub(crate) use driver::list;
 
@@ -28,7 +29,7 @@ use visavis_media::{Size, VideoFrame};
 const CLOSE_LIMIT: Duration = Duration::from_secs(1);
 
 /// How real cameras are watched.
-const WATCHED: (device::Limits, &left_behind::LeftBehind) = (device::LIMITS, &left_behind::LEFT_BEHIND);
+const WATCHED: (watchdog::Limits, &left_behind::LeftBehind) = (watchdog::LIMITS, &left_behind::LEFT_BEHIND);
 
 /// What one would like a camera to deliver.
 #[derive(Clone, Copy, PartialEq, Debug)]
