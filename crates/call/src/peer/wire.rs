@@ -193,7 +193,7 @@ impl AsyncUdpSocket for WatchedSocket {
             false => Poll::Ready(Ok(transmit.contents.len())),
         };
         self.passed.store(sent.is_pending(), Ordering::Relaxed);
-        if matches!(sent, Poll::Ready(Ok(_))) {
+        if self.way_out.settings.repeat && matches!(sent, Poll::Ready(Ok(_))) {
             for datagram in datagrams(transmit.contents, size).filter(|d| is_dtls(carried(d))) {
                 self.repeater.sent(self.route(transmit.destination), datagram);
             }
@@ -208,7 +208,9 @@ impl AsyncUdpSocket for WatchedSocket {
         meta: &mut [RecvMeta],
     ) -> Poll<io::Result<usize>> {
         let received = self.socket.poll_recv(cx, bufs, meta);
-        if let Poll::Ready(Ok(count)) = received {
+        if let Poll::Ready(Ok(count)) = received
+            && self.way_out.settings.repeat
+        {
             for (buffer, meta) in bufs.iter().zip(meta.iter()).take(count) {
                 for datagram in datagrams(&buffer[..meta.len.min(buffer.len())], meta.stride) {
                     self.repeater.received(self.route(meta.addr), datagram);
@@ -327,6 +329,10 @@ mod tests {
         drop((ours, wire));
         UdpSocket::bind(address).expect("the port is free");
         assert!(watch.upgrade().is_none());
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(tokio::runtime::Handle::current().metrics().num_alive_tasks(), 0);
     }
 
     #[tokio::test]

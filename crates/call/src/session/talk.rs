@@ -98,7 +98,7 @@ pub(crate) enum Transport {
 pub(crate) struct Talk {
     pub key: PeerKey,
     /// How often the connection was built anew. Both sides say with everything which one they mean.
-    connection: u32,
+    pub(super) connection: u32,
     pub link: LinkId,
     me: PeerId,
     pub them: PeerId,

@@ -3,7 +3,7 @@
 use super::links::LinkId;
 use super::negotiation::Verdict;
 use super::talk::{CONNECTING, INTERRUPTED, MAX_CHAT_LINES, Offered, RESTART, Talk, Transport, Unread};
-use super::{Output, PeerKey, Session, Stage, later, watchdog};
+use super::{Output, PeerKey, Session, Stage, later};
 use crate::api::{ChatLine, EndReason, Event, Path};
 use crate::control::ControlMessage;
 use crate::peer::{PeerCommand, PeerEvent};
@@ -229,11 +229,11 @@ impl Session {
     fn ice_connected(&mut self, now: Instant) {
         let watchdog = self.watchdog;
         let Stage::Talking(talk) = &mut self.stage else { return };
-        let polite = talk.negotiation.is_polite();
+        let limit = talk.ready_by(now);
         match &mut talk.transport {
             Transport::Connecting { ready_by, .. } => {
                 if watchdog && ready_by.is_none() {
-                    *ready_by = Some(watchdog::ready_by(now, polite));
+                    *ready_by = Some(limit);
                 }
                 self.tell(Event::IceConnected);
             }

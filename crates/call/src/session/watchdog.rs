@@ -10,17 +10,19 @@ use crate::api::EndReason;
 use crate::peer::PeerCommand;
 use std::time::{Duration, Instant};
 
-/// From the first packet that gets through to media; even at a round trip of half a second it takes 2 s.
+/// From the first packet that gets through to media; at a round trip of half a second it takes 2 s. The second connection
+/// has twice as long, the third three times: where everything takes long, patience helps and beginning anew does not.
 const READY: Duration = Duration::from_secs(3);
 /// The host begins, so that both seldom do; but only the newcomer knows when the very last message was lost.
 const COURTESY: Duration = Duration::from_secs(1);
 
-/// When a connection must be ready that packets get through since `now`.
-pub(super) fn ready_by(now: Instant, polite: bool) -> Instant {
-    later(now, if polite { READY + COURTESY } else { READY })
-}
-
 impl Talk {
+    /// When the connection must be ready that packets get through since `now`.
+    pub(super) fn ready_by(&self, now: Instant) -> Instant {
+        let courtesy = if self.negotiation.is_polite() { COURTESY } else { Duration::ZERO };
+        later(now, READY * (self.connection + 1) + courtesy)
+    }
+
     /// Whether packets get through on a connection that is not ready, and somebody watches it.
     pub(super) fn packets_get_through(&self) -> bool {
         matches!(self.transport, Transport::Connecting { ready_by: Some(_), .. })

@@ -3,7 +3,7 @@
 use crate::common::{LONG, Server, Side, in_call, invitation, options, without_devices};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use visavis_call::{Command, Connecting, DatagramFilter, Event, Options};
+use visavis_call::{Command, Connecting, DatagramFilter, Event, Options, Phase};
 
 /// The first byte of a DTLS datagram: a change of keys begins with 20 (RFC 6347 §4.1).
 const CHANGE_OF_KEYS: u8 = 20;
@@ -56,30 +56,40 @@ fn so_is_one_that_only_the_newcomer_knows_to_be_stuck() {
     crate::common::hang_up(&mut b, &mut a);
 }
 
-#[test]
-fn each_handshake_message_may_be_lost_twice_and_no_connection_is_built_anew() {
+/// Makes a call between two without the watchdog, in which the host's ServerHello is lost twice. The library would
+/// then fall silent: the newcomer says hello again, and that makes the host forget its own timer.
+fn call_with_a_lost_server_hello(repeat_flights: bool) -> (Side, Side) {
     let server = Server::start();
-    // Each side loses two of three DTLS datagrams until it has sent a dozen.
-    let losing = || {
-        let count = AtomicU32::new(0);
-        move |_: u32, datagram: &[u8]| {
-            !is_dtls(datagram) || {
-                let n = count.fetch_add(1, Ordering::Relaxed);
-                n % 3 == 2 || n > 12
-            }
-        }
-    };
-    let unwatched = || {
-        let plain = without_devices(Some(&server));
-        Options { connecting: Connecting { watchdog: false, ..Connecting::default() }, ..plain }
-    };
-    let mut a = Side::start("Ann", with(losing(), unwatched()));
-    let mut b = Side::start("Bob", with(losing(), unwatched()));
+    let connecting = Connecting { repeat_flights, watchdog: false, filter: None };
+    let plain = || Options { connecting: connecting.clone(), ..without_devices(Some(&server)) };
+    let count = AtomicU32::new(0);
+    // A handshake record, and the kind of its first message.
+    let is_server_hello = |d: &[u8]| d.first() == Some(&22) && d.get(13) == Some(&2);
+    let lost = move |_: u32, d: &[u8]| !is_server_hello(d) || count.fetch_add(1, Ordering::Relaxed) >= 2;
+    let (mut a, mut b) = (Side::start("Ann", with(lost, plain())), Side::start("Bob", plain()));
     let code = crate::common::opens(&mut a);
     b.send(Command::Join(invitation(&code)));
     for side in [&mut a, &mut b] {
-        side.shows("the call", |s| in_call(s).is_some());
+        side.shows("the call, or its end", |s| in_call(s).is_some() || matches!(s.phase, Phase::Ended(_)));
+    }
+    (a, b)
+}
+
+#[test]
+fn a_lost_server_hello_is_repeated_and_no_connection_is_built_anew() {
+    let (mut a, mut b) = call_with_a_lost_server_hello(true);
+    for side in [&mut a, &mut b] {
+        assert!(in_call(&side.state()).is_some(), "{:?}", side.state().phase);
         assert_eq!(connections(side), 1);
+    }
+}
+
+#[test]
+#[ignore = "shows for 20 s what the library does by itself; once this fails, repeating is no longer needed"]
+fn without_repeats_a_lost_server_hello_is_the_end() {
+    let (a, b) = call_with_a_lost_server_hello(false);
+    for side in [a, b] {
+        assert!(in_call(&side.state()).is_none());
     }
 }
 
