@@ -54,7 +54,7 @@ fn the_other_sides_media_or_data_ends_it_and_our_own_does_not() {
     for sign in [vec![0x80; 30], application()] {
         let (mut flights, now) = (Flights::default(), Instant::now());
         flights.sent(now, route(), &[change_of_keys(), finished()].concat());
-        flights.sent(now, route(), &vec![0x80; 30]);
+        flights.sent(now, route(), &[0x80; 30]);
         flights.sent(now, route(), &application());
         assert!(flights.due(now + 50 * MS).is_some(), "our own says nothing about the other side");
         flights.received(now + 60 * MS, other_route(), &sign);
@@ -82,8 +82,9 @@ fn by_way_of_a_relay_it_is_the_same() {
         let (ours, theirs) = (wrap(&message(1, 0, 40)), wrap(&message(1, 0, 20)));
         flights.received(now, route(), &theirs);
         flights.sent(now, route(), &ours);
-        assert_eq!(flights.due(now + 50 * MS).expect("due").datagrams, [ours.clone()]);
-        assert_eq!(flights.received(now + 80 * MS, route(), &theirs).expect("an answer").datagrams, [ours]);
+        let ours = [Bytes::from(ours)];
+        assert_eq!(flights.due(now + 50 * MS).expect("due").datagrams, ours);
+        assert_eq!(flights.received(now + 80 * MS, route(), &theirs).expect("an answer").datagrams, ours);
         flights.received(now + 90 * MS, route(), &wrap(&[0x80; 40]));
         assert_eq!(flights.deadline(), None);
     }
@@ -185,17 +186,19 @@ fn another_path_in_mid_call_starts_nothing() {
     }
 }
 
+/// Datagrams that are waited for, and those that are then sent.
+type Step = (Vec<Vec<u8>>, Vec<Vec<u8>>);
+
 /// A side of a handshake that sends a flight when it has got one whole, and never by itself again.
 struct Machine {
     flights: Flights,
-    /// What it sends, flight by flight, and what it waits for before each.
-    script: Vec<(Vec<Vec<u8>>, Vec<Vec<u8>>)>,
+    script: Vec<Step>,
     got: Vec<Vec<u8>>,
     step: usize,
 }
 
 impl Machine {
-    /// Sends what is due by what came; whether all is through.
+    /// Sends what is due by what came.
     fn go(&mut self, now: Instant, out: &mut Vec<Vec<u8>>) {
         while let Some((awaited, flight)) = self.script.get(self.step) {
             if !awaited.iter().all(|part| self.got.contains(part)) {
