@@ -2,6 +2,7 @@
 
 mod wire;
 
+use super::tap::Feedback;
 use crate::media::assembler::{FrameAssembler, VideoPacket};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -16,8 +17,6 @@ use visavis_media::time::{RtpStamper, SenderClock};
 use visavis_media::{ClockRate, RtpTicks};
 use webrtc::peer_connection::{Registry, Slot};
 use wire::{AUDIO, End, Path, VIDEO, Wire, ms, rtp};
-
-use super::tap::Feedback;
 
 const SECONDS: u64 = 7;
 const FRAMES: u64 = 30 * SECONDS;

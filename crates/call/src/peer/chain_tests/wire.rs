@@ -120,10 +120,8 @@ impl Wire {
     pub(super) fn new(mut a: End, mut b: End, begun: Instant, there: Path, back: Path) -> Self {
         a.chain.bind_local_stream(&video());
         b.chain.bind_remote_stream(&video());
-        for (from, to) in [(&mut a, &mut b)] {
-            from.chain.bind_local_stream(&audio(AUDIO));
-            to.chain.bind_remote_stream(&audio(AUDIO));
-        }
+        a.chain.bind_local_stream(&audio(AUDIO));
+        b.chain.bind_remote_stream(&audio(AUDIO));
         b.chain.bind_local_stream(&audio(AUDIO + 1));
         a.chain.bind_remote_stream(&audio(AUDIO + 1));
         Self { now: begun, begun, a, b, there, back }
