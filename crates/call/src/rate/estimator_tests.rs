@@ -157,15 +157,15 @@ fn on_a_narrow_link_with_a_long_queue_the_target_settles_at_its_rate_and_the_que
 
 #[test]
 fn in_an_even_stream_a_queue_is_noticed_as_it_begins_to_grow() {
-    // By its slope: were it noticed only where it stands, it would be longer than that each time.
-    let longest = [0.7, 1.2, 2.0].map(|rate| {
+    // By its slope: were it noticed only where it stands, it would become longer than that each time.
+    let usual = [0.7, 1.2, 2.0].map(|rate| {
         let (mut e, mut link) = (estimator(500, 4000), Link::new(rate * 1e6));
         (link.variation, link.spread) = (0.0, 1.0);
         link.run(&mut e, 60.0);
         println!("{rate} Mb/s: longest {:.3}, p95 {:.3} s", link.queue(5.0, 60.0, 1.0), link.queue(5.0, 60.0, 0.95));
-        link.queue(5.0, 60.0, 1.0)
+        link.queue(5.0, 60.0, 0.95)
     });
-    assert!(longest.iter().all(|queue| *queue < 0.08), "{longest:?} s");
+    assert!(usual.iter().all(|queue| *queue < 0.065), "{usual:?} s");
 }
 
 #[test]

@@ -73,7 +73,7 @@ fn call(seed: u64, loss: f64, queue: Duration, how: impl Fn(Registry) -> Registr
     let mut wire = Wire::new(End::new(begun, &how), End::new(begun, &how), begun, there, back);
     let mut random = StdRng::seed_from_u64(seed + 2000);
     let (mut assembler, mut out) = (FrameAssembler::new(), Outcome::default());
-    let (mut sequence, mut sound, mut last_shown) = (seed as u16, 0u16, None);
+    let (mut sequence, mut sound, mut last_shown) = (65_000 + seed as u16, 0u16, None);
     let mut last_request: Option<Instant> = None;
     for end in [&wire.a, &wire.b] {
         // Connectivity checks have measured the path before there is media.
@@ -136,6 +136,7 @@ fn call(seed: u64, loss: f64, queue: Duration, how: impl Fn(Registry) -> Registr
         }
     }
     count(&wire, &mut out);
+    println!("{out:?}");
     out
 }
 
