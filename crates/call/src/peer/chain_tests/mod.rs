@@ -85,7 +85,7 @@ fn call(seed: u64, loss: f64, queue: Duration, how: impl Fn(Registry) -> Registr
         if at == 2000 {
             wire.there.delay += queue;
         }
-        if at % 20 == 0 {
+        if at.is_multiple_of(20) {
             for (end, ssrc) in [(&mut wire.a, AUDIO), (&mut wire.b, AUDIO + 1)] {
                 let ticks = u32::from(sound) * 960;
                 end.shared.clocks.set(ssrc, now, RtpTicks(ticks));
@@ -93,7 +93,7 @@ fn call(seed: u64, loss: f64, queue: Duration, how: impl Fn(Registry) -> Registr
             }
             sound = sound.wrapping_add(1);
         }
-        if at % 500 == 0 {
+        if at.is_multiple_of(500) {
             // As the checks that keep the path alive measure it.
             let trip = wire.there.delay + wire.back.delay;
             wire.a.shared.round_trip.sample(trip);
@@ -234,7 +234,7 @@ fn somebody_who_asks_for_everything_all_the_time_gets_half_our_rate_at_most() {
     let mut wire = Wire::new(End::new(begun, ours), End::new(begun, ours), begun, path(), path());
     let mut sequence = 0u16;
     while wire.ms() < 5000 {
-        if wire.ms() % 5 == 0 {
+        if wire.ms().is_multiple_of(5) {
             wire.a.write(wire.now, rtp(VIDEO, sequence, 0, true, vec![1; 1000].into()));
             sequence = sequence.wrapping_add(1);
         }
@@ -292,7 +292,7 @@ fn both_ends_know_the_round_trip_from_their_reports() {
     let mut wire = Wire::new(End::new(begun, ours), End::new(begun, ours), begun, path(40), path(70));
     let mut sound = 0u16;
     while wire.ms() < 4000 {
-        if wire.ms() % 20 == 0 {
+        if wire.ms().is_multiple_of(20) {
             for (end, ssrc) in [(&mut wire.a, AUDIO), (&mut wire.b, AUDIO + 1)] {
                 end.shared.clocks.set(ssrc, wire.now, RtpTicks(u32::from(sound) * 960));
                 end.write(wire.now, rtp(ssrc, sound, u32::from(sound) * 960, false, vec![0; 60].into()));
