@@ -189,6 +189,7 @@ fn a_restarted_server_is_found_again(scene: &mut Scene) {
         let failed = |state: &DeviceState| matches!(state, DeviceState::Failed(_));
         scene.ann.shows("that the microphone is gone", |s| failed(&s.microphone));
         scene.bob.shows("that the loudspeaker is gone", |s| failed(&s.speaker));
+        scene.bob.shows("that nothing is known of any device", |s| s.devices.speakers.is_empty());
         scene.pulse.run();
         let since = Instant::now();
         scene.play();

@@ -19,11 +19,6 @@ use visavis_voice::level::Meter;
 const IDLE: Duration = Duration::from_secs(1);
 /// A tick that is this late was no tick: the machine slept or was overloaded; what was missed is not made up for.
 const STALL: Duration = Duration::from_millis(200);
-/// A loudspeaker that takes nothing for so long plays nothing: sound passes unheard, so that what is heard when it
-/// goes on is of that moment.
-const UNHEARD: Duration = Duration::from_millis(150);
-/// Beyond this nobody ticked: the machine slept.
-const SLEPT: Duration = Duration::from_secs(2);
 /// The level is told, and devices are looked after, this often.
 const LEVEL_INTERVAL: u32 = 5;
 
@@ -104,8 +99,6 @@ struct Thread {
     chime: Vec<f32>,
     meter: Meter,
     seam: Seam,
-    /// When the loudspeaker last took something, and up to when sound has passed unheard since.
-    heard: Instant,
     ticks: u32,
 }
 
@@ -126,7 +119,6 @@ impl Thread {
             chime: Vec::new(),
             meter: Meter::new(),
             seam: Seam::new(),
-            heard: Instant::now(),
             ticks: 0,
         }
     }
@@ -134,7 +126,7 @@ impl Thread {
     fn run(mut self) {
         let mut next = Instant::now();
         loop {
-            let idle = self.microphone.is_none() && self.speaker.is_none() && self.call.is_none();
+            let idle = self.microphone.is_none() && self.speaker.is_none();
             let wait = if idle { IDLE } else { next.saturating_duration_since(Instant::now()) };
             match self.inbox.recv_timeout(wait) {
                 Ok(AudioCommand::Stop) => return,
@@ -174,10 +166,7 @@ impl Thread {
                     self.fall_silent();
                 }
             }
-            AudioCommand::Attach(call) => {
-                self.call = Some(Call::new(*call));
-                self.heard = Instant::now();
-            }
+            AudioCommand::Attach(call) => self.call = Some(Call::new(*call)),
             AudioCommand::Detach => self.call = None,
             AudioCommand::Chime => self.chime = chime(),
             AudioCommand::ExpectedLoss(percent) => {
@@ -226,18 +215,8 @@ impl Thread {
     }
 
     fn play(&mut self, now: Instant) {
-        let wanted = self.speaker.as_mut().map_or(0, |held| held.device.wants());
-        if wanted > 0 || now.saturating_duration_since(self.heard) > SLEPT {
-            self.heard = now;
-        }
-        while let Some(call) = &mut self.call
-            && now.saturating_duration_since(self.heard) > UNHEARD
-        {
-            call.listen(now);
-            self.heard += FRAME_DURATION;
-        }
         let Some(Held { device: speaker, .. }) = &mut self.speaker else { return };
-        for _ in 0..wanted {
+        for _ in 0..speaker.wants() {
             let mut samples = match &mut self.call {
                 Some(call) => call.listen(now),
                 None => [0.0; FRAME_SAMPLES],
