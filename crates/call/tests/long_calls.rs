@@ -157,8 +157,8 @@ fn a_call_that_lasts() {
     let (before, mut memory) = (Footprint::now(), Memory::default());
     for _ in 0..seconds {
         measure(&mut a, &mut b);
-        let more = Footprint::now().beyond(&before);
-        assert!(more.is_empty(), "in the call there are {more:?} more than before");
+        // Listing the sound devices opens files for a moment.
+        settles(&before, Instant::now(), "a second of a call");
         memory.note();
     }
     // The packets kept for being sent again fill a buffer in the first quarter of a minute; then nothing may grow.

@@ -14,8 +14,8 @@ use tokio::time::timeout;
 use visavis_media::{CallId, PeerId};
 use visavis_server::ServerConfig;
 use visavis_signaling::{
-    Agreed, Client, ClientEvent, ClientMessage, ErrorCode, Keys, Kind, LeaveReason, Newcomer, PakeSecret, RoomCode,
-    Seat, ServerMessage, Trouble, answer,
+    Agreed, Client, ClientConfig, ClientEvent, ClientMessage, ErrorCode, Keys, Kind, LeaveReason, Newcomer, PakeSecret,
+    RoomCode, Seat, ServerMessage, Trouble, answer,
 };
 
 fn secret() -> PakeSecret {
@@ -48,6 +48,18 @@ async fn pair(opener_url: &str, newcomer_url: &str) -> ((Client, Seat, Keys), (C
     let mut newcomer = newcomer.finish(offer.pake.as_ref().unwrap()).unwrap().into_keys();
     assert_eq!(newcomer.opener.open(Kind::Offer, &offer).unwrap().as_slice(), b"offer");
     ((a, seat_a, host), (b, seat_b, newcomer))
+}
+
+#[tokio::test]
+async fn where_addresses_are_given_all_are_tried_at_once_and_no_name_is_looked_up() {
+    let server = Server::start(ServerConfig::default()).await;
+    let refused = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    // For documentation (RFC 5737): it is not there, and mostly nobody says so.
+    let nowhere = SocketAddr::from(([192, 0, 2, 1], 9));
+    let addresses = vec![nowhere, refused, server.address];
+    let mut client = Client::spawn(ClientConfig { addresses, ..ClientConfig::new("ws://no-such-name.invalid:7460") });
+    assert!(matches!(event(&mut client).await, ClientEvent::Connected));
+    server.stop().await;
 }
 
 /// Sends one sealed message.

@@ -2,7 +2,7 @@
 //!
 //! The ports are fixed (7460 to 7469) and may be held by other programs: where none is free, it is tried again.
 
-use crate::common::{Server, Side, connects, hang_up, invitation, without_devices};
+use crate::common::{Server, Side, connects, hang_up, invitation, without_devices, wrong_last_words};
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 use visavis_call::{Command, EndReason, Event, LocalNetwork, Options, Phase, Reach};
@@ -50,6 +50,45 @@ fn several_rooms_on_one_machine_are_told_apart_by_their_codes() {
     }
     for (mut host, mut guest) in calls {
         hang_up(&mut guest, &mut host);
+    }
+}
+
+fn opens_under(side: &mut Side, code: &RoomCode) {
+    side.send(Command::Start(Some(code.clone())));
+    side.event("an open room", |e| matches!(e, Event::Joined { opened: true, .. }).then_some(()));
+}
+
+#[test]
+fn of_two_rooms_with_the_same_first_words_on_one_machine_the_right_one_is_reached() {
+    let first = RoomCode::random();
+    let second = wrong_last_words(&first);
+    for right in [&first, &second] {
+        let mut hosts = [("Ann", &first), ("Ada", &second)].map(|(name, code)| {
+            let mut side = Side::start(name, this_machine());
+            opens_under(&mut side, code);
+            (side, code)
+        });
+        let mut guest = Side::start("Bob", this_machine());
+        guest.send(Command::Join(invitation(right)));
+        let (host, _) = hosts.iter_mut().find(|(_, code)| *code == right).unwrap();
+        connects(host, &mut guest);
+        crate::common::knows(&mut guest, host.name);
+        hang_up(&mut guest, host);
+        let (other, _) = hosts.iter().find(|(_, code)| *code != right).unwrap();
+        assert!(matches!(other.state().phase, Phase::Waiting(_)), "who is not looked for goes on waiting");
+    }
+}
+
+#[test]
+fn two_who_meet_in_the_same_moment_each_with_their_own_server_meet() {
+    for _ in 0..3 {
+        let code = RoomCode::random();
+        let (mut a, mut b) = (Side::start("Ann", this_machine()), Side::start("Bob", this_machine()));
+        for side in [&a, &b] {
+            side.send(Command::Meet(code.clone()));
+        }
+        connects(&mut a, &mut b);
+        hang_up(&mut a, &mut b);
     }
 }
 
