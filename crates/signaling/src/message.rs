@@ -314,6 +314,7 @@ impl fmt::Debug for IceServer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
     use serde_json::{from_value, json, to_value};
 
     #[test]
@@ -345,6 +346,43 @@ mod tests {
         let error = json!({"type": "error", "code": "full-moon", "message": "…"});
         let ServerMessage::Error { code, .. } = from_value(error).unwrap() else { panic!("not an error") };
         assert_eq!(code, ErrorCode::Other("full-moon".into()));
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_a_message_or_refused(text in "\\PC{0,200}") {
+            let _ = ServerMessage::parse(&text);
+        }
+
+        #[test]
+        fn any_field_of_any_kind_is_read_or_refused(
+            kind in "opened|joined|resumed|peer-joined|peer-left|offer|answer|ice-candidate|error|[a-z-]{0,9}",
+            fields in proptest::collection::vec((0usize..16, field()), 0..12),
+        ) {
+            const NAMES: [&str; 16] = [
+                "peerId", "resume", "peers", "iceServers", "received", "missed", "pake", "reason", "roomId", "from",
+                "to", "callId", "n", "sealed", "code", "message",
+            ];
+            let mut message = json!({"type": kind});
+            for (name, value) in fields {
+                message[NAMES[name]] = value;
+            }
+            if let Ok(message) = ServerMessage::parse(&message.to_string()) {
+                let again = ServerMessage::parse(&message.to_json());
+                prop_assert!(message == ServerMessage::Unknown || again.is_ok_and(|again| again == message));
+            }
+        }
+    }
+
+    fn field() -> impl Strategy<Value = serde_json::Value> {
+        prop_oneof![
+            Just(json!(null)),
+            any::<u64>().prop_map(|n| json!(n)),
+            any::<i64>().prop_map(|n| json!(n)),
+            "\\PC{0,20}".prop_map(|text| json!(text)),
+            "\\PC{0,9}".prop_map(|text| json!([{"peerId": text, "urls": [text], "pake": text}])),
+            Just(json!([[[[1]]]])),
+        ]
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The task that owns a peer connection: commands in order, events out.
 
 use super::Path;
+use super::alarm::Alarm;
 use super::handler::{Handler, Raw};
 use super::reports::CaptureClocks;
 use super::setup::{self, Built, PeerError, PeerSettings};
@@ -28,6 +29,8 @@ const MAX_CONTROL: usize = 16 * 1024;
 const CONTROL_PACE: (u32, u32) = (600, 100);
 /// Time for the last control message to leave before the connection closes; SCTP has no flush that could be awaited.
 const FAREWELL: Duration = Duration::from_millis(60);
+/// What a person is told of a panic.
+const BROKEN: &str = "the connection failed inside";
 /// Closing must not hang on a connection whose driver is gone.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(1);
 
@@ -136,7 +139,8 @@ impl Peer {
     pub(crate) async fn build(settings: &PeerSettings, events: mpsc::Sender<PeerEvent>) -> Result<Self, PeerError> {
         let (raw_tx, raw_rx) = mpsc::channel(256);
         let (feedback_tx, feedback) = mpsc::channel(64);
-        let built = setup::build(settings, Handler { out: raw_tx }, feedback_tx).await?;
+        let alarm = Alarm::default();
+        let built = setup::build(settings, Handler { out: raw_tx, alarm: alarm.clone() }, feedback_tx).await?;
         let (commands, inbox) = mpsc::channel(128);
         let (link_tx, link) = tokio::sync::oneshot::channel();
         let (later_tx, later) = mpsc::channel(4);
@@ -153,6 +157,7 @@ impl Peer {
             tracks: Vec::new(),
             media: Some((link_tx, feedback, later)),
             later: later_tx,
+            alarm,
         };
         Ok(Self { commands, task: tokio::spawn(watched(actor.run(), reports)), link: Some(link) })
     }
@@ -180,7 +185,7 @@ impl Peer {
 async fn watched(task: impl Future<Output = ()> + Send + 'static, reports: mpsc::Sender<PeerEvent>) {
     if tokio::spawn(task).await.is_err_and(|error| error.is_panic()) {
         tracing::error!("a peer connection's task panicked");
-        let _ = reports.send(PeerEvent::Broken("the connection failed inside".into())).await;
+        let _ = reports.send(PeerEvent::Broken(BROKEN.into())).await;
     }
 }
 
@@ -203,6 +208,7 @@ struct Actor {
     tracks: Vec<(RtpCodecKind, Arc<dyn TrackRemote>)>,
     media: Option<MediaParts>,
     later: mpsc::Sender<(RtpCodecKind, Arc<dyn TrackRemote>)>,
+    alarm: Alarm,
 }
 
 impl Actor {
@@ -216,6 +222,10 @@ impl Actor {
                     None => break,
                 },
                 Some(raw) = self.raw.recv() => self.pass_on(raw).await,
+                () = self.alarm.rings() => {
+                    tracing::error!("a task of the webrtc crate panicked");
+                    self.tell(PeerEvent::Broken(BROKEN.into())).await;
+                }
             }
         }
         if self.connected {

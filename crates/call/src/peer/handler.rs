@@ -1,6 +1,7 @@
 //! The webrtc crate's callbacks: they run on the connection's own task, so they only pass on, never wait.
 
 use super::actor::PeerEvent;
+use super::alarm::Alarm;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use webrtc::data_channel::DataChannel;
@@ -23,6 +24,8 @@ pub(crate) enum Raw {
 /// candidates are what is lost.
 pub(crate) struct Handler {
     pub(crate) out: mpsc::Sender<Raw>,
+    /// Rings when the connection's own task has panicked and calls nobody back any more.
+    pub(crate) alarm: Alarm,
 }
 
 impl Handler {

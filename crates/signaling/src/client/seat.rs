@@ -64,7 +64,7 @@ impl Standing {
             ServerMessage::Resumed(seat) => {
                 if let Self::Seated(ours) = self {
                     ours.token = seat.resume.clone();
-                    ours.received += seat.missed;
+                    ours.received = ours.received.saturating_add(seat.missed);
                     return ours.after(seat.received);
                 }
             }
@@ -97,7 +97,7 @@ impl Standing {
 
     fn count(&mut self) {
         if let Self::Seated(seat) = self {
-            seat.received += 1;
+            seat.received = seat.received.saturating_add(1);
         }
     }
 
@@ -126,7 +126,7 @@ impl Standing {
 impl Seated {
     fn keep(&mut self, text: &str) {
         self.kept.push_back((self.sent, text.to_owned()));
-        self.sent += 1;
+        self.sent = self.sent.saturating_add(1);
         self.bytes += text.len();
         while self.kept.len() > MOST_KEPT || self.bytes > MOST_BYTES_KEPT {
             self.bytes -= self.kept.pop_front().map_or(0, |(_, text)| text.len());
@@ -142,7 +142,7 @@ impl Seated {
         self.sent = arrived;
         for (number, _) in &mut self.kept {
             *number = self.sent;
-            self.sent += 1;
+            self.sent = self.sent.saturating_add(1);
         }
         self.kept.iter().map(|(_, text)| text.clone()).collect()
     }
@@ -152,6 +152,7 @@ impl Seated {
 mod tests {
     use super::*;
     use crate::message::{Envelope, Seat};
+    use proptest::prelude::*;
     use visavis_media::{CallId, PeerId};
 
     fn seat(received: u64, missed: u64) -> Seat {
@@ -219,6 +220,22 @@ mod tests {
         (0..10).for_each(|_| drop(send(&mut standing, &ClientMessage::Offer(big.clone()))));
         let Standing::Seated(seat) = standing else { panic!("not seated") };
         assert!(seat.bytes <= MOST_BYTES_KEPT && seat.kept.len() == 4);
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_a_server_counts_no_more_than_so_much_is_kept_or_said_again(
+            counts in proptest::collection::vec((prop_oneof![any::<u64>(), Just(u64::MAX), 0u64..9], any::<u64>()), 0..30),
+        ) {
+            let mut standing = seated();
+            for (received, missed) in counts {
+                send(&mut standing, &ClientMessage::Offer(envelope(1)));
+                let again = standing.received(&ServerMessage::Resumed(seat(received, missed)));
+                prop_assert!(again.len() <= MOST_KEPT);
+                let Standing::Seated(ours) = &standing else { panic!("seated") };
+                prop_assert!(ours.received >= missed && ours.sent >= received, "counts never go back");
+            }
+        }
     }
 
     #[test]

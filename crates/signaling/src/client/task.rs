@@ -28,6 +28,12 @@ const LONGEST_WAIT: Duration = Duration::from_secs(8);
 /// A connection that held for so long earns an immediate attempt when it breaks.
 const STABLE: Duration = Duration::from_secs(5);
 
+/// Messages that are read at once, and each second; a long one counts for several. A server that says more is heard
+/// later: its bytes wait with it, and neither this thread nor whoever reads the events drowns.
+const HEARD: (u32, u32) = (2000, 500);
+/// So many bytes count as one message; ordinary ones are shorter.
+const BYTES_EACH: usize = 8 * 1024;
+
 /// What the handle asks for.
 pub(super) enum Command {
     /// Send this; the text is the message as JSON.
@@ -243,6 +249,8 @@ struct Link {
     host: String,
     /// Ours, a little below what the server allows.
     budget: Budget,
+    /// What we hear.
+    heard: Budget,
     spoke: Instant,
     /// When the connection counts as dead, unless something is heard before.
     dead_at: Option<Instant>,
@@ -251,7 +259,8 @@ struct Link {
 impl Link {
     fn new(socket: Socket, host: String) -> Self {
         let (now, most) = (Instant::now(), MAX_MESSAGES_PER_SECOND * 9 / 10);
-        Self { socket, host, budget: Budget::new(now, most, most), spoke: now, dead_at: None }
+        let heard = Budget::new(now, HEARD.0, HEARD.1);
+        Self { socket, host, budget: Budget::new(now, most, most), heard, spoke: now, dead_at: None }
     }
 
     /// When [`Link::tick`] is due.
@@ -290,9 +299,13 @@ impl Link {
 
     /// The next message; `None` for a sign of life, or something that is no message.
     async fn receive(&mut self) -> Result<Option<ServerMessage>, Trouble> {
+        pause(self.heard.wait(Instant::now())).await;
         let Some(message) = self.socket.next().await else { return Err(Trouble::Closed(String::new())) };
         let message = message.map_err(|error| Trouble::from_websocket(&error, &self.host))?;
         self.dead_at = None;
+        for _ in 0..=message.len() / BYTES_EACH {
+            let _ = self.heard.take(Instant::now());
+        }
         match message {
             Message::Text(text) => {
                 let message = ServerMessage::parse(&text);
@@ -326,6 +339,30 @@ fn reason(frame: &CloseFrame) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_server_that_never_stops_talking_is_heard_at_a_pace() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("ws://{}", listener.local_addr().unwrap());
+        let server = tokio::spawn(async move {
+            let (stream, _) = listener.accept().await.unwrap();
+            let mut socket = tokio_tungstenite::accept_async(stream).await.unwrap();
+            while socket.send(Message::text(r#"{"type":"weather"}"#)).await.is_ok() {}
+        });
+        let mut client = crate::Client::spawn(ClientConfig::new(url));
+        let (mut heard, mut begun) = (0, Instant::now());
+        while heard < HEARD.0 + HEARD.1 {
+            match client.next().await.unwrap() {
+                ClientEvent::Connected => begun = Instant::now(),
+                ClientEvent::Message(_) => heard += 1,
+                other => panic!("{other:?}"),
+            }
+        }
+        // Only slower on a busy machine.
+        assert!(begun.elapsed() > Duration::from_millis(900), "after {:?}", begun.elapsed());
+        client.close().await;
+        server.abort();
+    }
 
     #[test]
     fn the_first_attempt_comes_at_once_and_waits_grow_to_eight_seconds() {

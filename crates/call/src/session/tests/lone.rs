@@ -20,6 +20,7 @@ pub(super) struct Lone {
     pub ice: Vec<visavis_signaling::IceServer>,
     pub commands: Vec<PeerCommand>,
     pub derived: usize,
+    pub looked_up: usize,
 }
 
 pub(super) const HOME: LinkId = LinkId(1);
@@ -50,6 +51,7 @@ impl Lone {
             ice: Vec::new(),
             commands: Vec::new(),
             derived: 0,
+            looked_up: 0,
         };
         for i in 1..=servers {
             let kind = LinkKind::Configured { url: format!("wss://s{i}.example") };
@@ -99,6 +101,10 @@ impl Lone {
                     self.session.handle(self.now, Input::Secret(code, secret));
                     continue;
                 }
+                Output::LookUp(servers) => {
+                    self.looked_up += servers.iter().map(|s| s.urls.len()).sum::<usize>();
+                    continue;
+                }
                 Output::Search(_) => {
                     self.session.handle(self.now, Input::SearchOver);
                     continue;
@@ -129,11 +135,7 @@ impl Lone {
                         _ => continue,
                     }
                 }
-                Output::LookUp(_)
-                | Output::Serve { .. }
-                | Output::Release { .. }
-                | Output::MediaStart(_)
-                | Output::MediaStop => continue,
+                Output::Serve { .. } | Output::Release { .. } | Output::MediaStart(_) | Output::MediaStop => continue,
             };
             self.session.handle(self.now, event);
         }

@@ -145,6 +145,7 @@ fn lists_of_thousands_lead_to_a_few_servers_at_most() {
     let opened = json!({"type": "opened", "peerId": "me", "resume": "r", "peers": peers, "iceServers": servers});
     lone.hears(HOME, &opened);
     Other::comes(&mut lone, HOME, "x", &code()).expect("an offer");
+    assert!(lone.looked_up <= 8, "{} names are looked up", lone.looked_up);
     assert!(lone.ice.len() <= 4 && lone.ice.iter().map(|s| s.urls.len()).sum::<usize>() <= 8);
     let mut resumed = opened;
     resumed["type"] = "resumed".into();
