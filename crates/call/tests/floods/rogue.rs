@@ -6,12 +6,15 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use rtc::media_stream::MediaStreamTrack;
 use rtc::peer_connection::configuration::media_engine::{MIME_TYPE_H264, MIME_TYPE_OPUS};
+use rtc::rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
+use rtc::rtcp::transport_feedbacks::transport_layer_nack::{NackPair, TransportLayerNack};
 use rtc::rtp;
 use rtc::rtp_transceiver::rtp_sender::{RTCRtpCodec, RTCRtpCodingParameters, RTCRtpEncodingParameters, RtpCodecKind};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
 use visavis_media::{CallId, PeerId};
 use visavis_signaling::{
     Client, ClientConfig, ClientEvent, ClientMessage, Keys, Kind, Newcomer, PakeSecret, RoomCode, ServerMessage,
@@ -181,16 +184,22 @@ impl Rogue {
         Self { connection, control, video, audio, theirs, heard, _client: talking.client }
     }
 
-    /// Sends for so long, or until the victim takes no more for a second; how many were sent.
-    pub fn floods_control(&self, most: usize, within: Duration, mut text: impl FnMut(usize) -> String) -> usize {
-        runtime().block_on(async {
+    /// Sends for so long, or until the victim takes no more for a second; gives how many were sent.
+    pub fn floods_control(
+        &self,
+        most: usize,
+        within: Duration,
+        mut text: impl FnMut(usize) -> String + Send + 'static,
+    ) -> JoinHandle<usize> {
+        let control = self.control.clone();
+        runtime().spawn(async move {
             let begun = Instant::now();
             for sent in 0..most {
-                let sending = self.control.send_text(&text(sent)).await;
+                let sending = control.send_text(&text(sent)).await;
                 if sending.is_err() || begun.elapsed() > within {
                     return sent;
                 }
-                let writable = tokio::time::timeout(Duration::from_secs(1), self.control.writable());
+                let writable = tokio::time::timeout(Duration::from_secs(1), control.writable());
                 if !matches!(writable.await, Ok(Ok(()))) {
                     return sent;
                 }
@@ -199,14 +208,19 @@ impl Rogue {
         })
     }
 
-    /// Sends packets for so long, as fast as they go; how many.
-    pub fn floods_media(&self, within: Duration, mut make: impl FnMut(usize) -> rtp::Packet) -> usize {
-        runtime().block_on(async {
+    /// Sends packets for so long, as fast as they go; gives how many.
+    pub fn floods_media(
+        &self,
+        within: Duration,
+        mut make: impl FnMut(usize) -> rtp::Packet + Send + 'static,
+    ) -> JoinHandle<usize> {
+        let (video, audio) = (self.video.clone(), self.audio.clone());
+        runtime().spawn(async move {
             let begun = Instant::now();
             let mut sent = 0;
             while begun.elapsed() < within {
                 let packet = make(sent);
-                let track = if packet.header.ssrc == VIDEO_SSRC { &self.video } else { &self.audio };
+                let track = if packet.header.ssrc == VIDEO_SSRC { &video } else { &audio };
                 let _ = track.write_rtp(packet).await;
                 sent += 1;
                 if sent.is_multiple_of(50) {
@@ -214,6 +228,25 @@ impl Rogue {
                 }
             }
             sent
+        })
+    }
+
+    /// Asks for keyframes and for packets again, for so long, as often as it goes; gives how often.
+    pub fn floods_requests(track: Arc<dyn TrackRemote>, within: Duration) -> JoinHandle<usize> {
+        runtime().spawn(async move {
+            let (begun, mut asked) = (Instant::now(), 0);
+            while begun.elapsed() < within {
+                for media_ssrc in track.ssrcs().await {
+                    let nacks = (0..50).map(|i| NackPair { packet_id: i * 17, lost_packets: u16::MAX }).collect();
+                    let nack = TransportLayerNack { sender_ssrc: 1, media_ssrc, nacks };
+                    let _ =
+                        track.write_rtcp(vec![Box::new(PictureLossIndication { sender_ssrc: 1, media_ssrc })]).await;
+                    let _ = track.write_rtcp(vec![Box::new(nack)]).await;
+                    asked += 1;
+                }
+                tokio::task::yield_now().await;
+            }
+            asked
         })
     }
 

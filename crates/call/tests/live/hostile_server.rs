@@ -144,7 +144,7 @@ fn a_flood_of_newcomers_costs_three_guesses_a_code_and_ends_after_four_codes_wit
         _ => Vec::new(),
     });
     let mut side = victim(&server);
-    side.send(Command::Start(Some(code.clone())));
+    side.send(Command::Start(Some(code)));
     // Each guess was taken up with an offer and then dropped: a new code is drawn, and the same happens to it. The
     // share is for another room then, which nobody can tell. A server that could go on like this would guess right.
     assert_eq!(side.ends(), EndReason::Guessing);

@@ -90,7 +90,8 @@ fn change(message: &Value, field: usize, how: &Change, heard: &[(Leg, Value)]) -
 }
 
 fn mallory(deeds: Vec<Deed>) -> impl FnMut(Leg, &Value) -> Vec<(Leg, Value)> {
-    let (mut heard, mut held): (Vec<(Leg, Value)>, Vec<(Leg, Value)>) = (Vec::new(), Vec::new());
+    let mut heard: Vec<(Leg, Value)> = Vec::new();
+    let mut held = Vec::new();
     let mut deeds = deeds.into_iter();
     move |leg, message| {
         let this = (leg, message.clone());
