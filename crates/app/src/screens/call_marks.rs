@@ -27,7 +27,9 @@ pub(super) fn other_side(ui: &mut Ui, stage: Rect, view: View<'_>, call: &InCall
                 // What is to be seen is old, and looks it.
                 ui.painter().rect_filled(stage, 0.0, over_picture());
                 let middle = stage.center() - vec2(0.0, space::XL);
-                say(ui, middle, RECONNECTING, "The call goes on as soon as the network does", stage.width());
+                // What explains is as bright as the rest: even dimmed, a picture may be bright below it.
+                let words = ("The call goes on as soon as the network does", palette.text);
+                say(ui, middle, RECONNECTING, words, stage.width());
             }
             format!("Picture of {name}")
         }
@@ -43,7 +45,7 @@ pub(super) fn other_side(ui: &mut Ui, stage: Rect, view: View<'_>, call: &InCall
                 (false, false) => "No camera",
             };
             let under = centre + vec2(0.0, diameter / 2.0 + space::XL);
-            say(ui, under, name, why, stage.width());
+            say(ui, under, name, (why, palette.weak), stage.width());
             format!("{name}: {why}")
         }
     };
@@ -72,11 +74,11 @@ fn letterbox(ui: &Ui, stage: Rect, picture: Rect) {
 }
 
 /// A line and a smaller one under it, centred; neither wider than the stage.
-fn say(ui: &Ui, top: Pos2, title: &str, words: &str, stage: f32) {
+fn say(ui: &Ui, top: Pos2, title: &str, words: (&str, Color32), stage: f32) {
     let palette = Palette::of(ui);
     let most = stage - 2.0 * space::XL;
     let mut y = top.y;
-    for (text, kind, colour) in [(title, Type::Title, palette.text), (words, Type::Body, palette.weak)] {
+    for (text, kind, colour) in [(title, Type::Title, palette.text), (words.0, Type::Body, words.1)] {
         let galley = elided(ui, text, kind, colour, most);
         let height = galley.size().y;
         ui.painter().galley(pos2(top.x - galley.size().x / 2.0, y), galley, colour);

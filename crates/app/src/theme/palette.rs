@@ -124,6 +124,17 @@ mod tests {
     }
 
     #[test]
+    fn words_over_the_brightest_picture_can_be_read() {
+        let veil = crate::theme::over_picture();
+        let white = 255 - veil.a();
+        let ground = Color32::from_rgb(white, white, white);
+        assert!(contrast(Palette::DARK.text, ground) >= 4.5 && contrast(Palette::DARK.on_colour, ground) >= 4.5);
+        assert!(contrast(ground.blend(Palette::DARK.on_colour.gamma_multiply(0.85)), ground) >= 4.5);
+        // Icons and other marks need 3:1.
+        assert!(contrast(Palette::DARK.warning, ground) >= 3.0);
+    }
+
+    #[test]
     fn text_can_be_read_in_both_themes() {
         for p in [Palette::DARK, Palette::LIGHT] {
             for ground in [p.background, p.surface, p.raised] {

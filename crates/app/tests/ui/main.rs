@@ -6,6 +6,7 @@ mod call;
 mod home;
 mod keyboard;
 mod layout;
+mod never_waits;
 mod rooms;
 mod scenes;
 mod settings;

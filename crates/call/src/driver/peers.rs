@@ -148,12 +148,14 @@ impl Peers {
 
     pub(super) fn spare_built(&mut self, spare: Result<Fresh, PeerError>) {
         self.building_spare = false;
-        let outdated = std::mem::take(&mut self.spare_outdated);
-        match spare {
-            Ok((peer, _)) if outdated => {
+        if std::mem::take(&mut self.spare_outdated) {
+            if let Ok((peer, _)) = spare {
                 self.closing.spawn(peer.close());
-                self.build_spare();
             }
+            self.build_spare();
+            return;
+        }
+        match spare {
             Ok(spare) => self.spare = Some(spare),
             Err(error) => tracing::warn!(%error, "no peer connection could be built ahead"),
         }
