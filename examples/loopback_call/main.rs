@@ -167,7 +167,7 @@ fn main() -> anyhow::Result<()> {
 }
 
 fn direction(from: &Side, to: &Side, seconds: f64) -> Value {
-    let (sent, received) = (from.stats.last(), to.stats.last());
+    let (sent, received) = (from.stats.as_ref(), to.stats.as_ref());
     let audio = received.map(|s| &s.inbound_audio);
     let concealed = audio.map(|a| 100.0 * a.concealed_samples as f64 / a.total_samples_received.max(1) as f64);
     json!({

@@ -24,7 +24,8 @@ pub(crate) struct Side {
     pub(crate) first_frame: Option<Instant>,
     pings: Vec<Option<Instant>>,
     pub(crate) round_trips: Vec<f64>,
-    pub(crate) stats: Vec<StatsSnapshot>,
+    /// The newest.
+    pub(crate) stats: Option<StatsSnapshot>,
     pub(crate) ended: Option<EndReason>,
 }
 
@@ -63,7 +64,7 @@ impl Side {
             first_frame: None,
             pings: Vec::new(),
             round_trips: Vec::new(),
-            stats: Vec::new(),
+            stats: None,
             ended: None,
         })
     }
@@ -89,7 +90,7 @@ impl Side {
                 _ => {}
             }
         }
-        self.stats.extend(self.endpoint.statistics());
+        self.stats = self.endpoint.statistics().pop().or(self.stats.take());
         found
     }
 
