@@ -21,13 +21,6 @@ strip() {
 sees() { strip "$1" >"$tmp/$1.strip"; }
 sees_nothing() { ! sees "$1"; }
 
-# at_home NAME: the blue button "Start a call" is where it is on the first screen.
-at_home() {
-    local display=display_$1 red green blue
-    read -r red green blue < <(DISPLAY=${!display} import -silent -window root -crop 1x1+760+280 -depth 8 rgb:- | od -An -tu1)
-    ((blue > 150 && red < 100 && green < 160))
-}
-
 # advances NAME: the picture of the other side moves with the clock.
 advances() {
     local who=$1 first second age

@@ -74,6 +74,13 @@ sees() {
     DISPLAY=${!display} import -silent -window root -crop "${width}x140+0+0" -depth 8 "gray:$tmp/$1.gray" 2>>"$tmp/import.log"
     python3 "$(dirname "$0")/strip.py" "$tmp/$1.gray" "$width" >"$tmp/$1.strip"
 }
+# begin NAME: nothing lies on top and nothing has the focus.
+begin() {
+    on "$1" key Escape
+    sleep 0.3
+    on "$1" key Escape
+    sleep 0.3
+}
 # tabs NAME N: to the N-th control from where nothing has the focus. One frame takes one step, as a person's fingers do.
 tabs() {
     local i
@@ -94,12 +101,20 @@ settled bob
 if command -v xclip >/dev/null; then
     app ann "${devices[@]}" --name Quuxanna
     until_true 20 "the first frame" drawn ann
-    # Mute, Video off, Settings, the name, Start.
-    tabs ann 5
-    on ann key Return
-    # Copy code is the first control of the screen that follows; its second press does no harm.
-    copies() { tabs ann 1 && on ann key Return && sleep 0.5 && code_copied; }
-    until_true 20 "the code on the clipboard" copies
+    # A step may be lost where two fall into one frame of a busy machine, so the effect is what counts.
+    copies() {
+        begin ann
+        if at_home ann; then
+            # Mute, Video off, Settings, the name, Start.
+            tabs ann 5
+            on ann key Return
+            sleep 1
+            begin ann
+        fi
+        # Copy code is the first control of the screen that follows; another press does no harm.
+        ! at_home ann && tabs ann 1 && on ann key Return && sleep 0.5 && code_copied
+    }
+    until_true 60 "the code on the clipboard" copies
     code=$(<"$tmp/code")
     ok "Tab and Enter start a call and copy its code"
 else
@@ -109,24 +124,36 @@ else
 fi
 app bob "${devices[@]}" --name Xyzzybob
 until_true 20 "the first frame" drawn bob
-# Mute, Video off, Settings, the name, Start, the field for the code.
-tabs bob 6
-on bob type --delay 40 "${code//-/ }"
-on bob key Return
+joins() {
+    begin bob
+    if at_home bob; then
+        # Mute, Video off, Settings, the name, Start, the field for the code.
+        tabs bob 6
+        on bob key ctrl+a
+        on bob type --delay 40 "${code//-/ }"
+        on bob key Return
+        sleep 1
+    fi
+    ! at_home bob
+}
+until_true 60 "Bob on his way into the call" joins
 until_true 30 "Ann's picture on Bob's screen" sees bob
 until_true 30 "Bob's picture on Ann's screen" sees ann
 ok "Tab, four words and Enter join it; both see each other"
 
 if command -v xclip >/dev/null; then
     # I opens what is known of the connection; its button is the last control of all.
-    on ann key Escape
-    sleep 0.3
-    on ann key i
-    sleep 0.5
-    on ann key shift+Tab
-    sleep 0.3
-    on ann key Return
-    until_true 10 "the report on the clipboard" report_copied
+    reports() {
+        begin ann
+        on ann key i
+        sleep 0.5
+        on ann key shift+Tab
+        sleep 0.3
+        on ann key Return
+        sleep 0.5
+        report_copied
+    }
+    until_true 30 "the report on the clipboard" reports
     for words in "Visavis " "webrtc " "state: in a call" "path: direct" "camera: the test picture" "video in:" "connected direct"; do
         has "$tmp/report" "$words" || fail "the report does not say '$words': $(<"$tmp/report")"
     done
