@@ -1,5 +1,6 @@
 //! What microphones and loudspeakers share: conversion at the device's edge, and the system's sound host.
 
+pub(crate) mod connection;
 pub(crate) mod fade;
 pub(crate) mod fault;
 pub(crate) mod host;

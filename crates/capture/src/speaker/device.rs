@@ -4,9 +4,10 @@
 
 use super::callback::{Drain, Told, build};
 use super::margin::Margin;
+use crate::sound::connection::Lane;
 use crate::sound::fade::Fade;
 use crate::sound::fault::{Faults, open_error};
-use crate::sound::host::{self, Direction, Lane};
+use crate::sound::host::{self, Direction};
 use crate::sound::resample::{Frames, Resampler};
 use crate::{Counters, DeviceError, Worker, list::DeviceInfo};
 use cpal::Stream;
