@@ -30,7 +30,7 @@ cat /unplugged
 section gone camera_probe run default 640x360 15 5
 section gone-list camera_probe list
 plug_in
-section back camera_probe run default 640x360 15 1
+section back camera_probe run default 640x360 15 3
 
 echo "=== stalled"
 camera_probe run default 640x360 15 30 >/stalled 2>&1 &
