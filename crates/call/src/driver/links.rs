@@ -234,14 +234,24 @@ impl LinkTable {
         }
         let gone: Vec<_> =
             self.links.iter().filter(|(id, l)| !l.permanent && Some(**id) != keep).map(|(id, _)| *id).collect();
-        for id in &gone {
+        let own_goes = self.own_link.is_none_or(|own| Some(own) != keep);
+        let own_link = self.own_link.take_if(|_| own_goes);
+        for id in gone.iter().filter(|id| Some(**id) != own_link) {
             self.close(*id);
         }
-        if self.own_link.is_none_or(|own| Some(own) != keep) {
-            self.own_link = None;
-            if let Some(own) = self.own.take() {
-                self.closing.spawn(own.stop());
-            }
+        if own_goes {
+            let link = own_link.and_then(|id| self.links.remove(&id));
+            self.up.retain(|id| Some(*id) != own_link);
+            let own = self.own.take();
+            // What was said last, that we leave, is passed on to the other side before the server goes.
+            self.closing.spawn(async move {
+                if let Some(link) = link {
+                    link.close().await;
+                }
+                if let Some(own) = own {
+                    own.stop().await;
+                }
+            });
         }
         gone
     }
