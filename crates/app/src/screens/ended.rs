@@ -37,12 +37,11 @@ pub fn ended_ui(ui: &mut Ui, view: View<'_>, ended: &Ended) -> Option<UiCommand>
             ui.label(text(words, Type::Body).color(palette.text));
         }
         ui.add_space(space::L);
-        let next = centred_row(ui, "next", |ui| {
+        centred_row(ui, "next", |ui| {
             let least = vec2(152.0, size::PRIMARY);
             let again = control_button(ui, Control::CallAgain, &now, Look::Primary, least);
             control_button(ui, Control::Home, &now, Look::Plain, least).or(again)
-        });
-        next
+        })
     });
     diagnostics_ui(ui, window, &now).or(next)
 }
