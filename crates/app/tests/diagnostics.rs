@@ -93,7 +93,7 @@ fn the_report_of_a_call_says_how_it_went_and_names_nobody() {
     ada.endpoint.send(Command::Start(Some(code.clone())));
     ada.until("the room", |side| side.events.iter().any(|e| matches!(e, Event::Joined { .. })).then_some(()));
     let waiting = ada.report();
-    grace.endpoint.send(Command::Join(Invitation { code, server: Some(server.clone()) }));
+    grace.endpoint.send(Command::Join(Invitation { code, server: Some(server) }));
     let verification = ada.until("the call", |side| {
         side.events
             .iter()
