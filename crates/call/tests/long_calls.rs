@@ -1,7 +1,7 @@
 //! Call after call in one process, and a call that lasts: threads, open files and memory do not grow.
 //!
-//! With `VISAVIS_LONG` set there are 200 calls instead of ten, and half an hour instead of seconds. A program of its own,
-//! with one test, since what is counted is the process's.
+//! With `VISAVIS_LONG` set there are 200 calls instead of ten, and five minutes instead of seconds (half an hour is
+//! `scripts/e2e/long`). A program of its own, with one test, since what is counted is the process's.
 
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
@@ -144,7 +144,7 @@ fn a_call_that_lasts() {
     };
     let (mut a, mut b) = (start("Ann"), start("Bob"));
     talk(&mut a, &mut b);
-    let (warm, seconds) = if long() { (60, 1800) } else { (5, 15) };
+    let (warm, seconds) = if long() { (60, 300) } else { (5, 15) };
     let measure = |a: &mut Side, b: &mut Side| {
         // One snapshot of the statistics comes each second.
         a.measures(1);
