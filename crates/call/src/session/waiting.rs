@@ -35,6 +35,8 @@ pub(crate) struct Waiting {
     pub notice: Option<String>,
     attempts: Vec<Talk>,
     queued: Vec<(LinkId, PeerId, Share)>,
+    /// Newcomers who came when no attempt was left.
+    turned_away: usize,
     /// Until the first seat is ours.
     opening: Option<Instant>,
     pub(super) meeting: Meeting,
@@ -66,6 +68,7 @@ impl Session {
             notice: None,
             attempts: Vec::new(),
             queued: Vec::new(),
+            turned_away: 0,
             opening: Some(later(now, OPENING)),
             meeting: Meeting::default(),
         };
@@ -222,7 +225,13 @@ impl Session {
             return;
         }
         let Ok(guess) = self.book.counter(&waiting.code).spend(now) else {
-            self.output(Output::Send(link, ClientMessage::dismiss(peer)));
+            // A courtesy to a few; a server's flood must not fill the way out with it, on which our offers go.
+            waiting.turned_away += 1;
+            if waiting.turned_away <= MAX_QUEUED {
+                self.output(Output::Send(link, ClientMessage::dismiss(peer)));
+            } else {
+                self.patience.strange("more newcomers than a room holds");
+            }
             return;
         };
         let answered = answer(&secret, &share);

@@ -132,8 +132,9 @@ fn a_flood_of_newcomers_costs_three_guesses_a_code_and_ends_after_four_codes_wit
     let counted = offers.clone();
     let server = Impostor::start(move |said| match said["type"].as_str() {
         Some("open") => {
+            // Few enough that all of them are heard at once: a server that says more is heard at a pace.
             let flood =
-                (0..3000).map(|i| text(&json!({"type": "peer-joined", "peerId": format!("p{i}"), "pake": share})));
+                (0..300).map(|i| text(&json!({"type": "peer-joined", "peerId": format!("p{i}"), "pake": share})));
             std::iter::once(text(&seat("opened"))).chain(flood).collect()
         }
         // Whoever was answered leaves again.
@@ -147,12 +148,10 @@ fn a_flood_of_newcomers_costs_three_guesses_a_code_and_ends_after_four_codes_wit
     side.send(Command::Start(Some(code)));
     // Each guess was taken up with an offer and then dropped: a new code is drawn, and the same happens to it. The
     // share is for another room then, which nobody can tell. A server that could go on like this would guess right.
-    // One that says so much is heard at a pace, so it may also be that no room was open in time.
-    let reason = side.ends();
-    assert!(matches!(reason, EndReason::Guessing | EndReason::SignalingUnreachable(_)), "{reason:?}");
+    assert_eq!(side.ends(), EndReason::Guessing);
     // Some newcomers had left before their offer was made.
     let offers = offers.load(Ordering::Relaxed);
-    assert!((1..=12).contains(&offers), "{offers} offers");
+    assert!((4..=12).contains(&offers), "{offers} offers");
     recovers(&mut side);
 }
 
