@@ -96,7 +96,7 @@ fn who_waits_at_two_places_is_in_one_call_and_leaves_no_seat_behind() {
 #[test]
 fn nobody_at_one_place_and_a_full_room_at_another_do_not_end_the_search() {
     let code = RoomCode::random();
-    let (mut w, guest) = street(&[code.clone()], 0..1);
+    let (mut w, guest) = street(std::slice::from_ref(&code), 0..1);
     let (empty, full) = (w.add_relay(), w.add_relay());
     for first in [true, false] {
         let stranger = w.stranger_at(full);
@@ -121,7 +121,7 @@ fn nobody_at_one_place_and_a_full_room_at_another_do_not_end_the_search() {
 #[test]
 fn who_holds_a_room_and_says_nothing_holds_nobody_up_who_is_found_elsewhere() {
     let code = RoomCode::random();
-    let (mut w, guest) = street(&[code.clone()], 0..1);
+    let (mut w, guest) = street(std::slice::from_ref(&code), 0..1);
     let silent = w.add_relay();
     let stranger = w.stranger_at(silent);
     w.say_at(silent, stranger, &ClientMessage::open(code.room_id()).to_json());
