@@ -3,7 +3,7 @@
 # within 800 ms, and no connection is built twice. VISAVIS_CALLS says how many instead; further options go to the peers
 # (with --no-repeats it is seen what the repeated handshake messages are for).
 source "$(dirname "$0")/common.bash"
-source "$(dirname "$0")/network.bash"
+source "$(dirname "$0")/cable.bash"
 need python3 curl
 built examples/headless_peer
 joined_by_cable

@@ -3,7 +3,7 @@
 # shows, a resolver that never answers, and a machine without any interface that can do multicast. Waiting would
 # show in every call, a busy machine in one or the other: it is the fastest of a few that is looked at.
 source "$(dirname "$0")/common.bash"
-source "$(dirname "$0")/network.bash"
+source "$(dirname "$0")/cable.bash"
 need python3 curl
 built examples/headless_peer
 joined_by_cable

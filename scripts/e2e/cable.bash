@@ -1,4 +1,4 @@
-# Two network namespaces joined by a cable, for scripts that need a network of their own; sourced after common.bash.
+# Two network namespaces joined by a cable that may lose datagrams, for calls from one to the other; sourced after common.bash.
 # shellcheck shell=bash
 
 # Names of ours that nobody else on this machine uses; 15 characters at most for an interface.
