@@ -45,5 +45,7 @@ pub use options::{
     Connecting, DEFAULT_STUN, DatagramFilter, IceServer, LocalNetwork, Options, PictureTap, ReceivedPicture,
     SentPicture, SentTap, SoundTap,
 };
+pub use peer::EmulatedLink;
 pub use recent::{Happening, Recent};
 pub use stats::{CandidatePair, InboundAudio, InboundVideo, OutboundAudio, OutboundVideo, StatsSnapshot};
+pub use visavis_link as link;

@@ -1,5 +1,6 @@
 //! What a call can be told before it begins.
 
+use crate::peer::EmulatedLink;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -65,11 +66,13 @@ pub struct Connecting {
     pub watchdog: bool,
     /// Asked about each datagram before it leaves; `false`: it is lost.
     pub filter: Option<DatagramFilter>,
+    /// What all datagrams that leave go through, behind the filter.
+    pub link: Option<EmulatedLink>,
 }
 
 impl Default for Connecting {
     fn default() -> Self {
-        Self { repeat_flights: true, watchdog: true, filter: None }
+        Self { repeat_flights: true, watchdog: true, filter: None, link: None }
     }
 }
 

@@ -74,6 +74,7 @@ impl Peers {
             wire: WireSettings {
                 repeat: options.connecting.repeat_flights,
                 filter: options.connecting.filter.clone(),
+                link: options.connecting.link.clone(),
                 number: 0,
             },
         };

@@ -9,6 +9,7 @@ mod alarm;
 mod chain;
 #[cfg(test)]
 mod chain_tests;
+mod emulated;
 mod flights;
 mod handler;
 #[cfg(test)]
@@ -25,6 +26,7 @@ mod tap;
 mod wire;
 
 pub(crate) use actor::{Peer, PeerCommand, PeerEvent, PeerLink};
+pub use emulated::EmulatedLink;
 pub(crate) use reports::CaptureClocks;
 pub(crate) use resolver::NameCache;
 pub(crate) use setup::{PeerError, PeerSettings};

@@ -2,9 +2,10 @@
 //! [`Flights`]) and for names, which are answered from a cache (see [`NameCache`]).
 //!
 //! Repeats leave by a second handle of the same socket, never by tokio's: polling that from another task would take
-//! the waker of the connection's own task away.
+//! the waker of the connection's own task away. So does everything where an [`EmulatedLink`] is on the way.
 
 use super::alarm::Alarm;
+use super::emulated::EmulatedLink;
 use super::flights::{Flights, Repeat, Route};
 use super::records::is_dtls;
 use super::relayed::carried;
@@ -31,6 +32,8 @@ pub(crate) struct WireSettings {
     pub repeat: bool,
     /// Which datagrams leave; for tests.
     pub filter: Option<DatagramFilter>,
+    /// What everything that leaves goes through; for tests and measurements.
+    pub link: Option<EmulatedLink>,
     /// Which connection of its endpoint this is, from 0.
     pub number: u32,
 }
@@ -84,8 +87,20 @@ struct Repeater {
 #[derive(Debug)]
 struct WayOut {
     local: SocketAddr,
-    socket: UdpSocket,
+    socket: Arc<UdpSocket>,
     settings: WireSettings,
+}
+
+impl WayOut {
+    fn send(&self, datagram: &[u8], remote: SocketAddr) -> io::Result<()> {
+        match &self.settings.link {
+            Some(link) => {
+                link.send(&self.socket, datagram, remote);
+                Ok(())
+            }
+            None => self.socket.send_to(datagram, remote).map(drop),
+        }
+    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -121,7 +136,7 @@ impl Repeater {
         tracing::debug!(datagrams = repeat.datagrams.len(), why, "DTLS flight sent again");
         let Some(way_out) = found else { return };
         for datagram in repeat.datagrams.iter().filter(|datagram| way_out.settings.passes(datagram)) {
-            if let Err(error) = way_out.socket.send_to(datagram, repeat.route.remote) {
+            if let Err(error) = way_out.send(datagram, repeat.route.remote) {
                 tracing::debug!(%error, "it did not leave");
             }
         }
@@ -183,8 +198,9 @@ impl AsyncUdpSocket for WatchedSocket {
     }
 
     fn max_gso_segments(&self) -> usize {
-        // A filter decides about datagrams one by one.
-        if self.way_out.settings.filter.is_some() { 1 } else { self.socket.max_gso_segments() }
+        // Filters and links look at datagrams one by one.
+        let WireSettings { filter, link, .. } = &self.way_out.settings;
+        if filter.is_some() || link.is_some() { 1 } else { self.socket.max_gso_segments() }
     }
 
     fn max_gro_segments(&self) -> usize {
@@ -195,9 +211,15 @@ impl AsyncUdpSocket for WatchedSocket {
         let size = transmit.segment_size.unwrap_or(transmit.contents.len());
         // The connection polls with the same datagram until it has left.
         let passes = self.passed.swap(false, Ordering::Relaxed) || self.way_out.settings.passes(transmit.contents);
-        let sent = match passes {
-            true => self.socket.poll_send(cx, transmit),
-            false => Poll::Ready(Ok(transmit.contents.len())),
+        let sent = match (passes, &self.way_out.settings.link) {
+            (false, _) => Poll::Ready(Ok(transmit.contents.len())),
+            (true, None) => self.socket.poll_send(cx, transmit),
+            (true, Some(link)) => {
+                for datagram in datagrams(transmit.contents, size) {
+                    link.send(&self.way_out.socket, datagram, transmit.destination);
+                }
+                Poll::Ready(Ok(transmit.contents.len()))
+            }
         };
         self.passed.store(sent.is_pending(), Ordering::Relaxed);
         if self.way_out.settings.repeat && matches!(sent, Poll::Ready(Ok(_))) {
@@ -235,9 +257,10 @@ impl Runtime for Wire {
         socket.set_nonblocking(true)?;
         let second = socket.try_clone()?;
         let local = socket.local_addr()?;
-        let way_out = Arc::new(WayOut { local, socket: second, settings: self.settings.clone() });
+        let way_out = Arc::new(WayOut { local, socket: Arc::new(second), settings: self.settings.clone() });
         let socket = TokioRuntime.wrap_udp_socket(socket)?;
-        if !self.settings.repeat && self.settings.filter.is_none() {
+        let WireSettings { repeat, filter, link, .. } = &self.settings;
+        if !repeat && filter.is_none() && link.is_none() {
             return Ok(socket);
         }
         self.repeater.add(&way_out);
@@ -350,7 +373,7 @@ mod tests {
             counter.fetch_add(number, Ordering::Relaxed);
             datagram[0] != 1
         });
-        let settings = WireSettings { repeat: false, filter: Some(filter), number: 5 };
+        let settings = WireSettings { filter: Some(filter), number: 5, ..WireSettings::default() };
         let wire = Wire::new(NameCache::default(), settings);
         let (ours, theirs) =
             (wire.wrap_udp_socket(bound()).expect("wrapped"), wire.wrap_udp_socket(bound()).expect("wrapped"));
@@ -359,6 +382,26 @@ mod tests {
         }
         assert_eq!(receive(&theirs).await, [2, 2]);
         assert_eq!(seen.load(Ordering::Relaxed), 10);
+    }
+
+    #[tokio::test]
+    async fn all_that_leaves_takes_the_emulated_link_and_repeats_of_flights_do_too() {
+        let link = EmulatedLink::new("delay=30".parse().expect("a link"), Vec::new(), 1);
+        let settings = WireSettings { repeat: true, link: Some(link.clone()), ..WireSettings::default() };
+        let wire = Wire::new(NameCache::default(), settings);
+        let (ours, theirs) =
+            (wire.wrap_udp_socket(bound()).expect("wrapped"), wire.wrap_udp_socket(bound()).expect("wrapped"));
+        assert_eq!(ours.max_gso_segments(), 1);
+        let (begun, there) = (Instant::now(), theirs.local_addr().expect("bound"));
+        ours.send_to(&[0x80; 40], there).await.expect("taken");
+        assert_eq!(receive(&theirs).await, [0x80; 40]);
+        assert!(begun.elapsed() >= Duration::from_millis(30));
+        let flight = super::super::records::tests::message(0, 0, 30);
+        ours.send_to(&flight, there).await.expect("taken");
+        for _ in 0..2 {
+            assert_eq!(receive(&theirs).await, flight);
+        }
+        assert!(link.figures().total().in_packets >= 3);
     }
 
     #[tokio::test]

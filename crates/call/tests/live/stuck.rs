@@ -60,7 +60,7 @@ fn so_is_one_that_only_the_newcomer_knows_to_be_stuck() {
 /// then fall silent: the newcomer says hello again, and that makes the host forget its own timer.
 fn call_with_a_lost_server_hello(repeat_flights: bool) -> (Side, Side) {
     let server = Server::start();
-    let connecting = Connecting { repeat_flights, watchdog: false, filter: None };
+    let connecting = Connecting { repeat_flights, watchdog: false, ..Connecting::default() };
     let plain = || Options { connecting: connecting.clone(), ..without_devices(Some(&server)) };
     let count = AtomicU32::new(0);
     // A handshake record, and the kind of its first message.

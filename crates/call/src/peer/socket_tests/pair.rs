@@ -23,7 +23,7 @@ pub(super) fn settings() -> PeerSettings {
         max_bitrate: BitsPerSecond::kilo(2500),
         mdns: false,
         names: NameCache::default(),
-        wire: WireSettings { repeat: true, filter: None, number: 0 },
+        wire: WireSettings { repeat: true, ..WireSettings::default() },
     }
 }
 
