@@ -6,7 +6,7 @@ use super::handler::{Handler, Raw};
 use super::reports::CaptureClocks;
 use super::setup::{self, Built, PeerError, PeerSettings};
 use super::tap::Feedback;
-use crate::rate::{SharedRoundTrip, SharedTarget};
+use crate::rate::{SharedRepair, SharedRoundTrip, SharedTarget};
 use bytes::Bytes;
 use rtc::rtp_transceiver::rtp_sender::RtpCodecKind;
 use std::sync::Arc;
@@ -102,6 +102,8 @@ pub(crate) struct PeerLink {
     pub round_trip: RoundTrip,
     /// Where the moments of capture behind RTP timestamps are told, for sender reports.
     pub clocks: CaptureClocks,
+    /// What is sent for repair, out of the target.
+    pub repair: SharedRepair,
 }
 
 /// Asks the connection for its measured round trip.
@@ -411,6 +413,7 @@ impl Actor {
             target: built.target.clone(),
             round_trip: RoundTrip { connection: built.connection.clone(), shared: built.round_trip.clone() },
             clocks: built.clocks.clone(),
+            repair: built.repair.clone(),
         }
     }
 }

@@ -6,7 +6,7 @@
 use super::nack::{NackGenerator, NackResponder};
 use super::reports::{CaptureClocks, SenderReports};
 use super::tap::{Feedback, FeedbackTap};
-use crate::rate::{AudioFirstPacer, Estimator, SharedRoundTrip, SharedTarget};
+use crate::rate::{AudioFirstPacer, Estimator, SharedRepair, SharedRoundTrip, SharedTarget};
 use tokio::sync::mpsc;
 use visavis_media::time::WallClock;
 use webrtc::error::Error;
@@ -21,6 +21,7 @@ pub(crate) struct Shared {
     pub target: SharedTarget,
     pub round_trip: SharedRoundTrip,
     pub clocks: CaptureClocks,
+    pub repair: SharedRepair,
 }
 
 /// The chain of one connection; registers what has to be negotiated for it. RTX is not registered: the crate unwraps
@@ -34,7 +35,7 @@ pub(crate) fn registry(
     wall: WallClock,
     shared: &Shared,
 ) -> Result<Registry, Error> {
-    let Shared { feedback, target, round_trip, clocks } = shared.clone();
+    let Shared { feedback, target, round_trip, clocks, repair } = shared.clone();
     let registry = Registry::new().with(Slot::from(500), FeedbackTap::new(feedback, round_trip.clone()));
     let registry = configure_rtcp_reports(registry);
     let registry = configure_congestion_control(registry, estimator, CongestionFeedback::Twcc, engine)?;
@@ -42,7 +43,7 @@ pub(crate) fn registry(
     // moment of capture.
     Ok(registry
         .with(Slot::Pacer, AudioFirstPacer::new(target.clone()))
-        .with(Slot::NackResponder, NackResponder::new(round_trip.clone(), target))
+        .with(Slot::NackResponder, NackResponder::new(round_trip.clone(), target, repair))
         .with(Slot::NackGenerator, NackGenerator::new(round_trip))
         .with(Slot::SenderReport, SenderReports::new(clocks, wall)))
 }

@@ -4,7 +4,7 @@
 //! trip, so that behind a queue most of what arrives are copies; its responder answers every request, so that anybody
 //! could make us send at many times our rate. What is asked when, and what is sent again, is decided in `rate`.
 
-use crate::rate::{NackList, ResendBudget, ResendHistory, SharedRoundTrip, SharedTarget};
+use crate::rate::{NackList, Repair, ResendBudget, ResendHistory, SharedRepair, SharedRoundTrip, SharedTarget};
 use rtc::interceptor::{Attribute, AttributedPacket, Interceptor, Packet, StreamInfo, TaggedPacket};
 use rtc::rtcp::transport_feedbacks::transport_layer_nack::{TransportLayerNack, nack_pairs_from_sequence_numbers};
 use rtc::sansio::Protocol;
@@ -129,6 +129,7 @@ impl Interceptor for NackGenerator {
 pub(crate) struct NackResponder {
     round_trip: SharedRoundTrip,
     target: SharedTarget,
+    repair: SharedRepair,
     streams: HashMap<u32, ResendHistory>,
     budget: ResendBudget,
     inbound: VecDeque<TaggedPacket>,
@@ -136,10 +137,11 @@ pub(crate) struct NackResponder {
 }
 
 impl NackResponder {
-    pub(crate) fn new(round_trip: SharedRoundTrip, target: SharedTarget) -> Self {
+    pub(crate) fn new(round_trip: SharedRoundTrip, target: SharedTarget, repair: SharedRepair) -> Self {
         Self {
             round_trip,
             target,
+            repair,
             streams: HashMap::new(),
             budget: ResendBudget::new(),
             inbound: VecDeque::new(),
@@ -153,6 +155,7 @@ impl NackResponder {
         self.budget.follow(now, self.target.get());
         for sequence in nack.nacks.iter().flat_map(|pair| pair.packet_list()).take(MAX_ASKED) {
             if let Some(packet) = history.asked(now, sequence, &path, &mut self.budget) {
+                self.repair.sent(now, Repair::Again, packet.payload.len());
                 let message = AttributedPacket::new(Packet::Rtp(packet)).with(Attribute::Retransmission);
                 self.outbound.push_back(TaggedPacket { now, transport: Default::default(), message });
             }
@@ -254,7 +257,8 @@ mod tests {
         assert_eq!(generator.poll_timeout(), None);
         (0..1000).for_each(|ssrc| generator.bind_remote_stream(&video(ssrc, "")));
         assert_eq!(generator.streams.len(), MAX_STREAMS);
-        let mut responder = NackResponder::new(SharedRoundTrip::default(), SharedTarget::new(Default::default()));
+        let mut responder =
+            NackResponder::new(Default::default(), SharedTarget::new(Default::default()), Default::default());
         (0..1000).for_each(|ssrc| responder.bind_local_stream(&video(ssrc, "")));
         assert_eq!(responder.streams.len(), MAX_STREAMS);
     }

@@ -7,7 +7,7 @@ use super::resolver::{NameCache, host_of};
 use super::tap::Feedback;
 use super::wire::{Wire, WireSettings};
 use crate::options::IceServer;
-use crate::rate::{Estimator, SharedRoundTrip, SharedTarget};
+use crate::rate::{Estimator, SharedRepair, SharedRoundTrip, SharedTarget};
 use rtc::dtls::extension::extension_use_srtp::SrtpProtectionProfile;
 use rtc::ice::mdns::MulticastDnsMode;
 use rtc::media_stream::MediaStreamTrack;
@@ -96,6 +96,7 @@ pub(crate) struct Built {
     pub target: SharedTarget,
     pub round_trip: SharedRoundTrip,
     pub clocks: CaptureClocks,
+    pub repair: SharedRepair,
 }
 
 fn feedback(typ: &str, parameter: &str) -> RTCPFeedback {
@@ -180,7 +181,14 @@ async fn attempt(
     let target = SharedTarget::new(START);
     let estimator = Estimator::new(START, FLOOR, settings.max_bitrate, target.clone());
     let (round_trip, clocks) = (SharedRoundTrip::default(), CaptureClocks::default());
-    let shared = Shared { feedback, target: target.clone(), round_trip: round_trip.clone(), clocks: clocks.clone() };
+    let repair = SharedRepair::default();
+    let shared = Shared {
+        feedback,
+        target: target.clone(),
+        round_trip: round_trip.clone(),
+        clocks: clocks.clone(),
+        repair: repair.clone(),
+    };
     let registry = chain::registry(&mut engine, estimator, visavis_capture::wall_clock(), &shared)?;
 
     let mode = if mdns { MulticastDnsMode::QueryOnly } else { MulticastDnsMode::Disabled };
@@ -245,5 +253,6 @@ async fn attempt(
         target,
         round_trip,
         clocks,
+        repair,
     })
 }

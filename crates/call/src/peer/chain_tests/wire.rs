@@ -3,7 +3,7 @@
 use super::super::chain::{Shared, registry};
 use super::super::reports::CaptureClocks;
 use super::super::tap::Feedback;
-use crate::rate::{Estimator, SharedRoundTrip, SharedTarget};
+use crate::rate::{Estimator, SharedRepair, SharedRoundTrip, SharedTarget};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use rtc::interceptor::{
@@ -52,6 +52,7 @@ impl End {
             target: target.clone(),
             round_trip: SharedRoundTrip::default(),
             clocks: CaptureClocks::default(),
+            repair: SharedRepair::default(),
         };
         let rate = BitsPerSecond::kilo(2500);
         let estimator = Estimator::new(rate, rate, rate, target);
