@@ -64,6 +64,9 @@ pub struct InboundAudio {
     pub inserted_samples_for_deceleration: u64,
     pub removed_samples_for_acceleration: u64,
     pub total_samples_received: u64,
+    pub fec_packets_received: u64,
+    pub fec_bytes_received: u64,
+    pub fec_packets_discarded: u64,
 }
 
 /// `RTCOutboundRtpStreamStats` of video.

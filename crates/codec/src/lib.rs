@@ -29,4 +29,5 @@ pub mod h264;
 mod nal;
 pub mod opus;
 pub mod rtp_h264;
+pub mod rtp_red;
 pub mod scale;

@@ -437,3 +437,51 @@ fn hostile_packets_do_no_harm() {
         assert!(stats.concealed_samples <= stats.total_samples + 48_000);
     }
 }
+
+/// Plays 20 s of a stream that loses `lost` in every 25 packets; each that comes brings a copy of the one `back` before.
+fn with_copies(lost: u64, back: u64) -> PlayoutStats {
+    let start = Instant::now();
+    let (mut buffer, mut decoder) = (PlayoutBuffer::new(PlayoutSettings::default()), Vowel::default());
+    let mut at_half = PlayoutStats::default();
+    for tick in 0..2000u64 {
+        let now = start + ms(10 * tick);
+        if tick % 2 == 0 && (tick / 2) % 25 >= lost {
+            let n = tick / 2;
+            buffer.push(n as u16, RtpTicks((n * FRAME) as u32), now, Vowel::packet(n));
+            if let Some(copy) = n.checked_sub(back).filter(|copy| *copy != n) {
+                buffer.push_copy(copy as u16, RtpTicks((copy * FRAME) as u32), now, Vowel::packet(copy));
+            }
+        }
+        buffer.pull(now, &mut decoder);
+        if tick == 1000 {
+            at_half = buffer.stats();
+        }
+    }
+    let end = buffer.stats();
+    PlayoutStats { concealed_samples: end.concealed_samples - at_half.concealed_samples, ..end }
+}
+
+#[test]
+fn copies_fill_bursts_of_losses_and_sound_is_held_back_as_far_as_they_reach() {
+    for lost in 1..=4 {
+        let stats = with_copies(lost, lost);
+        assert_eq!(stats.concealed_samples, 0, "{lost} in a row: {stats:?}");
+        assert!(stats.delay >= ms(20 * lost) && stats.delay <= ms(20 * lost + 40), "{lost} in a row: {stats:?}");
+    }
+    assert!(with_copies(3, 0).concealed_samples > 0, "without copies there is something to conceal");
+}
+
+#[test]
+fn copies_of_what_is_there_or_of_the_future_change_nothing_but_the_delay() {
+    let stats = with_copies(0, 2);
+    assert_eq!((stats.concealed_samples, stats.packets_duplicate, stats.packets_late), (0, 0, 0));
+    assert!(stats.copies_discarded > 900);
+    let start = Instant::now();
+    let mut buffer = PlayoutBuffer::new(PlayoutSettings::default());
+    buffer.push_copy(5, RtpTicks(0), start, Vowel::packet(5));
+    buffer.push(10, RtpTicks(9600), start, Vowel::packet(10));
+    buffer.push_copy(11, RtpTicks(10_560), start, Vowel::packet(11));
+    buffer.push_copy(9, RtpTicks(10_560), start, Vowel::packet(9));
+    buffer.push_copy(9, RtpTicks(9600u32.wrapping_sub(48_000)), start, Vowel::packet(9));
+    assert!(buffer.stats().target_delay <= PlayoutSettings::default().first_delay);
+}

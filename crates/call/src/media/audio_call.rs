@@ -15,11 +15,21 @@ use visavis_voice::playout::{PlayoutBuffer, PlayoutSettings};
 const PACKETS_PER_TICK: usize = 64;
 
 /// An Opus packet as it came.
+#[derive(Debug)]
 pub(crate) struct AudioPacket {
     pub sequence: u16,
     pub ticks: RtpTicks,
     pub payload: Bytes,
     pub arrival: Instant,
+    pub origin: Origin,
+}
+
+/// How a packet of sound came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    Itself,
+    /// As a copy in a later one.
+    Copy,
 }
 
 /// What a call brings to the sound thread.
@@ -125,7 +135,11 @@ impl Call {
     /// Lets the playout buffer have what the network brought.
     pub(super) fn take_packets(&mut self) {
         for packet in self.packets.try_iter().take(PACKETS_PER_TICK) {
-            self.playout.push(packet.sequence, packet.ticks, packet.arrival, packet.payload);
+            let AudioPacket { sequence, ticks, payload, arrival, origin } = packet;
+            match origin {
+                Origin::Itself => self.playout.push(sequence, ticks, arrival, payload),
+                Origin::Copy => self.playout.push_copy(sequence, ticks, arrival, payload),
+            }
         }
     }
 
@@ -152,6 +166,7 @@ impl Call {
             audio.inserted_samples_for_deceleration = played.inserted_samples;
             audio.removed_samples_for_acceleration = played.removed_samples;
             audio.total_samples_received = played.total_samples;
+            audio.fec_packets_discarded = played.copies_discarded;
         });
     }
 }

@@ -1,12 +1,14 @@
 //! Everything that flows in one call, started when the path stands and stopped with it.
 
 use super::audio::AudioCommand;
-use super::audio_call::{AudioCall, AudioPacket, SpeechCodec};
+use super::audio_call::{AudioCall, AudioPacket, Origin, SpeechCodec};
+use super::red::{self, RedWriter, SoundFormats};
 use super::timestamps::SoundClock;
 use super::video_receive::{self, DecoderInput, Screen};
 use super::video_send::{self, RtpWriter, Start, VideoSender};
 use crate::options::{Options, PictureTap, SentTap, SoundTap};
 use crate::peer::{Feedback, PeerLink};
+use crate::rate::{Repair, SharedRepair, SharedSoundPlan};
 use crate::stats::Counters;
 use rtc::rtp_transceiver::rtp_sender::RtpCodecKind;
 use std::sync::Arc;
@@ -16,7 +18,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use visavis_capture::Worker;
-use visavis_media::{EncodedAudio, RtpTicks, VideoFrame, slot};
+use visavis_media::{EncodedAudio, VideoFrame, slot};
 use webrtc::media_stream::track_remote::{TrackRemote, TrackRemoteEvent};
 
 /// Encoded sound that may wait for the network: 160 ms.
@@ -87,16 +89,22 @@ impl MediaSession {
             let call = AudioCall { packets, out, counters, codec, dtx, tap };
             let _ = hooks.audio.try_send(AudioCommand::Attach(Box::new(call)));
         }
-        let writer = RtpWriter::new(link.audio.clone(), link.audio_ssrc, link.audio_payload_type, link.clocks);
-        tasks.spawn(pump_sound(sound_queue, writer, counters.clone()));
+        let formats = link.sound_formats;
+        let outlet = SoundOutlet {
+            writer: RtpWriter::new(link.audio.clone(), link.audio_ssrc, formats.opus, link.clocks),
+            red: RedWriter::new(formats),
+            plan: link.sound.clone(),
+            repair: link.repair.clone(),
+        };
+        tasks.spawn(pump_sound(sound_queue, outlet, counters.clone()));
 
-        let receivers = Receivers { input: Arc::new(input), packets: packets_in, counters: counters.clone() };
+        let receivers = Receivers { input: Arc::new(input), packets: packets_in, formats, counters: counters.clone() };
         tasks.spawn(receivers.run(link.remote_video, link.remote_audio, link.later));
         tasks.spawn(listen_to_feedback(
             link.feedback,
             keyframe,
             link.video_ssrc,
-            hooks.audio.clone(),
+            (hooks.audio.clone(), link.sound),
             counters.clone(),
         ));
         let (trip, measured) = (link.round_trip, counters.clone());
@@ -135,6 +143,7 @@ impl Drop for MediaSession {
 struct Receivers {
     input: Arc<DecoderInput>,
     packets: SyncSender<AudioPacket>,
+    formats: SoundFormats,
     counters: Counters,
 }
 
@@ -162,14 +171,19 @@ impl Receivers {
                 tasks.spawn(video_receive::receive(track, self.input.clone(), self.counters.clone()));
             }
             RtpCodecKind::Audio => {
-                tasks.spawn(receive_sound(track, self.packets.clone(), self.counters.clone()));
+                tasks.spawn(receive_sound(track, self.formats, self.packets.clone(), self.counters.clone()));
             }
             _ => {}
         }
     }
 }
 
-async fn receive_sound(track: Arc<dyn TrackRemote>, packets: SyncSender<AudioPacket>, counters: Counters) {
+async fn receive_sound(
+    track: Arc<dyn TrackRemote>,
+    formats: SoundFormats,
+    packets: SyncSender<AudioPacket>,
+    counters: Counters,
+) {
     let mut span: Option<(u16, u64)> = None;
     while let Some(event) = track.poll().await {
         let TrackRemoteEvent::OnRtpPacket(packet) = event else { continue };
@@ -185,25 +199,40 @@ async fn receive_sound(track: Arc<dyn TrackRemote>, packets: SyncSender<AudioPac
             s.inbound_audio.packets_received += 1;
             s.inbound_audio.packets_lost = expected.saturating_sub(s.inbound_audio.packets_received);
         });
-        let packet = AudioPacket {
-            sequence: packet.header.sequence_number,
-            ticks: RtpTicks(packet.header.timestamp),
-            payload: packet.payload,
-            arrival: Instant::now(),
-        };
-        // When the sound thread is behind by seconds, the oldest of it is of no use to anybody.
-        let _ = packets.try_send(packet);
+        for packet in red::unpack(formats, packet, Instant::now()) {
+            if packet.origin == Origin::Copy {
+                counters.update(|s| {
+                    s.inbound_audio.fec_packets_received += 1;
+                    s.inbound_audio.fec_bytes_received += packet.payload.len() as u64;
+                });
+            }
+            // When the sound thread is behind by seconds, the oldest of it is of no use to anybody.
+            let _ = packets.try_send(packet);
+        }
     }
 }
 
-/// Sends Opus packets as RTP (RFC 7587).
-async fn pump_sound(mut sound: mpsc::Receiver<EncodedAudio>, mut writer: RtpWriter, counters: Counters) {
+/// Where encoded sound leaves.
+struct SoundOutlet {
+    writer: RtpWriter,
+    red: RedWriter,
+    plan: SharedSoundPlan,
+    repair: SharedRepair,
+}
+
+/// Sends Opus packets as RTP (RFC 7587), with copies of earlier ones where the plan says so.
+async fn pump_sound(mut sound: mpsc::Receiver<EncodedAudio>, outlet: SoundOutlet, counters: Counters) {
+    let SoundOutlet { mut writer, mut red, plan, repair } = outlet;
     let mut clock = SoundClock::new(Instant::now(), rand::random());
     while let Some(packet) = sound.recv().await {
         let stamp = clock.stamp(packet.at);
         writer.report(packet.at, stamp.captured);
-        let bytes = packet.data.len() as u64;
-        if !writer.write(stamp.ticks.0, stamp.begins, packet.data).await {
+        let sent = red.payload(stamp.ticks, packet.data, plan.get().distances());
+        let bytes = sent.payload.len() as u64;
+        if sent.copied > 0 {
+            repair.sent(Instant::now(), Repair::Sound, sent.copied);
+        }
+        if !writer.write_as(sent.payload_type, stamp.ticks.0, stamp.begins, sent.payload).await {
             return;
         }
         counters.update(|s| {
@@ -217,10 +246,10 @@ async fn listen_to_feedback(
     mut feedback: mpsc::Receiver<Feedback>,
     keyframe: Arc<AtomicBool>,
     video_ssrc: u32,
-    audio: SyncSender<AudioCommand>,
+    (audio, plan): (SyncSender<AudioCommand>, SharedSoundPlan),
     counters: Counters,
 ) {
-    let mut expected = 0.0f32;
+    let mut reported = 0.0f32;
     while let Some(news) = feedback.recv().await {
         match news {
             Feedback::KeyframeWanted => {
@@ -230,9 +259,9 @@ async fn listen_to_feedback(
             Feedback::Nack { .. } => counters.update(|s| s.outbound_video.nack_count += 1),
             Feedback::NackSent => counters.update(|s| s.inbound_video.nack_count += 1),
             Feedback::Loss { ssrc, fraction } if ssrc != video_ssrc => {
-                // Opus spends its forward error correction on what is expected to be lost.
-                expected = 0.7 * expected + 0.3 * fraction * 100.0;
-                let _ = audio.try_send(AudioCommand::ExpectedLoss((expected.ceil() as u8).clamp(2, 30)));
+                // At once up, slowly down: bursts are covered that the next report does not see.
+                reported = (0.7 * reported).max(fraction * 100.0);
+                let _ = audio.try_send(AudioCommand::ExpectedLoss(plan.get().expected(reported)));
             }
             Feedback::Loss { .. } | Feedback::SenderReport { .. } => {}
         }

@@ -222,10 +222,15 @@ impl RtpWriter {
 
     /// `false`: the connection is gone.
     pub(crate) async fn write(&mut self, timestamp: u32, marker: bool, payload: Bytes) -> bool {
+        self.write_as(self.payload_type, timestamp, marker, payload).await
+    }
+
+    /// …under another payload type that was negotiated for the stream.
+    pub(crate) async fn write_as(&mut self, payload_type: u8, timestamp: u32, marker: bool, payload: Bytes) -> bool {
         let header = rtp::header::Header {
             version: 2,
             marker,
-            payload_type: self.payload_type,
+            payload_type,
             sequence_number: self.sequence,
             timestamp,
             ssrc: self.ssrc,

@@ -4,10 +4,12 @@ use super::Path;
 use super::alarm::Alarm;
 use super::handler::{Handler, Raw};
 use super::reports::CaptureClocks;
-use super::setup::{self, Built, PeerError, PeerSettings};
+use super::setup::{self, Built, MIME_TYPE_RED, PeerError, PeerSettings};
 use super::tap::Feedback;
-use crate::rate::{SharedRepair, SharedRoundTrip, SharedTarget};
+use crate::media::SoundFormats;
+use crate::rate::{SharedRepair, SharedRoundTrip, SharedSoundPlan, SharedTarget};
 use bytes::Bytes;
+use rtc::peer_connection::configuration::media_engine::{MIME_TYPE_H264, MIME_TYPE_OPUS};
 use rtc::rtp_transceiver::rtp_sender::RtpCodecKind;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -92,7 +94,7 @@ pub(crate) struct PeerLink {
     pub video_ssrc: u32,
     pub audio_ssrc: u32,
     pub video_payload_type: u8,
-    pub audio_payload_type: u8,
+    pub sound_formats: SoundFormats,
     pub remote_video: Option<Arc<dyn TrackRemote>>,
     pub remote_audio: Option<Arc<dyn TrackRemote>>,
     /// Tracks that begin later.
@@ -104,6 +106,8 @@ pub(crate) struct PeerLink {
     pub clocks: CaptureClocks,
     /// What is sent for repair, out of the target.
     pub repair: SharedRepair,
+    /// Which copies of earlier sound travel with the newest.
+    pub sound: SharedSoundPlan,
 }
 
 /// Asks the connection for its measured round trip.
@@ -404,8 +408,11 @@ impl Actor {
             audio: built.audio.clone(),
             video_ssrc: built.video_ssrc,
             audio_ssrc: built.audio_ssrc,
-            video_payload_type: negotiated(&built.video_sender, 102).await,
-            audio_payload_type: negotiated(&built.audio_sender, 111).await,
+            video_payload_type: negotiated(&built.video_sender, MIME_TYPE_H264).await.unwrap_or(102),
+            sound_formats: SoundFormats {
+                opus: negotiated(&built.audio_sender, MIME_TYPE_OPUS).await.unwrap_or(111),
+                red: negotiated(&built.audio_sender, MIME_TYPE_RED).await,
+            },
             remote_video: of_kind(RtpCodecKind::Video),
             remote_audio: of_kind(RtpCodecKind::Audio),
             later,
@@ -414,13 +421,15 @@ impl Actor {
             round_trip: RoundTrip { connection: built.connection.clone(), shared: built.round_trip.clone() },
             clocks: built.clocks.clone(),
             repair: built.repair.clone(),
+            sound: built.sound.clone(),
         }
     }
 }
 
-async fn negotiated(sender: &Arc<dyn webrtc::rtp_transceiver::RtpSender>, ours: u8) -> u8 {
-    let parameters = sender.get_parameters().await.ok();
-    parameters.and_then(|p| p.rtp_parameters.codecs.first().map(|c| c.payload_type)).unwrap_or(ours)
+/// The payload type under which a codec may be sent; `None` where the other side does not know it.
+async fn negotiated(sender: &Arc<dyn webrtc::rtp_transceiver::RtpSender>, mime_type: &str) -> Option<u8> {
+    let codecs = sender.get_parameters().await.ok()?.rtp_parameters.codecs;
+    codecs.iter().find(|c| c.rtp_codec.mime_type.eq_ignore_ascii_case(mime_type)).map(|c| c.payload_type)
 }
 
 async fn read_control(channel: Arc<dyn DataChannel>, events: mpsc::Sender<PeerEvent>) {

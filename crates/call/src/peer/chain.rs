@@ -5,8 +5,9 @@
 
 use super::nack::{NackGenerator, NackResponder};
 use super::reports::{CaptureClocks, SenderReports};
+use super::sound_watch::SoundWatch;
 use super::tap::{Feedback, FeedbackTap};
-use crate::rate::{AudioFirstPacer, Estimator, SharedRepair, SharedRoundTrip, SharedTarget};
+use crate::rate::{AudioFirstPacer, Estimator, SharedRepair, SharedRoundTrip, SharedSoundPlan, SharedTarget};
 use tokio::sync::mpsc;
 use visavis_media::time::WallClock;
 use webrtc::error::Error;
@@ -22,6 +23,7 @@ pub(crate) struct Shared {
     pub round_trip: SharedRoundTrip,
     pub clocks: CaptureClocks,
     pub repair: SharedRepair,
+    pub sound: SharedSoundPlan,
 }
 
 /// The chain of one connection; registers what has to be negotiated for it. RTX is not registered: the crate unwraps
@@ -35,13 +37,14 @@ pub(crate) fn registry(
     wall: WallClock,
     shared: &Shared,
 ) -> Result<Registry, Error> {
-    let Shared { feedback, target, round_trip, clocks, repair } = shared.clone();
+    let Shared { feedback, target, round_trip, clocks, repair, sound } = shared.clone();
     let registry = Registry::new().with(Slot::from(500), FeedbackTap::new(feedback, round_trip.clone()));
     let registry = configure_rtcp_reports(registry);
     let registry = configure_congestion_control(registry, estimator, CongestionFeedback::Twcc, engine)?;
     // A slot holds one interceptor, the last one wins: ours let sound pass and follow the true target, and report the
     // moment of capture.
     Ok(registry
+        .with(Slot::from(600), SoundWatch::new(target.clone(), sound))
         .with(Slot::Pacer, AudioFirstPacer::new(target.clone()))
         .with(Slot::NackResponder, NackResponder::new(round_trip.clone(), target, repair))
         .with(Slot::NackGenerator, NackGenerator::new(round_trip))

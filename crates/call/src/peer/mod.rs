@@ -22,6 +22,7 @@ mod resolver;
 mod setup;
 #[cfg(test)]
 mod socket_tests;
+mod sound_watch;
 mod tap;
 mod wire;
 

@@ -7,7 +7,7 @@ use super::resolver::{NameCache, host_of};
 use super::tap::Feedback;
 use super::wire::{Wire, WireSettings};
 use crate::options::IceServer;
-use crate::rate::{Estimator, SharedRepair, SharedRoundTrip, SharedTarget};
+use crate::rate::{Estimator, SharedRepair, SharedRoundTrip, SharedSoundPlan, SharedTarget};
 use rtc::dtls::extension::extension_use_srtp::SrtpProtectionProfile;
 use rtc::ice::mdns::MulticastDnsMode;
 use rtc::media_stream::MediaStreamTrack;
@@ -32,6 +32,10 @@ use webrtc::rtp_transceiver::RtpSender;
 const H264: u8 = 102;
 /// Payload type of Opus, as libwebrtc numbers it.
 const OPUS: u8 = 111;
+/// Payload type of redundant Opus (RFC 2198), as libwebrtc numbers it.
+const RED: u8 = 63;
+/// Its name; the crate has none.
+pub(super) const MIME_TYPE_RED: &str = "audio/red";
 /// Connectivity checks this often; the crate's 200 ms would put every connect on a grid of 200 ms.
 const CHECK_INTERVAL: Duration = Duration::from_millis(20);
 /// Checks before a pair is given up: 8 s at [`CHECK_INTERVAL`], so that a slow answerer is not missed.
@@ -97,6 +101,7 @@ pub(crate) struct Built {
     pub round_trip: SharedRoundTrip,
     pub clocks: CaptureClocks,
     pub repair: SharedRepair,
+    pub sound: SharedSoundPlan,
 }
 
 fn feedback(typ: &str, parameter: &str) -> RTCPFeedback {
@@ -123,6 +128,17 @@ fn audio_codec() -> RTCRtpCodec {
     }
 }
 
+/// Sound with copies of earlier sound, sent only while sound gets lost.
+fn red_codec() -> RTCRtpCodec {
+    RTCRtpCodec {
+        mime_type: MIME_TYPE_RED.to_owned(),
+        clock_rate: 48_000,
+        channels: 2,
+        sdp_fmtp_line: format!("{OPUS}/{OPUS}"),
+        rtcp_feedback: vec![],
+    }
+}
+
 /// RTX is left out on purpose (see `chain`): lost packets are resent in the stream itself.
 fn media_engine() -> Result<MediaEngine, PeerError> {
     let mut engine = MediaEngine::default();
@@ -130,6 +146,8 @@ fn media_engine() -> Result<MediaEngine, PeerError> {
     let audio = RTCRtpCodecParameters { rtp_codec: audio_codec(), payload_type: OPUS };
     engine.register_codec(video, RtpCodecKind::Video)?;
     engine.register_codec(audio, RtpCodecKind::Audio)?;
+    let red = RTCRtpCodecParameters { rtp_codec: red_codec(), payload_type: RED };
+    engine.register_codec(red, RtpCodecKind::Audio)?;
     Ok(engine)
 }
 
@@ -181,13 +199,14 @@ async fn attempt(
     let target = SharedTarget::new(START);
     let estimator = Estimator::new(START, FLOOR, settings.max_bitrate, target.clone());
     let (round_trip, clocks) = (SharedRoundTrip::default(), CaptureClocks::default());
-    let repair = SharedRepair::default();
+    let (repair, sound) = (SharedRepair::default(), SharedSoundPlan::default());
     let shared = Shared {
         feedback,
         target: target.clone(),
         round_trip: round_trip.clone(),
         clocks: clocks.clone(),
         repair: repair.clone(),
+        sound: sound.clone(),
     };
     let registry = chain::registry(&mut engine, estimator, visavis_capture::wall_clock(), &shared)?;
 
@@ -254,5 +273,6 @@ async fn attempt(
         round_trip,
         clocks,
         repair,
+        sound,
     })
 }

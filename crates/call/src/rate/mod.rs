@@ -11,6 +11,7 @@ mod pacer;
 mod repair;
 mod resend;
 mod round_trip;
+mod sound_loss;
 mod target;
 
 pub(crate) use estimator::Estimator;
@@ -20,4 +21,5 @@ pub(crate) use pacer::AudioFirstPacer;
 pub(crate) use repair::{Repair, Repaired, SharedRepair};
 pub(crate) use resend::{ResendBudget, ResendHistory};
 pub(crate) use round_trip::{RoundTrip, SharedRoundTrip};
+pub(crate) use sound_loss::{SharedSoundPlan, SoundLoss};
 pub(crate) use target::SharedTarget;

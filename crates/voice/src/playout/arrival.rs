@@ -89,6 +89,18 @@ impl Arrivals {
         Verdict::Belongs(place)
     }
 
+    /// Where a copy of an earlier packet belongs, and how much earlier that is than the newest; `None` where it is not
+    /// earlier, or nothing is known yet.
+    pub fn place_of_copy(&self, seq: u16, rtp: u32) -> Option<(Place, i64)> {
+        let highest = self.highest?;
+        let place = Place {
+            seq: highest.seq + i64::from(seq.wrapping_sub(highest.seq as u16) as i16),
+            ts: highest.ts + i64::from(rtp.wrapping_sub(highest.ts as u32) as i32),
+        };
+        let earlier = place.seq < highest.seq && place.ts < highest.ts && highest.seq - place.seq <= MAX_MISORDER;
+        earlier.then_some((place, highest.ts - place.ts))
+    }
+
     /// Transit of the fastest packet of late.
     pub fn fastest(&self) -> i64 {
         self.fastest

@@ -25,8 +25,9 @@ impl PlayoutBuffer {
         let settings = self.settings;
         let known = self.arrivals.experience() >= 25;
         let floor = if known { settings.min_delay } else { settings.first_delay };
-        // Where packets get lost, the next one must be here in time to repair it.
-        let repair = if self.lossy { self.frame as i64 } else { 0 };
+        // Where packets get lost, what repairs them must be here in time: the next packet, or the one with the copy.
+        let copies = self.reach.filter(|(_, until)| (self.now() as i64) < *until).map_or(0, |(reach, _)| reach);
+        let repair = if self.lossy { self.frame as i64 } else { 0 }.max(copies);
         let wanted = self.arrivals.spread() + MARGIN + repair;
         wanted.clamp(samples_of(floor), samples_of(settings.max_delay).max(samples_of(floor))).max(self.extra_delay)
     }

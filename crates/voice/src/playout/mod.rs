@@ -93,6 +93,10 @@ const USUAL_FRAME: usize = 20 * MS as usize;
 /// The reader's clock is trusted in the long run, not for one tick: it may be woken late.
 const CLOCK_FOLLOW: f64 = 0.05;
 const CLOCK_JUMP: f64 = 100.0 * MS as f64;
+/// Copies of older sound than this are not waited for.
+const LONGEST_REACH: i64 = 200 * MS;
+/// How far copies reach counts this long after one came from there.
+const REACH_REMEMBERED: i64 = 2000 * MS;
 
 #[derive(Debug)]
 struct Packet {
@@ -130,6 +134,8 @@ pub struct PlayoutBuffer {
     extra_delay: i64,
     loss: f64,
     lossy: bool,
+    /// How far back copies reach that came of late, and until when that counts.
+    reach: Option<(i64, i64)>,
     cool_down: u32,
     shrinking: bool,
     stats: PlayoutStats,
@@ -152,6 +158,7 @@ impl PlayoutBuffer {
             extra_delay: 0,
             loss: 0.0,
             lossy: false,
+            reach: None,
             cool_down: 0,
             shrinking: false,
             stats: PlayoutStats::default(),
@@ -190,6 +197,27 @@ impl PlayoutBuffer {
             self.packets.pop_first();
             self.stats.packets_discarded += 1;
         }
+    }
+
+    /// Takes a copy of a packet, which travelled with a later one (RFC 2198) that was pushed before. It fills a gap, but
+    /// says nothing about how long packets take; and as long as copies come, sound is held back so that they are of use.
+    pub fn push_copy(&mut self, seq: u16, rtp: RtpTicks, arrival: Instant, payload: Bytes) {
+        let arrival = self.samples(arrival);
+        let Some((place, back)) = self.arrivals.place_of_copy(seq, rtp.0) else { return };
+        if payload.is_empty() || payload.len() > MAX_PAYLOAD || back > LONGEST_REACH {
+            self.stats.packets_discarded += 1;
+            return;
+        }
+        let known = self.reach.filter(|(_, until)| arrival < *until).map_or(0, |(reach, _)| reach);
+        if back >= known {
+            self.reach = Some((back, arrival + REACH_REMEMBERED));
+        }
+        let played = self.next.is_some_and(|next| place.seq < next.seq);
+        if played || self.packets.contains_key(&place.seq) || self.packets.len() >= MAX_PACKETS {
+            self.stats.copies_discarded += 1;
+            return;
+        }
+        self.packets.insert(place.seq, Packet { ts: place.ts, arrival, payload });
     }
 
     /// The next 10 ms. To be called every 10 ms; never waits, takes as long as the decoder does.
@@ -236,6 +264,7 @@ impl PlayoutBuffer {
         self.flow = Flow::Idle { silent: 0 };
         self.pause_announced = false;
         self.loss = 0.0;
+        self.reach = None;
     }
 
     /// Samples since the first moment that was heard of. Moments before it are negative.

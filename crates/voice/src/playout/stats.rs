@@ -41,6 +41,8 @@ pub struct PlayoutStats {
     pub packets_missing: u64,
     /// Packets recovered from the redundancy in the next.
     pub fec_recovered: u64,
+    /// `fecPacketsDiscarded`: copies of packets that were there, or that came after their turn.
+    pub copies_discarded: u64,
 }
 
 impl PlayoutStats {

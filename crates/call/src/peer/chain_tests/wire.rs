@@ -3,7 +3,7 @@
 use super::super::chain::{Shared, registry};
 use super::super::reports::CaptureClocks;
 use super::super::tap::Feedback;
-use crate::rate::{Estimator, SharedRepair, SharedRoundTrip, SharedTarget};
+use crate::rate::{Estimator, SharedRepair, SharedRoundTrip, SharedSoundPlan, SharedTarget};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use rtc::interceptor::{
@@ -53,6 +53,7 @@ impl End {
             round_trip: SharedRoundTrip::default(),
             clocks: CaptureClocks::default(),
             repair: SharedRepair::default(),
+            sound: SharedSoundPlan::default(),
         };
         let rate = BitsPerSecond::kilo(2500);
         let estimator = Estimator::new(rate, rate, rate, target);

@@ -1,0 +1,221 @@
+//! Learns from transport-wide feedback which packets of our sound got lost (draft-holmer-rmcat-transport-wide-cc-01).
+//!
+//! Receiver reports say once a second how many; that tells neither bursts from single losses nor in time. The feedback
+//! names each packet, ten times a second. What follows from it is decided in `rate::sound_loss`.
+
+use crate::rate::{SharedSoundPlan, SharedTarget, SoundLoss};
+use rtc::interceptor::{Interceptor, Packet, StreamInfo, TaggedPacket};
+use rtc::rtcp::transport_feedbacks::transport_layer_cc::{PacketStatusChunk, SymbolTypeTcc, TransportLayerCc};
+use rtc::sansio::Protocol;
+use rtc::shared::error::Error;
+use std::collections::{HashMap, VecDeque};
+use std::time::{Duration, Instant};
+use visavis_media::BitsPerSecond;
+
+/// Names the header extension that carries transport-wide numbers.
+const TRANSPORT_WIDE: &str = "transport-wide-cc-extensions";
+/// Transport-wide numbers that are remembered: three seconds of 5 Mb/s. A power of two, since they wrap.
+const KEPT: usize = 2048;
+/// Streams that are watched; a call sends one of sound. A description could name any number.
+const MAX_STREAMS: usize = 8;
+/// A plan is made anew this often.
+const INTERVAL: Duration = Duration::from_millis(200);
+/// Below the first rate sound has no room for a copy of itself, below the second for one only.
+const ROOM: (BitsPerSecond, BitsPerSecond) = (BitsPerSecond::kilo(110), BitsPerSecond::kilo(300));
+
+/// See the module's text. Wire-most, so that it sees the numbers that packets leave under.
+pub(crate) struct SoundWatch {
+    target: SharedTarget,
+    plan: SharedSoundPlan,
+    /// Our streams of sound, with the id of the header extension.
+    streams: HashMap<u32, u8>,
+    /// For transport-wide numbers of sound, modulo [`KEPT`]: the number, and the packet's in `loss`.
+    kept: Vec<Option<(u16, u64)>>,
+    loss: SoundLoss,
+    planned: Option<Instant>,
+    inbound: VecDeque<TaggedPacket>,
+    outbound: VecDeque<TaggedPacket>,
+}
+
+impl SoundWatch {
+    pub(crate) fn new(target: SharedTarget, plan: SharedSoundPlan) -> Self {
+        Self {
+            target,
+            plan,
+            streams: HashMap::new(),
+            kept: vec![None; KEPT],
+            loss: SoundLoss::default(),
+            planned: None,
+            inbound: VecDeque::new(),
+            outbound: VecDeque::new(),
+        }
+    }
+
+    fn reported(&mut self, number: u16, came: bool) {
+        if let Some((kept, packet)) = self.kept[usize::from(number) % KEPT]
+            && kept == number
+        {
+            self.loss.reported(packet, came);
+        }
+    }
+
+    fn feedback(&mut self, now: Instant, feedback: &TransportLayerCc) {
+        // No more than is kept: a chunk of two bytes may claim to speak of thousands.
+        let count = usize::from(feedback.packet_status_count).min(KEPT);
+        let numbers = (0..count).map(|i| feedback.base_sequence_number.wrapping_add(i as u16));
+        let symbols = feedback.packet_chunks.iter().flat_map(symbols);
+        for (number, symbol) in numbers.zip(symbols) {
+            self.reported(number, symbol != SymbolTypeTcc::PacketNotReceived);
+        }
+        if self.planned.is_none_or(|at| now.saturating_duration_since(at) >= INTERVAL) {
+            self.planned = Some(now);
+            let target = self.target.get();
+            let allowed = usize::from(target >= ROOM.0) + usize::from(target >= ROOM.1);
+            let before = self.plan.get();
+            let plan = self.loss.plan(allowed);
+            if plan.copies != before.copies {
+                tracing::debug!(?plan, "redundancy of sound");
+            }
+            self.plan.set(plan);
+        }
+    }
+}
+
+fn symbols(chunk: &PacketStatusChunk) -> Box<dyn Iterator<Item = SymbolTypeTcc> + '_> {
+    match chunk {
+        PacketStatusChunk::RunLengthChunk(run) => {
+            Box::new(std::iter::repeat_n(run.packet_status_symbol, usize::from(run.run_length)))
+        }
+        PacketStatusChunk::StatusVectorChunk(vector) => Box::new(vector.symbol_list.iter().copied()),
+    }
+}
+
+impl Protocol<TaggedPacket, TaggedPacket, ()> for SoundWatch {
+    type Rout = TaggedPacket;
+    type Wout = TaggedPacket;
+    type Eout = ();
+    type Error = Error;
+    type Time = Instant;
+
+    fn handle_read(&mut self, packet: TaggedPacket) -> Result<(), Error> {
+        if let Packet::Rtcp(all) = &packet.message.packet {
+            for feedback in all.iter().filter_map(|p| p.as_any().downcast_ref()) {
+                self.feedback(packet.now, feedback);
+            }
+        }
+        self.inbound.push_back(packet);
+        Ok(())
+    }
+
+    fn poll_read(&mut self) -> Option<TaggedPacket> {
+        self.inbound.pop_front()
+    }
+
+    fn handle_write(&mut self, packet: TaggedPacket) -> Result<(), Error> {
+        if let Packet::Rtp(rtp) = &packet.message.packet
+            && let Some(id) = self.streams.get(&rtp.header.ssrc)
+            && let Some(&[high, low]) = rtp.header.get_extension(*id).as_deref()
+        {
+            let number = u16::from_be_bytes([high, low]);
+            self.kept[usize::from(number) % KEPT] = Some((number, self.loss.sent()));
+        }
+        self.outbound.push_back(packet);
+        Ok(())
+    }
+
+    fn poll_write(&mut self) -> Option<TaggedPacket> {
+        self.outbound.pop_front()
+    }
+}
+
+impl Interceptor for SoundWatch {
+    fn bind_local_stream(&mut self, info: &StreamInfo) {
+        let id = info.rtp_header_extensions.iter().find(|e| e.uri.contains(TRANSPORT_WIDE));
+        let id = id.and_then(|e| u8::try_from(e.id).ok());
+        if let Some(id) = id.filter(|_| info.mime_type.to_ascii_lowercase().starts_with("audio/"))
+            && self.streams.len() < MAX_STREAMS
+        {
+            self.streams.insert(info.ssrc, id);
+        }
+    }
+
+    fn unbind_local_stream(&mut self, info: &StreamInfo) {
+        self.streams.remove(&info.ssrc);
+    }
+
+    fn bind_remote_stream(&mut self, _: &StreamInfo) {}
+
+    fn unbind_remote_stream(&mut self, _: &StreamInfo) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rtc::interceptor::AttributedPacket;
+    use rtc::rtcp::transport_feedbacks::transport_layer_cc::{RunLengthChunk, StatusChunkTypeTcc};
+
+    fn watch() -> SoundWatch {
+        let target = SharedTarget::new(BitsPerSecond::kilo(1000));
+        let mut watch = SoundWatch::new(target, SharedSoundPlan::default());
+        watch.streams.insert(2, 3);
+        watch
+    }
+
+    fn run(symbol: SymbolTypeTcc, length: u16) -> PacketStatusChunk {
+        PacketStatusChunk::RunLengthChunk(RunLengthChunk {
+            type_tcc: StatusChunkTypeTcc::RunLengthChunk,
+            packet_status_symbol: symbol,
+            run_length: length,
+        })
+    }
+
+    fn read(watch: &mut SoundWatch, now: Instant, base: u16, count: u16, chunks: Vec<PacketStatusChunk>) {
+        let feedback = TransportLayerCc {
+            base_sequence_number: base,
+            packet_status_count: count,
+            packet_chunks: chunks,
+            ..Default::default()
+        };
+        let message = AttributedPacket::new(Packet::Rtcp(vec![Box::new(feedback)]));
+        watch.handle_read(TaggedPacket { now, transport: Default::default(), message }).expect("taken");
+    }
+
+    fn send(watch: &mut SoundWatch, now: Instant, number: u16) {
+        let mut rtp = rtc::rtp::Packet::default();
+        rtp.header.ssrc = 2;
+        rtp.header.set_extension(3, number.to_be_bytes().to_vec().into()).expect("an extension");
+        let message = AttributedPacket::new(Packet::Rtp(rtp));
+        watch.handle_write(TaggedPacket { now, transport: Default::default(), message }).expect("passed");
+    }
+
+    #[test]
+    fn pairs_that_get_lost_bring_a_copy_that_travels_two_packets_later() {
+        let (mut watch, now) = (watch(), Instant::now());
+        // Every third packet is sound, every tenth feedback tells of two of them lost; numbers wrap on the way.
+        let first = 65_000u16;
+        for i in 0..1500u16 {
+            if i % 3 == 0 {
+                send(&mut watch, now, first.wrapping_add(i));
+            }
+        }
+        for block in 0..25u16 {
+            let lost = run(SymbolTypeTcc::PacketNotReceived, 6);
+            let came = run(SymbolTypeTcc::PacketReceivedSmallDelta, 54);
+            let at = now + INTERVAL * u32::from(block);
+            read(&mut watch, at, first.wrapping_add(block * 60), 60, vec![lost, came]);
+        }
+        assert_eq!(watch.plan.get().copies, [0, 2]);
+    }
+
+    #[test]
+    fn feedback_about_everything_and_about_what_was_never_sent_changes_nothing() {
+        let (mut watch, now) = (watch(), Instant::now());
+        (0..300).for_each(|i| send(&mut watch, now, i));
+        read(&mut watch, now, 0, 300, vec![run(SymbolTypeTcc::PacketReceivedSmallDelta, 300)]);
+        for base in (0..60_000).step_by(500) {
+            let endless = vec![run(SymbolTypeTcc::PacketNotReceived, u16::MAX); 600];
+            read(&mut watch, now + INTERVAL * 2, 1000 + base % 50_000, u16::MAX, endless);
+        }
+        assert_eq!(watch.plan.get().copies, [0, 0]);
+    }
+}
