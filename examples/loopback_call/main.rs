@@ -239,15 +239,17 @@ fn print_summary(result: &Value) {
         number(&setup["dtls"]),
         number(&setup["first_frame"])
     );
-    println!("\nfrom capture to display, ms        A to B: p50    p95    B to A: p50    p95");
+    println!("\nfrom capture to display, ms        A to B: p50    p95  first    B to A: p50    p95  first");
     for stage in stages::NAMES {
         let value = |way: &str, share: &str| number(&result[way]["stages_ms"][stage][share]);
         println!(
-            "{stage:36} {:>12} {:>6} {:>14} {:>6}",
+            "{stage:36} {:>12} {:>6} {:>6} {:>14} {:>6} {:>6}",
             value("a_to_b", "p50"),
             value("a_to_b", "p95"),
+            value("a_to_b", "first"),
             value("b_to_a", "p50"),
-            value("b_to_a", "p95")
+            value("b_to_a", "p95"),
+            value("b_to_a", "first")
         );
     }
 }

@@ -71,10 +71,10 @@ impl Stages {
         rows.stages[NAMES.len() - 1].push(ms(sent.captured, picture.submitted));
     }
 
-    /// Percentiles of each stage.
+    /// Percentiles of each stage, and how long the first picture was in it.
     pub(crate) fn result(&self) -> Value {
         let rows = self.rows();
-        let of = |values: &Vec<f64>| json!({"p50": percentile(values, 0.5), "p95": percentile(values, 0.95)});
+        let of = |values: &Vec<f64>| json!({"p50": percentile(values, 0.5), "p95": percentile(values, 0.95), "first": values.first()});
         NAMES.iter().zip(&rows.stages).map(|(name, values)| ((*name).to_owned(), of(values))).collect()
     }
 }

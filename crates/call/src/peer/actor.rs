@@ -146,7 +146,7 @@ impl Peer {
         let (raw_tx, raw_rx) = mpsc::channel(256);
         let (feedback_tx, feedback) = mpsc::channel(64);
         let alarm = Alarm::default();
-        let built = setup::build(settings, Handler { out: raw_tx, alarm: alarm.clone() }, feedback_tx).await?;
+        let built = setup::build(settings, Handler::new(raw_tx, alarm.clone()), feedback_tx).await?;
         let (commands, inbox) = mpsc::channel(128);
         let (link_tx, link) = tokio::sync::oneshot::channel();
         let (later_tx, later) = mpsc::channel(4);

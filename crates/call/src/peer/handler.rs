@@ -2,6 +2,7 @@
 
 use super::actor::PeerEvent;
 use super::alarm::Alarm;
+use super::nudge::Nudge;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use webrtc::data_channel::DataChannel;
@@ -26,9 +27,15 @@ pub(crate) struct Handler {
     pub(crate) out: mpsc::Sender<Raw>,
     /// Rings when the connection's own task has panicked and calls nobody back any more.
     pub(crate) alarm: Alarm,
+    /// So that what follows from a change of state leaves at once.
+    pub(super) nudge: Nudge,
 }
 
 impl Handler {
+    pub(crate) fn new(out: mpsc::Sender<Raw>, alarm: Alarm) -> Self {
+        Self { out, alarm, nudge: Nudge::default() }
+    }
+
     fn event(&self, event: PeerEvent) {
         let _ = self.out.try_send(Raw::Event(event));
     }
@@ -44,6 +51,7 @@ impl PeerConnectionEventHandler for Handler {
     }
 
     async fn on_ice_connection_state_change(&self, state: RTCIceConnectionState) {
+        self.nudge.give();
         match state {
             RTCIceConnectionState::Connected | RTCIceConnectionState::Completed => self.event(PeerEvent::IceConnected),
             RTCIceConnectionState::Disconnected => self.event(PeerEvent::IceDisconnected),
@@ -53,6 +61,7 @@ impl PeerConnectionEventHandler for Handler {
     }
 
     async fn on_connection_state_change(&self, state: RTCPeerConnectionState) {
+        self.nudge.give();
         match state {
             RTCPeerConnectionState::Connected => {
                 let _ = self.out.try_send(Raw::Connected);

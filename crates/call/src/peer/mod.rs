@@ -15,6 +15,7 @@ mod handler;
 #[cfg(test)]
 mod hostile_tests;
 mod nack;
+mod nudge;
 mod records;
 mod relayed;
 mod reports;

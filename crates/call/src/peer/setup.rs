@@ -238,7 +238,9 @@ async fn attempt(
         RTCConfigurationBuilder::new().with_ice_servers(servers.collect()).with_ice_transport_policy(policy).build();
 
     settings.look_up();
-    let wire = Wire::new(settings.names.clone(), settings.wire.clone()).watched_by(handler.alarm.clone());
+    let wire = Wire::new(settings.names.clone(), settings.wire.clone())
+        .watched_by(handler.alarm.clone())
+        .woken_by(handler.nudge.clone());
     let connection: Arc<dyn PeerConnection> = Arc::new(
         PeerConnectionBuilder::new()
             .with_configuration(configuration)

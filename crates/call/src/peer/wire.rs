@@ -7,6 +7,7 @@
 use super::alarm::Alarm;
 use super::emulated::EmulatedLink;
 use super::flights::{Flights, Repeat, Route};
+use super::nudge::Nudge;
 use super::records::is_dtls;
 use super::relayed::carried;
 use super::resolver::NameCache;
@@ -57,6 +58,7 @@ pub(super) struct Wire {
     settings: WireSettings,
     repeater: Arc<Repeater>,
     alarm: Alarm,
+    nudge: Nudge,
 }
 
 impl Wire {
@@ -66,12 +68,17 @@ impl Wire {
         if settings.repeat {
             tokio::spawn(keep_repeating(Arc::downgrade(&repeater), repeater.changed.clone()));
         }
-        Self { names, settings, repeater, alarm: Alarm::default() }
+        Self { names, settings, repeater, alarm: Alarm::default(), nudge: Nudge::default() }
     }
 
     /// The same, with a bell for when the connection's task panics.
     pub(super) fn watched_by(self, alarm: Alarm) -> Self {
         Self { alarm, ..self }
+    }
+
+    /// The same, with a connection whose task sleeps until it is nudged, at the longest.
+    pub(super) fn woken_by(self, nudge: Nudge) -> Self {
+        Self { nudge, ..self }
     }
 }
 
@@ -286,7 +293,7 @@ impl Runtime for Wire {
     }
 
     fn sleep(&self, duration: Duration) -> Boxed<'static, ()> {
-        TokioRuntime.sleep(duration)
+        Box::pin(self.nudge.clone().sleep(duration))
     }
 
     fn interval(&self, period: Duration) -> Box<dyn AsyncInterval> {
