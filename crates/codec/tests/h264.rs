@@ -51,6 +51,24 @@ fn encoder_and_decoder_can_move_to_their_thread() {
 }
 
 #[test]
+fn a_decoder_that_warmed_up_still_waits_for_a_keyframe_of_the_stream() {
+    let size = size(640, 360);
+    let mut bench = Bench::new(size, 800, 30.0);
+    let mut decoder = VideoDecoder::new().expect("decoder");
+    decoder.warm_up(&bench.encoder.grey());
+    assert_eq!((decoder.stats(), decoder.needs_keyframe()), (VideoDecoder::new().expect("decoder").stats(), true));
+    let (keyframe, next) = (bench.encode(scene(size, 0), true), bench.encode(scene(size, 1), false));
+    assert!(matches!(decoder.decode(&next.data), Decoded::NeedsKeyframe));
+    picture(decoder.decode(&keyframe.data));
+    picture(decoder.decode(&next.data));
+    assert_eq!((decoder.stats().frames, decoder.stats().keyframes), (2, 1));
+    // What is no picture at all warms nothing, and harms nothing.
+    decoder.warm_up(&[0, 0, 1, 0x65, 1, 2, 3]);
+    assert!(matches!(decoder.decode(&next.data), Decoded::NeedsKeyframe));
+    picture(decoder.decode(&keyframe.data));
+}
+
+#[test]
 fn a_moving_picture_survives_the_round_trip_at_call_rates() {
     let size = size(1280, 720);
     let mut bench = Bench::new(size, 1500, 30.0);

@@ -69,6 +69,15 @@ impl VideoDecoder {
         Ok(Self { decoder: make()?, state: State::Fresh, stats: DecoderStats::default() })
     }
 
+    /// Decodes a picture that nobody is to see, so that memory is in place and the first real one takes no longer than
+    /// others. It goes on waiting for a keyframe, and its counts stay as they are.
+    pub fn warm_up(&mut self, keyframe: &[u8]) {
+        let stats = self.stats;
+        let usable = matches!(self.decode(keyframe), Decoded::Picture(_));
+        self.state = if usable { State::Fresh } else { State::Damaged };
+        self.stats = stats;
+    }
+
     /// Decodes one whole access unit in Annex B form. Units must come in decoding order.
     pub fn decode(&mut self, annexb: &[u8]) -> Decoded {
         let started = Instant::now();

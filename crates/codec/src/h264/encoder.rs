@@ -56,6 +56,7 @@ pub struct VideoEncoder {
     target: Target,
     epoch: Option<Instant>,
     stats: EncoderStats,
+    grey: Bytes,
 }
 
 impl VideoEncoder {
@@ -75,8 +76,15 @@ impl VideoEncoder {
             bitrate: Self::clamp_bitrate(settings.bitrate),
             fps: Self::clamp_fps(settings.fps),
         };
-        let native = Native::new(target)?;
-        Ok(Self { native, target, epoch: None, stats: EncoderStats::default() })
+        let (native, grey) = Native::new(target)?;
+        Ok(Self { native, target, epoch: None, stats: EncoderStats::default(), grey: Bytes::from(grey) })
+    }
+
+    /// The grey picture that it warmed up with: a keyframe of the size given, for [`VideoDecoder::warm_up`].
+    ///
+    /// [`VideoDecoder::warm_up`]: super::VideoDecoder::warm_up
+    pub fn grey(&self) -> Bytes {
+        self.grey.clone()
     }
 
     /// Encodes a picture. `None` where the rate control left it out (then a forced keyframe is still to come).

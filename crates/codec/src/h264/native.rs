@@ -42,8 +42,9 @@ fn check(code: c_int) -> Result<(), Code> {
 }
 
 impl Native {
-    /// Makes an encoder, encodes one grey picture so that memory is in place, and starts anew with fresh statistics.
-    pub fn new(target: Target) -> Result<Self, Code> {
+    /// Makes an encoder, encodes one grey picture so that memory is in place, and starts anew with fresh statistics. Also
+    /// gives that picture.
+    pub fn new(target: Target) -> Result<(Self, Vec<u8>), Code> {
         // Everything here but `background_detection` is what `parameters` says: a difference in that one makes openh264
         // start over, with a rate control that has not seen the grey picture (it would predict absurdly small frames).
         let config = EncoderConfig::new()
@@ -65,10 +66,10 @@ impl Native {
         let grey = I420::filled(target.size, [128; 3]);
         let (w, h) = (target.size.width() as usize, target.size.height() as usize);
         let slices = YUVSlices::new((grey.y(), grey.u(), grey.v()), (w, h), (w, w / 2, w / 2));
-        encoder.encode_at(&slices, Timestamp::ZERO).map_err(failed)?;
+        let grey = encoder.encode_at(&slices, Timestamp::ZERO).map_err(failed)?.to_vec();
         let mut native = Self { encoder };
         native.configure(target)?;
-        Ok(native)
+        Ok((native, grey))
     }
 
     /// Sets size and rates together. A new size starts over with a keyframe.
