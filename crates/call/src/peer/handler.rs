@@ -2,7 +2,7 @@
 
 use super::actor::PeerEvent;
 use super::alarm::Alarm;
-use super::nudge::Nudge;
+use super::wake::Wake;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use webrtc::data_channel::DataChannel;
@@ -28,12 +28,12 @@ pub(crate) struct Handler {
     /// Rings when the connection's own task has panicked and calls nobody back any more.
     pub(crate) alarm: Alarm,
     /// So that what follows from a change of state leaves at once.
-    pub(super) nudge: Nudge,
+    pub(super) wake: Wake,
 }
 
 impl Handler {
     pub(crate) fn new(out: mpsc::Sender<Raw>, alarm: Alarm) -> Self {
-        Self { out, alarm, nudge: Nudge::default() }
+        Self { out, alarm, wake: Wake::default() }
     }
 
     fn event(&self, event: PeerEvent) {
@@ -51,7 +51,7 @@ impl PeerConnectionEventHandler for Handler {
     }
 
     async fn on_ice_connection_state_change(&self, state: RTCIceConnectionState) {
-        self.nudge.give();
+        self.wake.up();
         match state {
             RTCIceConnectionState::Connected | RTCIceConnectionState::Completed => self.event(PeerEvent::IceConnected),
             RTCIceConnectionState::Disconnected => self.event(PeerEvent::IceDisconnected),
@@ -61,7 +61,7 @@ impl PeerConnectionEventHandler for Handler {
     }
 
     async fn on_connection_state_change(&self, state: RTCPeerConnectionState) {
-        self.nudge.give();
+        self.wake.up();
         match state {
             RTCPeerConnectionState::Connected => {
                 let _ = self.out.try_send(Raw::Connected);

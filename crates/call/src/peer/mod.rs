@@ -15,7 +15,6 @@ mod handler;
 #[cfg(test)]
 mod hostile_tests;
 mod nack;
-mod nudge;
 mod records;
 mod relayed;
 mod reports;
@@ -25,6 +24,7 @@ mod setup;
 mod socket_tests;
 mod sound_watch;
 mod tap;
+mod wake;
 mod wire;
 
 pub(crate) use actor::{Peer, PeerCommand, PeerEvent, PeerLink};

@@ -240,7 +240,7 @@ async fn attempt(
     settings.look_up();
     let wire = Wire::new(settings.names.clone(), settings.wire.clone())
         .watched_by(handler.alarm.clone())
-        .woken_by(handler.nudge.clone());
+        .woken_by(handler.wake.clone());
     let connection: Arc<dyn PeerConnection> = Arc::new(
         PeerConnectionBuilder::new()
             .with_configuration(configuration)

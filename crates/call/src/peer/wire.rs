@@ -7,10 +7,10 @@
 use super::alarm::Alarm;
 use super::emulated::EmulatedLink;
 use super::flights::{Flights, Repeat, Route};
-use super::nudge::Nudge;
 use super::records::is_dtls;
 use super::relayed::carried;
 use super::resolver::NameCache;
+use super::wake::Wake;
 use crate::options::DatagramFilter;
 use std::future::Future;
 use std::io::{self, IoSliceMut};
@@ -58,7 +58,7 @@ pub(super) struct Wire {
     settings: WireSettings,
     repeater: Arc<Repeater>,
     alarm: Alarm,
-    nudge: Nudge,
+    wake: Wake,
 }
 
 impl Wire {
@@ -68,7 +68,7 @@ impl Wire {
         if settings.repeat {
             tokio::spawn(keep_repeating(Arc::downgrade(&repeater), repeater.changed.clone()));
         }
-        Self { names, settings, repeater, alarm: Alarm::default(), nudge: Nudge::default() }
+        Self { names, settings, repeater, alarm: Alarm::default(), wake: Wake::default() }
     }
 
     /// The same, with a bell for when the connection's task panics.
@@ -76,9 +76,9 @@ impl Wire {
         Self { alarm, ..self }
     }
 
-    /// The same, with a connection whose task sleeps until it is nudged, at the longest.
-    pub(super) fn woken_by(self, nudge: Nudge) -> Self {
-        Self { nudge, ..self }
+    /// The same, with a connection whose task sleeps until it is woken, at the longest.
+    pub(super) fn woken_by(self, wake: Wake) -> Self {
+        Self { wake, ..self }
     }
 }
 
@@ -293,7 +293,7 @@ impl Runtime for Wire {
     }
 
     fn sleep(&self, duration: Duration) -> Boxed<'static, ()> {
-        Box::pin(self.nudge.clone().sleep(duration))
+        Box::pin(self.wake.clone().sleep(duration))
     }
 
     fn interval(&self, period: Duration) -> Box<dyn AsyncInterval> {

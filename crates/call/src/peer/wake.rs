@@ -10,15 +10,15 @@ use tokio::sync::Notify;
 
 /// Shared by the callbacks and the [`Wire`](super::wire::Wire) of one connection.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Nudge(Arc<Notify>);
+pub(super) struct Wake(Arc<Notify>);
 
-impl Nudge {
+impl Wake {
     /// The sleep that is going on, or else the next one, ends at once.
-    pub(super) fn give(&self) {
+    pub(super) fn up(&self) {
         self.0.notify_one();
     }
 
-    /// Sleeps, unless nudged.
+    /// Sleeps, unless woken.
     pub(super) async fn sleep(self, duration: Duration) {
         tokio::select! {
             () = tokio::time::sleep(duration) => {}
@@ -33,11 +33,11 @@ mod tests {
     use futures_util::FutureExt as _;
 
     #[tokio::test]
-    async fn a_nudge_ends_one_sleep_even_if_given_before_it() {
-        let (nudge, long) = (Nudge::default(), Duration::from_secs(3600));
-        assert!(nudge.clone().sleep(long).now_or_never().is_none());
-        nudge.give();
-        assert!(nudge.clone().sleep(long).now_or_never().is_some());
-        assert!(nudge.sleep(long).now_or_never().is_none());
+    async fn waking_ends_one_sleep_even_if_given_before_it() {
+        let (wake, long) = (Wake::default(), Duration::from_secs(3600));
+        assert!(wake.clone().sleep(long).now_or_never().is_none());
+        wake.up();
+        assert!(wake.clone().sleep(long).now_or_never().is_some());
+        assert!(wake.sleep(long).now_or_never().is_none());
     }
 }
