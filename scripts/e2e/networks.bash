@@ -54,14 +54,16 @@ on() {
     ip netns exec "$prefix-$who" "$@"
 }
 
-# peer NAME MACHINE OPTIONS…: a headless peer that obeys `say NAME LINE` and writes its events to NAME.log.
+# peer NAME MACHINE OPTIONS…: a headless peer that obeys `say NAME LINE` and writes its events to NAME.log. What it
+# hears with is in $microphone.
+microphone=none
 declare -A peer_pid peer_fd
 peer() {
     local who=$1 where=$2 fd
     shift 2
     rm -f "$tmp/$who.in"
     mkfifo "$tmp/$who.in"
-    on "$where" "$bin/examples/headless_peer" --wait --size 320x180 --fps 15 --microphone none --name "$who" \
+    on "$where" "$bin/examples/headless_peer" --wait --size 320x180 --fps 15 --microphone "$microphone" --name "$who" \
         --report "$tmp/$who.json" "$@" <"$tmp/$who.in" >"$tmp/$who.log" 2>&1 &
     peer_pid[$who]=$!
     pids+=($!)

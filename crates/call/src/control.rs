@@ -30,6 +30,15 @@ pub(crate) enum ControlMessage {
     Ping { id: u64 },
     /// The answer to a ping.
     Pong { id: u64 },
+    /// What I begin ICE anew with when this path breaks: an offer that is not to be answered now.
+    Ahead {
+        /// Which connection of the call it is about.
+        #[serde(default)]
+        connection: u32,
+        sdp: String,
+    },
+    /// I hold yours of this ICE generation ready.
+    AheadHeld { generation: String },
     /// From a newer app.
     #[serde(other)]
     Unknown,

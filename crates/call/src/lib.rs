@@ -30,6 +30,7 @@ mod lan;
 mod links;
 mod media;
 mod memory;
+mod network;
 mod options;
 mod peer;
 mod rate;

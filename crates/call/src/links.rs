@@ -3,7 +3,8 @@
 use crate::session::LinkId;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use tokio::sync::mpsc;
+use std::sync::Arc;
+use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 use visavis_signaling::{Client, ClientConfig, ClientEvent, ClientMessage};
 
@@ -16,6 +17,7 @@ pub(crate) struct LinkHandle {
     /// Kept open between calls.
     pub permanent: bool,
     out: mpsc::Sender<ClientMessage>,
+    hurry: Arc<Notify>,
     task: JoinHandle<()>,
 }
 
@@ -31,14 +33,20 @@ impl LinkHandle {
         let mut config = ClientConfig::new(&url);
         (config.ca, config.addresses) = (ca, addresses);
         let (out, inbox) = mpsc::channel(QUEUE);
-        let task = tokio::spawn(run(id, Client::spawn(config), inbox, events));
-        Self { url, permanent, out, task }
+        let hurry = Arc::new(Notify::new());
+        let task = tokio::spawn(run(id, Client::spawn(config), inbox, hurry.clone(), events));
+        Self { url, permanent, out, hurry, task }
     }
 
     pub(crate) fn send(&self, message: ClientMessage) {
         if self.out.try_send(message).is_err() {
             tracing::debug!("a signaling connection takes no more messages");
         }
+    }
+
+    /// The network seems to have changed: see [`Client::probe`].
+    pub(crate) fn probe(&self) {
+        self.hurry.notify_one();
     }
 
     /// Leaves and closes, within about a second.
@@ -52,6 +60,7 @@ async fn run(
     id: LinkId,
     mut client: Client,
     mut inbox: mpsc::Receiver<ClientMessage>,
+    hurry: Arc<Notify>,
     events: mpsc::Sender<(LinkId, ClientEvent)>,
 ) {
     loop {
@@ -64,6 +73,7 @@ async fn run(
                 }
                 None => break,
             },
+            () = hurry.notified() => client.probe(),
             event = client.next() => match event {
                 Some(event) => {
                     if events.send((id, event)).await.is_err() {

@@ -142,6 +142,18 @@ impl LinkTable {
         }
     }
 
+    /// Looks whether a connection still stands.
+    pub(super) fn probe(&self, id: LinkId) {
+        if let Some(link) = self.links.get(&id) {
+            link.probe();
+        }
+    }
+
+    /// The network changed: the same for all.
+    pub(super) fn probe_all(&self) {
+        self.links.values().for_each(LinkHandle::probe);
+    }
+
     /// Makes a room findable: the server inside the app, which announces it once it is open there. With `look`, apps
     /// nearby that opened it too and rank before ours are named.
     pub(super) fn serve(&mut self, code: &RoomCode, look: bool) {

@@ -6,6 +6,7 @@ mod peers;
 
 use crate::api::{Command, Event, Figures, Phase, State};
 use crate::endpoint::Shared;
+use crate::network::Network;
 use crate::options::Options;
 use crate::session::{Input, Me, Output, PeerKey, Session};
 use crate::stats::StatsSnapshot;
@@ -103,6 +104,7 @@ impl Driver {
         mut link_news: mpsc::Receiver<LinkNews>,
         mut secrets: mpsc::Receiver<(RoomCode, PakeSecret)>,
     ) {
+        let mut network = Network::watch();
         let mut statistics = tokio::time::interval(STATISTICS);
         statistics.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -122,6 +124,10 @@ impl Driver {
                 Some(news) = link_news.recv() => self.link_news(news),
                 Some((code, secret)) = secrets.recv() => self.feed(Input::Secret(code, secret)),
                 () = self.devices.changed() => {}
+                addresses = network.changed() => {
+                    self.links.probe_all();
+                    self.feed(Input::Network(addresses));
+                }
                 _ = statistics.tick(), if self.peers.media_flows() => self.measure(),
                 () = sleep => self.session.handle_timeout(Instant::now()),
             }
@@ -223,6 +229,7 @@ impl Driver {
             }
             Output::Derive(code) => self.derive(code),
             Output::Send(link, message) => self.links.send(link, message),
+            Output::Probe(link) => self.links.probe(link),
             Output::LookUp(servers) => self.peers.look_up(&servers),
             Output::PeerNew(key, servers) => {
                 // The last connection of this call may have used up what was prepared.

@@ -9,8 +9,11 @@ use super::tap::Feedback;
 use crate::media::SoundFormats;
 use crate::rate::{SharedRepair, SharedRoundTrip, SharedSoundPlan, SharedTarget};
 use bytes::Bytes;
+use rtc::peer_connection::configuration::RTCOfferOptions;
 use rtc::peer_connection::configuration::media_engine::{MIME_TYPE_H264, MIME_TYPE_OPUS};
+use rtc::peer_connection::transport::RTCIceCandidateType;
 use rtc::rtp_transceiver::rtp_sender::RtpCodecKind;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
@@ -45,6 +48,10 @@ pub(crate) enum PeerCommand {
     AcceptOffer(String),
     /// Apply the answer to our offer.
     AcceptAnswer(String),
+    /// Make an offer that begins ICE anew, and keep it: what there is goes on. The number comes back with it.
+    Stage(u64),
+    /// Go over to what was staged, the other side's being this.
+    Switch(String),
     /// A remote candidate, as JSON of `RTCIceCandidateInit`.
     AddCandidate(String),
     /// A line to the other side's control channel.
@@ -58,6 +65,12 @@ pub(crate) enum PeerEvent {
     Offer(String),
     /// The answer to an offer.
     Answer(String),
+    /// The offer that is kept.
+    Staged(u64, String),
+    /// The other side has gone over to what was staged.
+    Nudged,
+    /// The address of this machine that the path leads from, where it is known.
+    Uses(Option<IpAddr>),
     /// A local candidate as JSON; `loopback`: of use on this machine only.
     Candidate {
         json: String,
@@ -164,6 +177,7 @@ impl Peer {
             media: Some((link_tx, feedback, later)),
             later: later_tx,
             alarm,
+            staged: None,
         };
         Ok(Self { commands, task: tokio::spawn(watched(actor.run(), reports)), link: Some(link) })
     }
@@ -215,12 +229,15 @@ struct Actor {
     media: Option<MediaParts>,
     later: mpsc::Sender<(RtpCodecKind, Arc<dyn TrackRemote>)>,
     alarm: Alarm,
+    /// The offer that begins ICE anew once it is needed.
+    staged: Option<RTCSessionDescription>,
 }
 
 impl Actor {
     async fn run(mut self) {
         let control = self.built.control.clone();
         let reader = tokio::spawn(read_control(control, self.events.clone()));
+        let nudge = self.built.nudge.clone();
         loop {
             tokio::select! {
                 command = self.inbox.recv() => match command {
@@ -228,6 +245,7 @@ impl Actor {
                     None => break,
                 },
                 Some(raw) = self.raw.recv() => self.pass_on(raw).await,
+                () = nudge.seen() => self.tell(PeerEvent::Nudged).await,
                 () = self.alarm.rings() => {
                     tracing::error!("a task of the webrtc crate panicked");
                     self.tell(PeerEvent::Broken(BROKEN.into())).await;
@@ -251,6 +269,8 @@ impl Actor {
             PeerCommand::CreateOffer { restart } => self.offer(restart).await,
             PeerCommand::AcceptOffer(sdp) => self.accept_offer(sdp).await,
             PeerCommand::AcceptAnswer(sdp) => self.accept_answer(sdp).await,
+            PeerCommand::Stage(number) => self.stage(number).await,
+            PeerCommand::Switch(theirs) => self.switch(&theirs).await,
             PeerCommand::AddCandidate(json) => {
                 self.add_candidate(&json).await;
                 Ok(())
@@ -268,18 +288,51 @@ impl Actor {
     }
 
     async fn offer(&mut self, restart: bool) -> Result<(), PeerError> {
+        self.unstage();
         let pc = &self.built.connection;
-        if restart {
-            pc.restart_ice().await?;
-        }
-        let offer = pc.create_offer(None).await?;
+        // Not `restart_ice()`: that would bind new sockets twice, and the path that there is would be cut sooner.
+        let offer = pc.create_offer(Some(RTCOfferOptions { ice_restart: restart })).await?;
         let sdp = offer.sdp.clone();
         pc.set_local_description(offer).await?;
         self.tell(PeerEvent::Offer(sdp)).await;
         Ok(())
     }
 
+    fn unstage(&mut self) {
+        self.staged = None;
+        self.built.nudge.expect(None);
+    }
+
+    async fn stage(&mut self, number: u64) -> Result<(), PeerError> {
+        let pc = &self.built.connection;
+        if pc.pending_local_description().await.is_some() {
+            // An exchange is under way, after which it is asked for again.
+            return Ok(());
+        }
+        let offer = pc.create_offer(Some(RTCOfferOptions { ice_restart: true })).await?;
+        self.built.nudge.expect(crate::session::generation_of(&offer.sdp));
+        let sdp = offer.sdp.clone();
+        self.staged = Some(offer);
+        self.tell(PeerEvent::Staged(number, sdp)).await;
+        Ok(())
+    }
+
+    /// Both sides apply their own offer and take the other's, known beforehand, for its answer: so nobody has to wait for
+    /// a word from the other side, which may have no way to say one.
+    async fn switch(&mut self, theirs: &str) -> Result<(), PeerError> {
+        let staged = self.staged.take().ok_or_else(|| PeerError("nothing was agreed on ahead".into()))?;
+        self.unstage();
+        self.built.connection.set_local_description(staged).await?;
+        // Who does what in DTLS stays as it is; an answer only has to say something.
+        let answer = theirs.replace("a=setup:actpass", "a=setup:active");
+        if self.apply_remote(RTCSessionDescription::answer(answer)).await? {
+            self.described().await;
+        }
+        Ok(())
+    }
+
     async fn accept_offer(&mut self, sdp: String) -> Result<(), PeerError> {
+        self.unstage();
         let pc = &self.built.connection;
         if pc.pending_local_description().await.is_some() {
             let mut rollback = RTCSessionDescription::default();
@@ -352,6 +405,10 @@ impl Actor {
 
     async fn pass_on(&mut self, raw: Raw) {
         match raw {
+            Raw::Event(PeerEvent::IceConnected) => {
+                self.tell(PeerEvent::Uses(self.local().await)).await;
+                self.tell(PeerEvent::IceConnected).await;
+            }
             Raw::Event(event) => self.tell(event).await,
             Raw::Track(track) => {
                 let kind = track.kind().await;
@@ -377,6 +434,15 @@ impl Actor {
             }
             Err(error) => self.tell(PeerEvent::Failed(error.to_string())).await,
         }
+    }
+
+    /// The address that the path leads from; behind a NAT or a relay, that of the socket behind it.
+    async fn local(&self) -> Option<IpAddr> {
+        let dtls = self.built.audio_sender.transport().await.ok()??;
+        let pair = dtls.ice_transport().get_selected_candidate_pair().await.ok()??;
+        let (local, host) = (pair.local(), RTCIceCandidateType::Host);
+        let address = if local.typ == host { &local.address } else { &local.related_address };
+        address.parse().ok().filter(|address: &IpAddr| !address.is_unspecified())
     }
 
     /// The fingerprints that DTLS really used (RFC 8122), and whether a relay sits on the path.

@@ -15,6 +15,8 @@ mod handler;
 #[cfg(test)]
 mod hostile_tests;
 mod nack;
+mod nudge;
+mod ports;
 mod records;
 mod relayed;
 mod reports;

@@ -2,6 +2,8 @@
 
 use super::chain::{self, Shared};
 use super::handler::Handler;
+use super::nudge::Nudge;
+use super::ports::Place;
 use super::reports::CaptureClocks;
 use super::resolver::{NameCache, host_of};
 use super::tap::Feedback;
@@ -38,8 +40,8 @@ const RED: u8 = 63;
 pub(super) const MIME_TYPE_RED: &str = "audio/red";
 /// Connectivity checks this often; the crate's 200 ms would put every connect on a grid of 200 ms.
 const CHECK_INTERVAL: Duration = Duration::from_millis(20);
-/// Checks before a pair is given up: 8 s at [`CHECK_INTERVAL`], so that a slow answerer is not missed.
-const CHECKS: u16 = 400;
+/// Checks before a pair is given up: 30 s at [`CHECK_INTERVAL`], as long as an interrupted call is held.
+const CHECKS: u16 = 1500;
 /// No packet for this long: something is wrong.
 const DISCONNECTED: Duration = Duration::from_secs(2);
 /// …and after this long the path is given up.
@@ -97,6 +99,7 @@ pub(crate) struct Built {
     pub video_ssrc: u32,
     pub audio_ssrc: u32,
     pub control: Arc<dyn DataChannel>,
+    pub nudge: Arc<Nudge>,
     pub target: SharedTarget,
     pub round_trip: SharedRoundTrip,
     pub clocks: CaptureClocks,
@@ -159,17 +162,12 @@ fn track(name: &str, kind: RtpCodecKind, codec: RTCRtpCodec, ssrc: u32) -> Track
     TrackLocalStaticRTP::new(MediaStreamTrack::new("visavis".into(), id, name.into(), kind, vec![encoding]))
 }
 
-fn addresses(bind: &[SocketAddr]) -> Vec<SocketAddr> {
+fn addresses(bind: &[SocketAddr]) -> Vec<Place> {
     if !bind.is_empty() {
-        return bind.to_vec();
+        return bind.iter().map(|address| Place::choose(*address).unwrap_or(Place::given(*address))).collect();
     }
     // A wildcard stands for every interface but loopback, which two apps on one machine without a network need.
-    ["0.0.0.0:0", "[::]:0", "127.0.0.1:0"].iter().filter_map(|a| a.parse().ok()).filter(usable).collect()
-}
-
-/// Whether this machine can bind such an address at all (IPv6 may be switched off).
-fn usable(address: &SocketAddr) -> bool {
-    std::net::UdpSocket::bind(address).is_ok()
+    ["0.0.0.0:0", "[::]:0", "127.0.0.1:0"].iter().filter_map(|a| a.parse().ok()).filter_map(Place::choose).collect()
 }
 
 /// Builds a connection; nothing is sent before a description is set.
@@ -241,6 +239,7 @@ async fn attempt(
     let wire = Wire::new(settings.names.clone(), settings.wire.clone())
         .watched_by(handler.alarm.clone())
         .woken_by(handler.wake.clone());
+    let nudge = wire.nudge();
     let connection: Arc<dyn PeerConnection> = Arc::new(
         PeerConnectionBuilder::new()
             .with_configuration(configuration)
@@ -271,6 +270,7 @@ async fn attempt(
         video_ssrc,
         audio_ssrc,
         control,
+        nudge,
         target,
         round_trip,
         clocks,

@@ -7,6 +7,7 @@
 use super::alarm::Alarm;
 use super::emulated::EmulatedLink;
 use super::flights::{Flights, Repeat, Route};
+use super::nudge::Nudge;
 use super::records::is_dtls;
 use super::relayed::carried;
 use super::resolver::NameCache;
@@ -57,6 +58,7 @@ pub(super) struct Wire {
     names: NameCache,
     settings: WireSettings,
     repeater: Arc<Repeater>,
+    nudge: Arc<Nudge>,
     alarm: Alarm,
     wake: Wake,
 }
@@ -68,7 +70,13 @@ impl Wire {
         if settings.repeat {
             tokio::spawn(keep_repeating(Arc::downgrade(&repeater), repeater.changed.clone()));
         }
-        Self { names, settings, repeater, alarm: Alarm::default(), wake: Wake::default() }
+        let (nudge, alarm, wake) = (Arc::default(), Alarm::default(), Wake::default());
+        Self { names, settings, repeater, nudge, alarm, wake }
+    }
+
+    /// What looks at each datagram that comes.
+    pub(super) fn nudge(&self) -> Arc<Nudge> {
+        self.nudge.clone()
     }
 
     /// The same, with a bell for when the connection's task panics.
@@ -184,6 +192,7 @@ struct WatchedSocket {
     socket: Arc<dyn AsyncUdpSocket>,
     way_out: Arc<WayOut>,
     repeater: Arc<Repeater>,
+    nudge: Arc<Nudge>,
     /// The datagram that waits for the socket has passed the filter.
     passed: AtomicBool,
 }
@@ -249,6 +258,7 @@ impl AsyncUdpSocket for WatchedSocket {
         {
             for (buffer, meta) in bufs.iter().zip(meta.iter()).take(count) {
                 for datagram in datagrams(&buffer[..meta.len.min(buffer.len())], meta.stride) {
+                    self.nudge.look(datagram);
                     self.repeater.received(self.route(meta.addr), datagram);
                 }
             }
@@ -272,7 +282,8 @@ impl Runtime for Wire {
         }
         self.repeater.add(&way_out);
         let passed = AtomicBool::new(false);
-        Ok(Arc::new(WatchedSocket { socket, way_out, repeater: self.repeater.clone(), passed }))
+        let (repeater, nudge) = (self.repeater.clone(), self.nudge.clone());
+        Ok(Arc::new(WatchedSocket { socket, way_out, repeater, nudge, passed }))
     }
 
     fn resolve_host<'a>(&'a self, host: &'a str) -> Boxed<'a, io::Result<Vec<SocketAddr>>> {

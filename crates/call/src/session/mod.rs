@@ -7,12 +7,14 @@
 //!
 //! Peers are kept by such a number; this release lets one of them into a call.
 
+mod ahead;
 mod ice_servers;
 mod joining;
 mod links;
 mod meeting;
 mod negotiation;
 mod patience;
+mod roaming;
 mod sdp;
 mod talk;
 mod talk_events;
@@ -26,14 +28,15 @@ mod tests;
 pub(crate) use links::{LinkId, LinkInfo, LinkKind};
 #[cfg(test)]
 pub(crate) use sdp::check as check_description;
-pub(crate) use sdp::{fingerprint_of, sha256};
+pub(crate) use sdp::{fingerprint_of, generation_of, sha256};
 
 use crate::api::{Command, EndReason, Ended, Event};
 use crate::peer::{PeerCommand, PeerEvent};
 use joining::Joining;
 use links::Links;
 use patience::Patience;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 use talk::Talk;
 use visavis_signaling::{ClientMessage, GuessBook, PakeSecret, RoomCode, ServerMessage};
@@ -60,6 +63,8 @@ pub(crate) enum Input {
     Received(LinkId, ServerMessage),
     /// The search of the local network is over: no further links will be added for this call.
     SearchOver,
+    /// This machine has these addresses now, loopback and link-local ones left out.
+    Network(BTreeSet<IpAddr>),
     /// The camera gives pictures again, or none though it is wanted.
     CameraWorks(bool),
     /// The keys of a code are ready.
@@ -89,6 +94,8 @@ pub(crate) enum Output {
     Derive(RoomCode),
     /// Say this to a server.
     Send(LinkId, ClientMessage),
+    /// Look whether this connection to a server still stands.
+    Probe(LinkId),
     /// These servers may soon be needed: find out their addresses.
     LookUp(Vec<visavis_signaling::IceServer>),
     /// Build a peer connection (or take the one that stands ready), with these servers in addition.
@@ -139,6 +146,8 @@ pub(crate) struct Session {
     last_invitation: Option<visavis_signaling::Invitation>,
     /// Connections that are not ready in time are built anew.
     watchdog: bool,
+    /// The addresses of this machine, once they have changed.
+    addresses: Option<BTreeSet<IpAddr>>,
 }
 
 impl Session {
@@ -154,6 +163,7 @@ impl Session {
             outputs: VecDeque::new(),
             last_invitation: None,
             watchdog,
+            addresses: None,
         }
     }
 
@@ -187,6 +197,7 @@ impl Session {
             }
             Input::Received(link, message) => self.received(now, link, message),
             Input::SearchOver => self.search_over(now),
+            Input::Network(addresses) => self.network_changed(now, addresses),
             Input::CameraWorks(works) => {
                 self.me.camera_works = works;
                 self.say_hello();
@@ -360,7 +371,8 @@ impl Session {
         match &self.stage {
             Stage::Waiting(_) => self.waiting_link(now, id),
             Stage::Joining(_) => self.joining_link(now, id),
-            Stage::Home | Stage::Talking(_) | Stage::Ended(_) => {}
+            Stage::Talking(_) => self.talk_link_changed(id),
+            Stage::Home | Stage::Ended(_) => {}
         }
     }
 

@@ -130,6 +130,23 @@ pub(crate) fn fingerprint_of(sdp: &str) -> Option<Vec<u8>> {
     found
 }
 
+/// The ICE generation that a description names (RFC 8839 §5.4); `None` where it names none.
+pub(crate) fn generation_of(sdp: &str) -> Option<&str> {
+    sdp.lines().rev().find_map(|line| line.strip_prefix("a=ice-ufrag:")).filter(|name| !name.is_empty())
+}
+
+/// A description without candidates that are loopback addresses.
+pub(super) fn without_loopback(sdp: &str) -> String {
+    let kept = |line: &&str| !line.strip_prefix("a=candidate:").is_some_and(is_loopback);
+    sdp.split_inclusive('\n').filter(kept).collect()
+}
+
+/// The address of a candidate (RFC 8839 §5.1) is a loopback one.
+pub(super) fn is_loopback(candidate: &str) -> bool {
+    let address = candidate.split_ascii_whitespace().nth(4).unwrap_or_default();
+    address.parse::<std::net::IpAddr>().is_ok_and(|a| a.is_loopback())
+}
+
 /// SHA-256.
 pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()
@@ -149,6 +166,23 @@ mod tests {
     fn a_fingerprint_is_read_and_may_be_repeated() {
         let sdp = format!("v=0\r\n{}m=audio\r\n{}", line(0xAB), line(0xAB));
         assert_eq!(fingerprint_of(&sdp), Some(vec![0xAB; 32]));
+    }
+
+    #[test]
+    fn loopback_candidates_are_known_and_left_out() {
+        let (ours, theirs) = ("1 1 udp 2130706431 127.0.0.1 50000 typ host", "1 1 udp 1 192.0.2.7 50000 typ host");
+        assert!(is_loopback(ours) && is_loopback("candidate:1 1 udp 2130706431 ::1 50000 typ host"));
+        assert!(!is_loopback(theirs) && !is_loopback(""));
+        let sdp = |lines: &[&str]| lines.iter().map(|l| format!("a={l}\r\n")).collect::<String>();
+        let (ours, theirs) = (format!("candidate:{ours}"), format!("candidate:{theirs}"));
+        let both = sdp(&["mid:0", &ours, &theirs, "end-of-candidates"]);
+        assert_eq!(without_loopback(&both), sdp(&["mid:0", &theirs, "end-of-candidates"]));
+    }
+
+    #[test]
+    fn the_generation_is_that_of_the_last_section() {
+        assert_eq!(generation_of("a=ice-ufrag:one\r\nm=audio\r\na=ice-ufrag:two\r\n"), Some("two"));
+        assert_eq!((generation_of("v=0\r\n"), generation_of("a=ice-ufrag:\r\n")), (None, None));
     }
 
     #[test]

@@ -1,13 +1,16 @@
 //! Two peers with keys: descriptions, candidates, and what they tell each other.
 
+use super::ahead::Ahead;
 use super::links::{LinkId, Links};
 use super::negotiation::Negotiation;
+use super::roaming::{Exchange, Interruption};
 use super::sdp::{self, Facts, MOST_CANDIDATES, SdpFault};
 use super::{Output, PeerKey};
 use crate::api::{ChatLine, Path, PeerView};
-use crate::peer::{PeerCommand, PeerEvent};
+use crate::peer::PeerEvent;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
+use std::net::IpAddr;
 use std::ops::Deref;
 use std::time::{Duration, Instant};
 use visavis_media::{CallId, PeerId};
@@ -17,18 +20,14 @@ use visavis_signaling::{
 
 /// From keys to media.
 pub(super) const CONNECTING: Duration = Duration::from_secs(20);
-/// Without a packet for so long, the call is over.
-pub(super) const INTERRUPTED: Duration = Duration::from_secs(30);
-/// Another ICE restart is tried after this long.
-pub(super) const RESTART: Duration = Duration::from_secs(5);
 /// Candidates that may come before their sender has proved the code.
 const MAX_EARLY: usize = 32;
 /// Connections that one call may use up, one after the other.
 const MAX_CONNECTIONS: u32 = 6;
 /// Lines of chat that are kept.
 pub(super) const MAX_CHAT_LINES: usize = 500;
-/// Descriptions that one side may send at once, and each second: each is a lot of work, and an honest side begins ICE
-/// anew every five seconds at most.
+/// Descriptions that one side may send at once, and each second, over whichever way: each is a lot of work, and an honest
+/// side begins ICE anew a few times within seconds at most.
 const DESCRIPTIONS: (u32, u32) = (10, 1);
 
 /// Why something of the other side's is not used.
@@ -49,6 +48,9 @@ struct Description {
     /// Which connection of the call it is about.
     #[serde(default, skip_serializing_if = "is_first")]
     connection: u32,
+    /// Of an answer: the ICE generation of the offer that it answers; older apps do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    answers: Option<String>,
 }
 
 /// A candidate as it is sealed.
@@ -58,6 +60,9 @@ struct Candidate {
     /// Which connection of the call it belongs to.
     #[serde(default, skip_serializing_if = "is_first")]
     connection: u32,
+    /// And which ICE generation of it; older apps do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    generation: Option<String>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants it so")]
@@ -89,8 +94,8 @@ pub(crate) enum Transport {
         since: Instant,
         path: Path,
         verification: String,
-        /// Nothing gets through since then, and when the next restart is due.
-        interrupted: Option<(Instant, Instant)>,
+        /// Nothing gets through.
+        interrupted: Option<Interruption>,
     },
 }
 
@@ -117,7 +122,15 @@ pub(crate) struct Talk {
     /// The fingerprint that came sealed.
     pub announced: Option<Vec<u8>>,
     /// Their ICE generation, and how many candidates of it we took.
-    generation: (String, usize),
+    pub(super) generation: (String, usize),
+    /// The exchange of descriptions that is under way.
+    pub(super) exchange: Exchange,
+    /// What both begin ICE anew with when the path breaks.
+    pub(super) ahead: Ahead,
+    /// The address of this machine that the path leads from, where it is known.
+    pub(super) local: Option<IpAddr>,
+    /// What we say over the link is passed on: our seat is known to be ours.
+    pub(super) seated: bool,
     /// Made with the first description.
     descriptions: Option<Budget>,
     pub transport: Transport,
@@ -194,6 +207,10 @@ impl Talk {
             negotiation,
             announced: None,
             generation: (String::new(), 0),
+            exchange: Exchange::default(),
+            ahead: Ahead::default(),
+            local: None,
+            seated: true,
             descriptions: None,
             transport: Transport::Connecting { limit, ready_by: None },
             code: None,
@@ -214,9 +231,7 @@ impl Talk {
     pub(super) fn deadline(&self) -> Option<Instant> {
         let transport = match &self.transport {
             Transport::Connecting { limit, ready_by } => Some(ready_by.map_or(*limit, |at| at.min(*limit))),
-            Transport::Connected { interrupted, .. } => {
-                interrupted.map(|(since, restart)| restart.min(since + INTERRUPTED))
-            }
+            Transport::Connected { interrupted, .. } => interrupted.map(|i| i.deadline()),
         };
         transport.into_iter().chain(self.closed).min()
     }
@@ -242,18 +257,22 @@ impl Talk {
         envelope: &Envelope,
     ) -> Result<(Description, Facts), Unread> {
         let plain = self.open(kind, envelope)?;
-        let (most, per_second) = DESCRIPTIONS;
-        if !self.descriptions.get_or_insert_with(|| Budget::new(now, most, per_second)).take(now) {
-            return Err(Unread::Unusable(SdpFault::TooMany));
-        }
+        self.count_description(now)?;
         let description: Description =
             serde_json::from_slice(&plain).map_err(|_| Unread::Unusable(SdpFault::Garbage))?;
         let facts = sdp::check(&description.sdp).map_err(Unread::Unusable)?;
         Ok((description, facts))
     }
 
+    /// Counts a description of theirs.
+    pub(super) fn count_description(&mut self, now: Instant) -> Result<(), Unread> {
+        let (most, per_second) = DESCRIPTIONS;
+        let few = self.descriptions.get_or_insert_with(|| Budget::new(now, most, per_second)).take(now);
+        if few { Ok(()) } else { Err(Unread::Unusable(SdpFault::TooMany)) }
+    }
+
     /// Remembers what a description says about its sender, whose keys stay the same as long as the connection does.
-    fn remember(&mut self, facts: Facts) -> Result<(), Unread> {
+    pub(super) fn remember(&mut self, facts: Facts) -> Result<(), Unread> {
         let Facts { fingerprint, generation, candidates } = facts;
         if self.is_connected() && self.announced.as_ref() != Some(&fingerprint) {
             return Err(Unread::Unusable(SdpFault::OtherKeys));
@@ -271,8 +290,9 @@ impl Talk {
     /// Opens a sealed description of the connection that there is, looks through it, and remembers the fingerprint in
     /// it.
     pub(super) fn open_description(&mut self, now: Instant, kind: Kind, envelope: &Envelope) -> Result<String, Unread> {
-        let (Description { sdp, connection }, facts) = self.read_description(now, kind, envelope)?;
-        if connection != self.connection {
+        let (Description { sdp, connection, answers }, facts) = self.read_description(now, kind, envelope)?;
+        let another = answers.is_some_and(|generation| !self.exchange.is_of(&generation));
+        if connection != self.connection || another {
             return Err(Unread::Outdated);
         }
         self.remember(facts)?;
@@ -281,7 +301,7 @@ impl Talk {
 
     /// The same for an offer, which may also ask for a new connection.
     pub(super) fn open_offer(&mut self, now: Instant, envelope: &Envelope) -> Result<Offered, Unread> {
-        let (Description { sdp, connection }, facts) = self.read_description(now, Kind::Offer, envelope)?;
+        let (Description { sdp, connection, .. }, facts) = self.read_description(now, Kind::Offer, envelope)?;
         if connection < self.connection {
             return Err(Unread::Outdated);
         }
@@ -312,20 +332,36 @@ impl Talk {
         };
         self.transport = Transport::Connecting { limit, ready_by: None };
         self.negotiation = Negotiation::new(self.negotiation.is_polite());
+        (self.exchange, self.ahead, self.local) = (Exchange::default(), Ahead::default(), None);
         (self.control_open, self.greeted, self.closed) = (false, false, None);
         std::mem::replace(&mut self.key, key)
     }
 
-    /// Opens a sealed candidate; `None` where it is not to be used.
-    pub(super) fn open_candidate(&mut self, links: &Links, envelope: &Envelope) -> Result<Option<String>, Unread> {
+    /// Opens a sealed candidate; `None` where it is not to be used. `ahead` is told where it is one of what they go over
+    /// to, before it is looked at further.
+    pub(super) fn open_candidate(
+        &mut self,
+        links: &Links,
+        envelope: &Envelope,
+        ahead: &mut bool,
+    ) -> Result<Option<String>, Unread> {
         let plain = self.open(Kind::IceCandidate, envelope)?;
-        let Ok(Candidate { candidate, connection }) = serde_json::from_slice(&plain) else { return Ok(None) };
+        let Ok(Candidate { candidate, connection, generation }) = serde_json::from_slice(&plain) else {
+            return Ok(None);
+        };
         let Some(candidate) = sdp::candidate(&candidate).filter(|_| connection == self.connection) else {
             return Ok(None);
         };
+        if let Some(generation) = generation.filter(|generation| *generation != self.generation.0) {
+            if !self.ahead.is_theirs(&generation) {
+                return Ok(None);
+            }
+            *ahead = true;
+            self.generation = (generation, 0);
+        }
         // Somebody elsewhere has no business making us send packets to our own loopback addresses.
         let text = candidate.get("candidate").and_then(|c| c.as_str()).unwrap_or_default();
-        if is_loopback(text) && !links.get(self.link).is_some_and(|l| l.info.on_this_machine()) {
+        if sdp::is_loopback(text) && !links.get(self.link).is_some_and(|l| l.info.on_this_machine()) {
             return Ok(None);
         }
         self.generation.1 += 1;
@@ -344,7 +380,9 @@ impl Talk {
 
     /// Seals a description of ours.
     pub(super) fn describe(&mut self, outputs: &mut VecDeque<Output>, kind: Kind, sdp: String) {
-        let plain = serde_json::to_vec(&Description { sdp, connection: self.connection }).expect("a string serializes");
+        let answers = self.exchange.described(kind, &sdp);
+        let description = Description { sdp, connection: self.connection, answers };
+        let plain = serde_json::to_vec(&description).expect("strings serialize");
         let share = self.share.take();
         let envelope = self.sealer.seal(kind, &self.me, &self.them, &self.call, share, &plain);
         outputs.push_back(Output::Send(self.link, ClientMessage::sealed(kind, envelope)));
@@ -352,7 +390,9 @@ impl Talk {
 
     pub(super) fn candidate(&mut self, outputs: &mut VecDeque<Output>, json: &str) {
         let Ok(candidate) = serde_json::from_str(json) else { return };
-        let plain = serde_json::to_vec(&Candidate { candidate, connection: self.connection }).expect("JSON serializes");
+        let generation = self.exchange.mine().map(str::to_owned);
+        let candidate = Candidate { candidate, connection: self.connection, generation };
+        let plain = serde_json::to_vec(&candidate).expect("JSON serializes");
         let envelope = self.sealer.seal(Kind::IceCandidate, &self.me, &self.them, &self.call, None, &plain);
         outputs.push_back(Output::Send(self.link, ClientMessage::sealed(Kind::IceCandidate, envelope)));
     }
@@ -380,18 +420,14 @@ impl Talk {
             | PeerEvent::Connected { .. }
             | PeerEvent::Control(_)
             | PeerEvent::ControlOpen
+            | PeerEvent::Staged(..)
+            | PeerEvent::Nudged
+            | PeerEvent::Uses(_)
             | PeerEvent::IceConnected
             | PeerEvent::IceDisconnected
             | PeerEvent::IceFailed => {}
         }
         false
-    }
-
-    /// Begins ICE anew, unless an offer is under way.
-    pub(super) fn restart_ice(&mut self, outputs: &mut VecDeque<Output>) {
-        if self.negotiation.begin_offer() {
-            outputs.push_back(Output::PeerDo(self.key, PeerCommand::CreateOffer { restart: true }));
-        }
     }
 }
 
@@ -400,24 +436,5 @@ impl Talk {
     /// As somebody who asks for one new connection after the other.
     pub(super) fn count_connection_of_a_liar(&mut self) {
         self.connection += 1;
-    }
-}
-
-/// The address of a candidate line (RFC 8839 §5.1) is a loopback one.
-fn is_loopback(candidate: &str) -> bool {
-    let address = candidate.split_ascii_whitespace().nth(4).unwrap_or_default();
-    address.parse::<std::net::IpAddr>().is_ok_and(|a| a.is_loopback())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn loopback_candidates_are_known() {
-        assert!(is_loopback("candidate:1 1 udp 2130706431 127.0.0.1 50000 typ host"));
-        assert!(is_loopback("candidate:1 1 udp 2130706431 ::1 50000 typ host"));
-        assert!(!is_loopback("candidate:1 1 udp 2130706431 192.0.2.7 50000 typ host"));
-        assert!(!is_loopback(""));
     }
 }

@@ -2,7 +2,7 @@
 
 use super::links::LinkId;
 use super::negotiation::Verdict;
-use super::talk::{CONNECTING, INTERRUPTED, MAX_CHAT_LINES, Offered, RESTART, Talk, Transport, Unread};
+use super::talk::{CONNECTING, MAX_CHAT_LINES, Offered, Talk, Transport, Unread};
 use super::{Output, PeerKey, Session, Stage, later};
 use crate::api::{ChatLine, EndReason, Event, Path};
 use crate::control::ControlMessage;
@@ -57,14 +57,11 @@ impl Session {
                     self.build_anew(now);
                 }
             }
-            Transport::Connected { interrupted: Some((since, restart)), .. } => {
-                if now >= *since + INTERRUPTED {
+            Transport::Connected { interrupted: Some(interruption), .. } => {
+                if interruption.is_over(now) {
                     self.end(now, EndReason::ConnectionLost);
-                } else if now >= *restart {
-                    *restart = later(now, RESTART);
-                    // The offer before this one may have been lost with the network.
-                    talk.negotiation.forget_offer();
-                    talk.restart_ice(&mut self.outputs);
+                } else if interruption.is_due(now) {
+                    self.mend(now);
                 }
             }
             Transport::Connected { interrupted: None, .. } => {}
@@ -86,7 +83,13 @@ impl Session {
                 match talk.open_offer(now, &envelope) {
                     Ok(Offered::Anew(sdp)) => self.turn_to_new_connection(now, PeerCommand::AcceptOffer(sdp)),
                     Ok(Offered::Same(sdp)) => match talk.negotiation.on_offer() {
-                        Verdict::Answer => self.output(Output::PeerDo(key, PeerCommand::AcceptOffer(sdp))),
+                        Verdict::Answer => {
+                            let sdp = self.fit(sdp);
+                            let Stage::Talking(talk) = &mut self.stage else { return };
+                            if let Some(command) = talk.take_offer(sdp) {
+                                self.output(Output::PeerDo(key, command));
+                            }
+                        }
                         Verdict::Ignore => tracing::debug!("both offered: ours stands"),
                     },
                     Err(why) => self.unread(now, why, "an offer that does not open"),
@@ -97,6 +100,8 @@ impl Session {
                 match talk.open_description(now, Kind::Answer, &envelope) {
                     Ok(sdp) => {
                         if talk.negotiation.on_answer() {
+                            talk.exchange.settled();
+                            let sdp = self.fit(sdp);
                             self.output(Output::PeerDo(key, PeerCommand::AcceptAnswer(sdp)));
                         }
                     }
@@ -104,9 +109,13 @@ impl Session {
                 }
             }
             ServerMessage::IceCandidate(envelope) => {
-                let key = talk.key;
-                match talk.open_candidate(&self.links, &envelope) {
-                    Ok(Some(json)) => self.output(Output::PeerDo(key, PeerCommand::AddCandidate(json))),
+                let mut ahead = false;
+                let opened = talk.open_candidate(&self.links, &envelope, &mut ahead);
+                if ahead {
+                    self.go_along(now);
+                }
+                match opened {
+                    Ok(Some(json)) => self.take_candidate(json),
                     Ok(None) => tracing::debug!("a candidate is not used"),
                     Err(why) => self.unread(now, why, "a candidate that does not open"),
                 }
@@ -116,9 +125,9 @@ impl Session {
                 self.output(Output::Send(link, ClientMessage::dismiss(peer_id)));
             }
             ServerMessage::Error { code, .. } => self.talk_error(now, &code),
+            ServerMessage::Resumed(_) => self.seat_resumed(now),
             ServerMessage::Opened(_)
             | ServerMessage::Joined(_)
-            | ServerMessage::Resumed(_)
             | ServerMessage::PeerJoined { .. }
             | ServerMessage::PeerLeft { .. }
             | ServerMessage::Unknown => {}
@@ -127,7 +136,7 @@ impl Session {
 
     /// Something sealed is not used. What does not open is the server's doing and changes nothing; what opens and is
     /// no description is the other side's, and there is no call with such an app.
-    fn unread(&mut self, now: Instant, why: Unread, what: &'static str) {
+    pub(super) fn unread(&mut self, now: Instant, why: Unread, what: &'static str) {
         match why {
             Unread::Foreign => self.patience.strange(what),
             Unread::Outdated => tracing::debug!("a message about a connection that was given up"),
@@ -142,9 +151,10 @@ impl Session {
     }
 
     fn talk_error(&mut self, now: Instant, code: &ErrorCode) {
-        let Stage::Talking(talk) = &self.stage else { return };
+        let Stage::Talking(talk) = &mut self.stage else { return };
         if talk.is_connected() {
-            // Media needs no server; only a change of network in mid-call would have needed this seat.
+            // Media needs no server; only a change of network in mid-call may need this seat.
+            talk.seated &= !matches!(code, ErrorCode::SeatGone | ErrorCode::Dismissed | ErrorCode::NotInRoom);
             return;
         }
         match code {
@@ -181,6 +191,9 @@ impl Session {
             PeerEvent::Connected { mine, theirs, path } => self.connected(now, &mine, &theirs, path),
             PeerEvent::IceConnected => self.ice_connected(now),
             PeerEvent::IceDisconnected | PeerEvent::IceFailed => self.interrupted(now),
+            PeerEvent::Uses(address) => talk.local = address,
+            PeerEvent::Staged(number, sdp) => self.staged(number, sdp),
+            PeerEvent::Nudged => self.go_along(now),
             PeerEvent::ControlOpen => {
                 talk.control_open = true;
                 self.say_hello();
@@ -197,6 +210,7 @@ impl Session {
             PeerEvent::Failed(error) if talk.is_connected() => {
                 tracing::debug!(error, "a step of the connection failed");
                 talk.negotiation.forget_offer();
+                self.exchange_over();
                 self.interrupted(now);
             }
             PeerEvent::Failed(error) if talk.packets_get_through() => {
@@ -204,8 +218,11 @@ impl Session {
                 self.failed_early(now);
             }
             PeerEvent::Offer(_) | PeerEvent::Answer(_) | PeerEvent::Candidate { .. } | PeerEvent::Failed(_) => {
+                let answered = matches!(event, PeerEvent::Answer(_));
                 if talk.attempt_event(&mut self.outputs, &self.links, event) {
                     self.no_connection(now);
+                } else if answered {
+                    self.exchange_over();
                 }
             }
         }
@@ -237,32 +254,11 @@ impl Session {
                 }
                 self.tell(Event::IceConnected);
             }
-            Transport::Connected { interrupted, .. } => {
-                if interrupted.take().is_some() {
-                    self.tell(Event::Reconnected);
-                }
-            }
+            Transport::Connected { .. } => self.mended(),
         }
     }
 
-    fn interrupted(&mut self, now: Instant) {
-        let Stage::Talking(talk) = &mut self.stage else { return };
-        if let Transport::Connected { interrupted, .. } = &mut talk.transport
-            && interrupted.is_none()
-        {
-            if talk.left {
-                self.end(now, EndReason::PeerHungUp);
-                return;
-            }
-            // The host begins; the newcomer a moment later, so that both seldom offer at once.
-            let wait = if talk.negotiation.is_polite() { RESTART / 2 } else { Duration::ZERO };
-            *interrupted = Some((now, later(now, wait)));
-            self.tell(Event::Reconnecting);
-            self.talk_timeout(now);
-        }
-    }
-
-    fn send_control(&mut self, message: &ControlMessage) {
+    pub(super) fn send_control(&mut self, message: &ControlMessage) {
         if let Stage::Talking(talk) = &self.stage
             && talk.control_open
         {
@@ -330,6 +326,8 @@ impl Session {
             ControlMessage::Bye => self.end(now, EndReason::PeerHungUp),
             ControlMessage::Ping { id } => self.send_control(&ControlMessage::Pong { id }),
             ControlMessage::Pong { id } => self.tell(Event::Pong(id)),
+            ControlMessage::Ahead { connection, sdp } => self.hold_ahead(now, connection, sdp),
+            ControlMessage::AheadHeld { generation } => talk.ahead.held_by_them(&generation),
             ControlMessage::Unknown => {}
         }
     }
@@ -343,6 +341,7 @@ impl Session {
         for text in unsent {
             self.send_control(&ControlMessage::Chat { text });
         }
+        self.agree_ahead();
     }
 
     pub(super) fn ping(&mut self, id: u64) {

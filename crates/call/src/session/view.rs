@@ -28,7 +28,7 @@ impl Session {
                     since: *since,
                     path: *path,
                     verification: verification.clone(),
-                    interrupted: interrupted.map(|(at, _)| at),
+                    interrupted: interrupted.map(|i| i.since),
                     chat: talk.chat.clone(),
                     figures: Figures::default(),
                 }),

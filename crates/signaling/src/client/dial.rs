@@ -55,10 +55,11 @@ impl Target {
         Ok(Self { uri, host, port, addresses: config.addresses.clone(), connector })
     }
 
-    /// Connects once.
-    pub(super) async fn dial(&self) -> Result<Socket, Trouble> {
+    /// Connects once; tells from which address of this machine.
+    pub(super) async fn dial(&self) -> Result<(Socket, Option<SocketAddr>), Trouble> {
         let tcp = self.connect().await?;
         let _ = tcp.set_nodelay(true);
+        let local = tcp.local_addr().ok();
         let config = WebSocketConfig::default()
             .read_buffer_size(16 * 1024)
             .write_buffer_size(0)
@@ -66,7 +67,7 @@ impl Target {
             .max_frame_size(Some(LONGEST_FROM_SERVER));
         let upgrade = client_async_tls_with_config(self.uri.clone(), tcp, Some(config), Some(self.connector.clone()));
         match timeout(STEP, upgrade).await {
-            Ok(Ok((socket, _))) => Ok(socket),
+            Ok(Ok((socket, _))) => Ok((socket, local)),
             Ok(Err(error)) => Err(Trouble::from_websocket(&error, &self.name())),
             Err(_) => Err(Trouble::TimedOut),
         }

@@ -11,9 +11,10 @@ use crate::message::{ClientMessage, MAX_MESSAGE, ServerMessage};
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 use task::{Command, Task};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 /// Messages that wait to be sent, above all while there is no connection.
@@ -89,6 +90,8 @@ pub struct Client {
     url: String,
     commands: mpsc::Sender<Command>,
     events: mpsc::Receiver<ClientEvent>,
+    /// The network seems to have changed.
+    hurry: Arc<Notify>,
     /// Dropping it tells the task to say good-bye.
     stop: Option<oneshot::Sender<()>>,
     task: Option<JoinHandle<()>>,
@@ -103,9 +106,9 @@ impl Client {
         let (commands, commands_in) = mpsc::channel(COMMANDS);
         let (events_out, events) = mpsc::channel(EVENTS);
         let (stop, stopped) = oneshot::channel();
-        let url = config.url.clone();
-        let task = tokio::spawn(Task::new(commands_in, events_out, stopped).run(config));
-        Self { url, commands, events, stop: Some(stop), task: Some(task) }
+        let (url, hurry) = (config.url.clone(), Arc::new(Notify::new()));
+        let task = tokio::spawn(Task::new(commands_in, events_out, stopped, hurry.clone()).run(config));
+        Self { url, commands, events, hurry, stop: Some(stop), task: Some(task) }
     }
 
     /// Sends a message, now or when the connection stands. Never waits.
@@ -114,13 +117,14 @@ impl Client {
         if text.len() > MAX_MESSAGE {
             return Err(SendError::TooLarge);
         }
-        self.command(Command::Send(message, text))
+        self.command(Command(message, text))
     }
 
-    /// Finds out within a few seconds whether the connection is still alive: for when the network seems to have changed.
+    /// To be called when the network seems to have changed. A connection from an address that this machine no longer has
+    /// is made anew at once; another one has two seconds to show that it lives; and where there is none, an attempt is
+    /// made now.
     pub fn probe(&self) {
-        // A full queue is being worked off, which probes as well.
-        let _ = self.command(Command::Probe);
+        self.hurry.notify_one();
     }
 
     /// The next event; `None` after [`ClientEvent::Failed`]. Can be dropped and called again without losing any.

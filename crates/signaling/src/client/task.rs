@@ -6,8 +6,10 @@ use super::{ClientConfig, ClientEvent, GOODBYE, Trouble};
 use crate::message::{ClientMessage, ErrorCode, MAX_MESSAGES_PER_SECOND, ServerMessage};
 use crate::relay::Budget;
 use futures_util::{SinkExt, StreamExt};
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::{sleep, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Message};
 use tracing::{debug, trace};
@@ -34,13 +36,8 @@ const HEARD: (u32, u32) = (2000, 500);
 /// So many bytes count as one message; ordinary ones are shorter.
 const BYTES_EACH: usize = 8 * 1024;
 
-/// What the handle asks for.
-pub(super) enum Command {
-    /// Send this; the text is the message as JSON.
-    Send(ClientMessage, String),
-    /// Look whether the connection lives.
-    Probe,
-}
+/// To be sent; the text is the message as JSON.
+pub(super) struct Command(pub ClientMessage, pub String);
 
 /// Why a connection is over.
 enum End {
@@ -54,6 +51,8 @@ pub(super) struct Task {
     commands: mpsc::Receiver<Command>,
     events: mpsc::Sender<ClientEvent>,
     stop: oneshot::Receiver<()>,
+    /// The network seems to have changed.
+    hurry: Arc<Notify>,
     standing: Standing,
     waits: u32,
 }
@@ -63,8 +62,9 @@ impl Task {
         commands: mpsc::Receiver<Command>,
         events: mpsc::Sender<ClientEvent>,
         stop: oneshot::Receiver<()>,
+        hurry: Arc<Notify>,
     ) -> Self {
-        Self { commands, events, stop, standing: Standing::default(), waits: 0 }
+        Self { commands, events, stop, hurry, standing: Standing::default(), waits: 0 }
     }
 
     /// Runs until the handle is dropped, or the configuration turns out to be unusable.
@@ -80,13 +80,18 @@ impl Task {
         loop {
             let dialled = tokio::select! {
                 dialled = target.dial() => dialled,
+                // What was begun on the network of before may hang for long, and on this one it is quick.
+                () = self.hurry.notified() => {
+                    self.waits = 0;
+                    continue;
+                }
                 _ = &mut self.stop => return,
             };
             let why = match dialled {
                 Err(trouble) => trouble,
-                Ok(socket) => {
+                Ok((socket, local)) => {
                     let since = Instant::now();
-                    let mut link = Link::new(socket, target.name());
+                    let mut link = Link::new(socket, target.name(), local);
                     match self.talk(&mut link).await {
                         End::Stopped => return self.say_goodbye(link).await,
                         End::Broken(trouble) => {
@@ -105,6 +110,7 @@ impl Task {
             }
             tokio::select! {
                 () = sleep(retry_in) => {}
+                () = self.hurry.notified() => self.waits = 0,
                 _ = &mut self.stop => return,
             }
         }
@@ -135,15 +141,15 @@ impl Task {
                         return end;
                     }
                 }
-                Some(command) = next_command(&mut self.commands, budget) => {
-                    let sent = match command {
-                        Command::Probe => link.ping(PROBE_WITHIN).await,
-                        Command::Send(message, text) => {
-                            self.standing.sending(&message, &text);
-                            link.send(text).await
-                        }
-                    };
-                    if let Err(trouble) = sent {
+                () = self.hurry.notified() => {
+                    if let Err(trouble) = link.probe().await {
+                        self.waits = 0;
+                        return End::Broken(trouble);
+                    }
+                }
+                Some(Command(message, text)) = next_command(&mut self.commands, budget) => {
+                    self.standing.sending(&message, &text);
+                    if let Err(trouble) = link.send(text).await {
                         return End::Broken(trouble);
                     }
                 }
@@ -166,6 +172,11 @@ impl Task {
                 biased;
                 _ = &mut self.stop => return Err(End::Stopped),
                 () = sleep_until(deadline.into()) => return Err(End::Broken(Trouble::TimedOut)),
+                () = self.hurry.notified() => {
+                    self.waits = 0;
+                    link.probe().await.map_err(End::Broken)?;
+                    continue;
+                }
                 message = link.receive() => message.map_err(End::Broken)?,
             };
             let Some(message) = message else { continue };
@@ -200,7 +211,7 @@ impl Task {
     /// Sends what still waits, leaves the room, closes the connection; all within a bounded time.
     async fn say_goodbye(mut self, mut link: Link) {
         let goodbye = async {
-            while let Ok(Command::Send(message, text)) = self.commands.try_recv() {
+            while let Ok(Command(message, text)) = self.commands.try_recv() {
                 self.standing.sending(&message, &text);
                 link.send(text).await?;
             }
@@ -247,6 +258,8 @@ fn wait(failed: u32) -> Duration {
 struct Link {
     socket: Socket,
     host: String,
+    /// Where it leads from.
+    local: Option<SocketAddr>,
     /// Ours, a little below what the server allows.
     budget: Budget,
     /// What we hear.
@@ -257,10 +270,10 @@ struct Link {
 }
 
 impl Link {
-    fn new(socket: Socket, host: String) -> Self {
+    fn new(socket: Socket, host: String, local: Option<SocketAddr>) -> Self {
         let (now, most) = (Instant::now(), MAX_MESSAGES_PER_SECOND * 9 / 10);
         let heard = Budget::new(now, HEARD.0, HEARD.1);
-        Self { socket, host, budget: Budget::new(now, most, most), heard, spoke: now, dead_at: None }
+        Self { socket, host, local, budget: Budget::new(now, most, most), heard, spoke: now, dead_at: None }
     }
 
     /// When [`Link::tick`] is due.
@@ -275,6 +288,15 @@ impl Link {
             Some(_) => Ok(()),
             None => self.ping(PONG_WITHIN).await,
         }
+    }
+
+    /// The network seems to have changed: dead at once where the address is gone that this connection leads from, since
+    /// nothing would ever say so; else soon, unless an answer comes.
+    async fn probe(&mut self) -> Result<(), Trouble> {
+        if self.local.is_some_and(|local| !exists(local)) {
+            return Err(Trouble::Silent);
+        }
+        self.ping(PROBE_WITHIN).await
     }
 
     async fn ping(&mut self, within: Duration) -> Result<(), Trouble> {
@@ -328,6 +350,11 @@ impl Link {
             while let Some(Ok(_)) = self.socket.next().await {}
         }
     }
+}
+
+/// Whether an address is one of this machine's: only those can be bound.
+fn exists(local: SocketAddr) -> bool {
+    UdpSocket::bind(SocketAddr::new(local.ip(), 0)).is_ok()
 }
 
 /// What a server said on closing, for reading.

@@ -135,7 +135,11 @@ impl Lone {
                         _ => continue,
                     }
                 }
-                Output::Serve { .. } | Output::Release { .. } | Output::MediaStart(_) | Output::MediaStop => continue,
+                Output::Serve { .. }
+                | Output::Release { .. }
+                | Output::Probe(_)
+                | Output::MediaStart(_)
+                | Output::MediaStop => continue,
             };
             self.session.handle(self.now, event);
         }

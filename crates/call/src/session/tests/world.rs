@@ -268,7 +268,7 @@ impl World {
 
     fn carry_out(&mut self, i: usize, output: Output) {
         match output {
-            Output::LookUp(_) => {}
+            Output::LookUp(_) | Output::Probe(_) => {}
             Output::Serve { look, .. } => {
                 if let Some(relay) = self.people[i].own {
                     self.add_link(i, relay, LinkKind::Own { addresses: Vec::new() });
@@ -354,7 +354,7 @@ impl World {
                 peer.remote = fingerprint_of(&remote);
                 peer.answered = true;
             }
-            PeerCommand::AddCandidate(_) => {}
+            PeerCommand::AddCandidate(_) | PeerCommand::Stage(_) | PeerCommand::Switch(_) => {}
             PeerCommand::SendControl(text) => {
                 if peer.connected {
                     self.deliver_control(i, &text);
