@@ -7,22 +7,23 @@
 //! message.
 
 mod measure;
-mod process;
-mod side;
+mod resources;
+#[path = "../shared/mod.rs"]
+mod shared;
 mod stages;
 
 use anyhow::{Context, bail};
 use clap::Parser;
-use measure::percentile;
-use process::Resources;
+use measure::{Ear, Eye};
+use resources::Resources;
 use serde_json::{Value, json};
-use side::Side;
+use shared::side::{Side, meet};
+use shared::{log_to_stderr, percentile, process, serve};
 use stages::Stages;
-use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
-use visavis_call::{Command, Event};
+use visavis_call::Options;
+use visavis_capture::{CameraSpec, Content, MicrophoneSpec, SpeakerSpec};
 use visavis_media::Size;
-use visavis_server::ServerConfig;
 use visavis_signaling::RoomCode;
 
 /// Buffers and caches have their size after this time; what grows later, grows for ever.
@@ -53,49 +54,46 @@ struct Cli {
     psnr_every: u64,
 }
 
-/// A signaling server on a free port of this machine.
-fn serve(runtime: &tokio::runtime::Runtime) -> anyhow::Result<String> {
-    let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0"))?;
-    let url = format!("ws://{}", listener.local_addr()?);
-    runtime.spawn(visavis_server::run(listener, ServerConfig::default(), std::future::pending()));
-    Ok(url)
+/// A peer and those who watch what it receives.
+struct Watched {
+    side: Side,
+    eye: Eye,
+    ear: Ear,
+}
+
+impl Watched {
+    /// Starts one. What it sends goes through `outgoing`, what it receives is matched in `incoming`.
+    fn start(url: &str, cli: &Cli, outgoing: &Stages, incoming: &Stages) -> anyhow::Result<Self> {
+        let (eye, ear) = (Eye::new(cli.size, cli.psnr_every), Ear::new());
+        let side = Side::start(Options {
+            camera: CameraSpec::Pattern(Content::Cam),
+            microphone: MicrophoneSpec::Tone,
+            speaker: SpeakerSpec::None,
+            size: cli.size,
+            fps: cli.fps,
+            on_picture: Some(eye.tap(incoming.clone())),
+            on_sent: cli.stages.then(|| outgoing.tap()),
+            on_sound: Some(ear.tap()),
+            ..Side::options(url)
+        })?;
+        Ok(Self { side, eye, ear })
+    }
 }
 
 fn main() -> anyhow::Result<()> {
     let cli = Cli::parse();
-    tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_env_filter(
-            tracing_subscriber::EnvFilter::try_from_default_env()
-                .unwrap_or_else(|_| visavis_call::DEFAULT_LOG_FILTER.into()),
-        )
-        .init();
+    log_to_stderr();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-    let url = serve(&runtime)?;
+    let url = format!("ws://{}", serve(&runtime)?);
     let code = RoomCode::random();
 
     let (from_a, from_b) = (Stages::default(), Stages::default());
-    let mut a = Side::start(&url, &cli, &from_a, &from_b)?;
-    let mut b = Side::start(&url, &cli, &from_b, &from_a)?;
-    for side in [&mut a, &mut b] {
-        side.wait_for("reached the server", |e| matches!(e, Event::ServerConnected(_)))?;
-        // As an app does while the code is being typed.
-        let invitation = visavis_signaling::Invitation { code: code.clone(), server: None };
-        side.endpoint.send(Command::Prepare(invitation));
+    let mut a = Watched::start(&url, &cli, &from_a, &from_b)?;
+    let mut b = Watched::start(&url, &cli, &from_b, &from_a)?;
+    for watched in [&mut a, &mut b] {
+        watched.side.prepare(&code)?;
     }
-    a.endpoint.send(Command::Start(Some(code.clone())));
-    a.wait_for("opened the room", |e| matches!(e, Event::Joined { .. }))?;
-
-    let joined = Instant::now();
-    b.endpoint.send(Command::Meet(code));
-    b.wait_for("connected", |e| matches!(e, Event::Connected { .. }))?;
-    if b.first_frame.is_none() {
-        b.wait_for("showed a picture", |e| matches!(e, Event::FirstFrame))?;
-    }
-    if a.connected.is_none() {
-        a.wait_for("connected", |e| matches!(e, Event::Connected { .. }))?;
-    }
+    let joined = meet(&mut a.side, &mut b.side, &code)?;
 
     let (begun, cpu) = (Instant::now(), process::cpu_seconds().context("process times")?);
     a.eye.begin();
@@ -104,13 +102,14 @@ fn main() -> anyhow::Result<()> {
     let mut early = None;
     let step = Duration::from_secs_f64(cli.seconds / f64::from(PINGS));
     for i in 1..=PINGS {
-        a.ping();
-        b.ping();
+        a.side.ping();
+        b.side.ping();
         let next = begun + step * i;
-        while Instant::now() < next && a.ended.is_none() && b.ended.is_none() {
-            let _ = a.wake.recv_timeout(next.saturating_duration_since(Instant::now()).min(Duration::from_millis(50)));
-            a.take_events(|_| false);
-            b.take_events(|_| false);
+        while Instant::now() < next && a.side.ended.is_none() && b.side.ended.is_none() {
+            let _ =
+                a.side.wake.recv_timeout(next.saturating_duration_since(Instant::now()).min(Duration::from_millis(50)));
+            a.side.take_events(|_| false);
+            b.side.take_events(|_| false);
             if early.is_none() && Instant::now() >= settled {
                 early = Some(Resources::now()?);
             }
@@ -120,7 +119,7 @@ fn main() -> anyhow::Result<()> {
     let elapsed = begun.elapsed().as_secs_f64();
     let used = process::cpu_seconds().context("process times")? - cpu;
     let rss_mb = process::peak_rss_mb().context("process memory")?;
-    for side in [&a, &b] {
+    for side in [&a.side, &b.side] {
         if let Some(reason) = &side.ended {
             bail!("the call ended early: {reason}");
         }
@@ -128,12 +127,12 @@ fn main() -> anyhow::Result<()> {
 
     let counted_apart = (a.eye.comparing() + b.eye.comparing()) / elapsed;
     let pattern = process::pattern_cost(cli.size) * 2.0 * f64::from(cli.fps);
-    let round_trips: Vec<f64> = a.round_trips.iter().chain(&b.round_trips).copied().collect();
+    let round_trips: Vec<f64> = a.side.round_trips.iter().chain(&b.side.round_trips).copied().collect();
     let (to_b, to_a) = (direction(&a, &b, elapsed), direction(&b, &a, elapsed));
     let since = |at: Option<Instant>| at.map(|at| (at - joined).as_secs_f64() * 1000.0);
     let mut result = json!({
-        "join_to_connected_ms": since(b.connected),
-        "join_to_first_frame_ms": since(b.first_frame),
+        "join_to_connected_ms": since(b.side.connected),
+        "join_to_first_frame_ms": since(b.side.first_frame),
         "a_to_b": to_b,
         "b_to_a": to_a,
         "data": {"round_trip_ms": percentile(&round_trips, 0.5)},
@@ -146,10 +145,10 @@ fn main() -> anyhow::Result<()> {
         result["a_to_b"]["stages_ms"] = from_a.result();
         result["b_to_a"]["stages_ms"] = from_b.result();
         result["setup_ms"] = json!({
-            "peer_joined": since(b.peer_joined),
-            "ice": since(b.ice),
-            "dtls": since(b.connected),
-            "first_frame": since(b.first_frame),
+            "peer_joined": since(b.side.peer_joined),
+            "ice": since(b.side.ice),
+            "dtls": since(b.side.connected),
+            "first_frame": since(b.side.first_frame),
         });
     }
     if cli.json {
@@ -166,8 +165,8 @@ fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-fn direction(from: &Side, to: &Side, seconds: f64) -> Value {
-    let (sent, received) = (from.stats.as_ref(), to.stats.as_ref());
+fn direction(from: &Watched, to: &Watched, seconds: f64) -> Value {
+    let (sent, received) = (from.side.statistics.last(), to.side.statistics.last());
     let audio = received.map(|s| &s.inbound_audio);
     let concealed = audio.map(|a| 100.0 * a.concealed_samples as f64 / a.total_samples_received.max(1) as f64);
     json!({

@@ -1,6 +1,7 @@
 //! What an observer sees and hears of the other side: latency by the clock strip, sound delay by the tone bursts,
 //! likeness to the very picture that was captured.
 
+use crate::shared::percentile;
 use crate::stages::Stages;
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,13 +15,6 @@ use visavis_media::{AudioFrame, SAMPLE_RATE, Size, strip};
 const BURST: f32 = 0.04;
 /// Samples of quiet that must come before a burst: half a second.
 const QUIET: u32 = SAMPLE_RATE / 2;
-
-/// Value below which a share of the values lies; `None` of nothing.
-pub(crate) fn percentile(values: &[f64], share: f64) -> Option<f64> {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    sorted.get(((sorted.len().saturating_sub(1)) as f64 * share).round() as usize).copied()
-}
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)

@@ -1,6 +1,6 @@
 //! Where the time goes: one picture's stages, from capture to the display slot, matched by its RTP timestamp.
 
-use crate::measure::percentile;
+use crate::shared::percentile;
 use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -1,70 +1,58 @@
 //! One of the two peers, and what it noticed.
 
-use crate::Cli;
-use crate::measure::{Ear, Eye};
-use crate::stages::Stages;
 use anyhow::bail;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 use visavis_call::{Command, EndReason, Endpoint, Event, LocalNetwork, Options, StatsSnapshot};
-use visavis_capture::{CameraSpec, Content, MicrophoneSpec, SpeakerSpec};
+use visavis_signaling::{Invitation, RoomCode};
 
-/// Two peers on one machine find each other within this time, or something is broken.
-const SETUP: Duration = Duration::from_secs(15);
+/// Two peers find each other within this time, over the worst of links too, or something is broken.
+const SETUP: Duration = Duration::from_secs(40);
 
 /// A whole peer.
 pub(crate) struct Side {
     pub(crate) endpoint: Endpoint,
     pub(crate) wake: Receiver<()>,
-    pub(crate) eye: Eye,
-    pub(crate) ear: Ear,
     pub(crate) peer_joined: Option<Instant>,
     pub(crate) ice: Option<Instant>,
     pub(crate) connected: Option<Instant>,
     pub(crate) first_frame: Option<Instant>,
     pings: Vec<Option<Instant>>,
     pub(crate) round_trips: Vec<f64>,
-    /// The newest.
-    pub(crate) stats: Option<StatsSnapshot>,
+    /// One for each second, all of them.
+    pub(crate) statistics: Vec<StatsSnapshot>,
     pub(crate) ended: Option<EndReason>,
 }
 
 impl Side {
-    /// Starts one. What it sends goes through `outgoing`, what it receives is matched in `incoming`.
-    pub(crate) fn start(url: &str, cli: &Cli, outgoing: &Stages, incoming: &Stages) -> anyhow::Result<Self> {
-        let (eye, ear) = (Eye::new(cli.size, cli.psnr_every), Ear::new());
-        let (out, wake) = sync_channel(1);
-        let options = Options {
+    /// What a peer needs to know to meet another one through this signaling server and nothing but loopback.
+    pub(crate) fn options(url: &str) -> Options {
+        Options {
             servers: vec![url.to_owned()],
             ice_servers: Vec::new(),
             bind: vec![([127, 0, 0, 1], 0).into()],
             local_network: LocalNetwork::Off,
-            camera: CameraSpec::Pattern(Content::Cam),
-            microphone: MicrophoneSpec::Tone,
-            speaker: SpeakerSpec::None,
-            size: cli.size,
-            fps: cli.fps,
             dtx: false,
-            on_picture: Some(eye.tap(incoming.clone())),
-            on_sent: cli.stages.then(|| outgoing.tap()),
-            on_sound: Some(ear.tap()),
             ..Options::default()
-        };
+        }
+    }
+
+    /// Starts one.
+    pub(crate) fn start(options: Options) -> anyhow::Result<Self> {
+        let (out, wake) = sync_channel(1);
         let endpoint = Endpoint::start(options, move || {
             let _ = out.try_send(());
         })?;
         Ok(Self {
             endpoint,
             wake,
-            eye,
-            ear,
             peer_joined: None,
             ice: None,
             connected: None,
             first_frame: None,
             pings: Vec::new(),
             round_trips: Vec::new(),
-            stats: None,
+            statistics: Vec::new(),
             ended: None,
         })
     }
@@ -79,8 +67,12 @@ impl Side {
                     self.ice.get_or_insert(timed.at);
                 }
                 Event::PeerJoined => self.peer_joined = Some(timed.at),
-                Event::Connected { .. } => self.connected = Some(timed.at),
-                Event::FirstFrame => self.first_frame = Some(timed.at),
+                Event::Connected { .. } => {
+                    self.connected.get_or_insert(timed.at);
+                }
+                Event::FirstFrame => {
+                    self.first_frame.get_or_insert(timed.at);
+                }
                 Event::Pong(id) => {
                     if let Some(sent) = self.pings.get_mut(id as usize).and_then(Option::take) {
                         self.round_trips.push((timed.at - sent).as_secs_f64() * 1000.0);
@@ -90,7 +82,7 @@ impl Side {
                 _ => {}
             }
         }
-        self.stats = self.endpoint.statistics().pop().or(self.stats.take());
+        self.statistics.extend(self.endpoint.statistics());
         found
     }
 
@@ -112,10 +104,40 @@ impl Side {
         Ok(())
     }
 
+    /// Has the server and what a call needs ready, as an app does while the code is being typed.
+    ///
+    /// # Errors
+    /// Where the server is not reached.
+    pub(crate) fn prepare(&mut self, code: &RoomCode) -> anyhow::Result<()> {
+        self.wait_for("reached the server", |e| matches!(e, Event::ServerConnected(_)))?;
+        self.endpoint.send(Command::Prepare(Invitation { code: code.clone(), server: None }));
+        Ok(())
+    }
+
     /// Sends a number to the other side and back.
     pub(crate) fn ping(&mut self) {
         let id = self.pings.len() as u64;
         self.pings.push(Some(Instant::now()));
         self.endpoint.send(Command::Ping(id));
     }
+}
+
+/// Has two prepared peers meet, `a` being the one who waits there, until both are connected and `b` sees a picture;
+/// gives the moment at which `b` was told to join.
+///
+/// # Errors
+/// Where that does not come about in time.
+pub(crate) fn meet(a: &mut Side, b: &mut Side, code: &RoomCode) -> anyhow::Result<Instant> {
+    a.endpoint.send(Command::Start(Some(code.clone())));
+    a.wait_for("opened the room", |e| matches!(e, Event::Joined { .. }))?;
+    let joined = Instant::now();
+    b.endpoint.send(Command::Meet(code.clone()));
+    b.wait_for("connected", |e| matches!(e, Event::Connected { .. }))?;
+    if b.first_frame.is_none() {
+        b.wait_for("showed a picture", |e| matches!(e, Event::FirstFrame))?;
+    }
+    if a.connected.is_none() {
+        a.wait_for("connected", |e| matches!(e, Event::Connected { .. }))?;
+    }
+    Ok(joined)
 }

@@ -1,7 +1,6 @@
 //! What this process used, from Linux's `/proc`.
 
 use anyhow::Context;
-use serde_json::{Value, json};
 use std::time::Instant;
 use visavis_capture::Content;
 use visavis_capture::pattern::Pattern;
@@ -17,7 +16,10 @@ pub(crate) fn cpu_seconds() -> anyhow::Result<f64> {
 }
 
 /// A line of `/proc/self/status`, its number.
-fn status(name: &'static str) -> anyhow::Result<f64> {
+///
+/// # Errors
+/// Where there is no such line.
+pub(crate) fn status(name: &'static str) -> anyhow::Result<f64> {
     let status = std::fs::read_to_string("/proc/self/status").context("/proc/self/status")?;
     let line = status.lines().find_map(|l| l.strip_prefix(name)?.strip_prefix(':')).context(name)?;
     line.trim().trim_end_matches(" kB").parse().context(name)
@@ -26,25 +28,6 @@ fn status(name: &'static str) -> anyhow::Result<f64> {
 /// Most memory that was resident, in MB.
 pub(crate) fn peak_rss_mb() -> anyhow::Result<f64> {
     Ok(status("VmHWM")? / 1000.0)
-}
-
-/// What a process that leaks has more and more of.
-pub(crate) struct Resources {
-    rss_mb: f64,
-    threads: f64,
-    fds: usize,
-}
-
-impl Resources {
-    /// As of now.
-    pub(crate) fn now() -> anyhow::Result<Self> {
-        let fds = std::fs::read_dir("/proc/self/fd").context("/proc/self/fd")?.count();
-        Ok(Self { rss_mb: status("VmRSS")? / 1000.0, threads: status("Threads")?, fds })
-    }
-
-    pub(crate) fn json(&self) -> Value {
-        json!({"rss_mb": self.rss_mb, "threads": self.threads as u64, "fds": self.fds})
-    }
 }
 
 /// Seconds that drawing one picture of the pattern takes: a camera's work, not a call's.
