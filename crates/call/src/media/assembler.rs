@@ -209,7 +209,7 @@ impl FrameAssembler {
         let last_packet = picture.values().map(|p| p.arrival).max()?;
         let depacketizer = self.depacketizer.get_or_insert_with(Depacketizer::new);
         depacketizer.reset();
-        for packet in picture.values().filter(|p| !p.payload.is_empty()) {
+        for packet in picture.values().filter(|p| !is_padding(&p.payload)) {
             if let Err(error) = depacketizer.push(&packet.payload) {
                 tracing::debug!(%error, "broken picture");
                 self.give_up();
@@ -227,6 +227,11 @@ impl FrameAssembler {
             }
         }
     }
+}
+
+/// What probes are made of: RTP padding alone, or filler data (NAL unit type 12).
+fn is_padding(payload: &[u8]) -> bool {
+    payload.first().is_none_or(|first| first & 0x1f == 12)
 }
 
 enum Extent {
@@ -284,6 +289,27 @@ mod tests {
         }
         assert_eq!(seen, [0, 1, 2, 3, 4]);
         assert_eq!((a.lost(), a.keyframe_wanted()), (0, false));
+    }
+
+    #[test]
+    fn filler_between_pictures_is_passed_over_and_delays_nothing() {
+        let (now, mut a, mut seen, mut moved) = (Instant::now(), FrameAssembler::new(), Vec::new(), 0);
+        for p in stream(&FRAMES, 65_533, now) {
+            let (sequence, ticks) = (p.sequence.wrapping_add(moved), p.ticks);
+            let complete = p.marker;
+            a.push(VideoPacket { sequence, ..p });
+            seen.extend(drain(&mut a, now));
+            if complete {
+                assert_eq!(seen.last(), Some(&(ticks.0 / 3000)), "the picture is there before its filler");
+                for i in 1..=4 {
+                    let (sequence, payload) = (sequence.wrapping_add(i), Bytes::from_static(&[12, 0xff, 0x80]));
+                    a.push(VideoPacket { sequence, ticks, marker: i == 4, payload, arrival: now });
+                }
+                moved += 4;
+            }
+        }
+        assert_eq!(seen, [0, 1, 2, 3, 4]);
+        assert_eq!((a.lost(), a.keyframe_wanted(), a.poll_timeout()), (0, false, None));
     }
 
     #[test]

@@ -7,13 +7,20 @@ use super::nack::{NackGenerator, NackResponder};
 use super::reports::{CaptureClocks, SenderReports};
 use super::sound_watch::SoundWatch;
 use super::tap::{Feedback, FeedbackTap};
-use crate::rate::{AudioFirstPacer, Estimator, SharedRepair, SharedRoundTrip, SharedSoundPlan, SharedTarget};
+use crate::rate::{AudioFirstPacer, Estimator, Padder, SharedRepair, SharedRoundTrip, SharedSoundPlan, SharedTarget};
+use rtc::interceptor::TwccReceiverBuilder;
+use std::time::Duration;
 use tokio::sync::mpsc;
 use visavis_media::time::WallClock;
 use webrtc::error::Error;
 use webrtc::peer_connection::{
     CongestionFeedback, MediaEngine, Registry, Slot, configure_congestion_control, configure_rtcp_reports,
 };
+
+/// Probes are put in where nothing has looked at the numbers of packets that leave: above history and repair.
+const PADDER: Slot = Slot::Custom(5_500);
+/// The other side's estimator hears of arrivals this often; the crate's 100 ms would let a queue grow twice as long.
+const FEEDBACK: Duration = Duration::from_millis(50);
 
 /// What the interceptors share with the rest of a call.
 #[derive(Clone)]
@@ -46,6 +53,8 @@ pub(crate) fn registry(
     Ok(registry
         .with(Slot::from(600), SoundWatch::new(target.clone(), sound))
         .with(Slot::Pacer, AudioFirstPacer::new(target.clone()))
+        .with(PADDER, Padder::new(target.clone()))
+        .with(Slot::TwccReceiver, TwccReceiverBuilder::new().with_interval(FEEDBACK).build())
         .with(Slot::NackResponder, NackResponder::new(round_trip.clone(), target, repair))
         .with(Slot::NackGenerator, NackGenerator::new(round_trip))
         .with(Slot::SenderReport, SenderReports::new(clocks, wall)))

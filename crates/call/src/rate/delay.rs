@@ -8,37 +8,59 @@ const RATE_WINDOW: Duration = Duration::from_millis(500);
 /// How long a least delay is remembered: long enough for a queue to have been empty once, short enough for a change of
 /// route and for clocks that drift.
 const BASE_WINDOW: Duration = Duration::from_secs(30);
+/// The least wait within this time is the queue's length: jitter is in the others.
+const RECENT: Duration = Duration::from_millis(200);
 /// Bound of what is kept of arrivals: 500 ms at 50 Mb/s.
 const MAX_ARRIVALS: usize = 4096;
+/// A transit that differs this much from the one before is a clock that jumped, or nonsense.
+const JUMP_S: f64 = 10.0;
+/// Share of the newest change in what is taken for the path's jitter.
+const JITTER_PACE: f64 = 0.05;
+/// More is no jitter.
+const MOST_JITTER_S: f64 = 0.1;
 
-/// The rate at which packets arrived lately.
+/// The rate at which packets arrived (or left) lately.
 #[derive(Debug, Default)]
-pub(super) struct AcknowledgedRate {
-    arrivals: VecDeque<(Duration, usize)>,
+pub(super) struct PacketRate {
+    passed: VecDeque<(Duration, usize)>,
 }
 
-impl AcknowledgedRate {
-    /// A packet of `size` bytes arrived at `at`, by the receiver's clock.
+impl PacketRate {
+    /// A packet of `size` bytes passed at `at`, by whichever clock.
     pub(super) fn add(&mut self, at: Duration, size: usize) {
         // A clock that jumped, or a report of long ago, begins a new measurement.
-        if self.arrivals.back().is_some_and(|(last, _)| at + RATE_WINDOW < *last || at > *last + 4 * RATE_WINDOW) {
-            self.arrivals.clear();
+        let jumped =
+            |last: Duration| at.saturating_add(RATE_WINDOW) < last || at > last.saturating_add(4 * RATE_WINDOW);
+        if self.passed.back().is_some_and(|(last, _)| jumped(*last)) {
+            self.passed.clear();
         }
-        self.arrivals.push_back((at, size));
-        while self.arrivals.len() > MAX_ARRIVALS
-            || self.arrivals.front().is_some_and(|(first, _)| *first + RATE_WINDOW < at)
+        self.passed.push_back((at, size));
+        while self.passed.len() > MAX_ARRIVALS
+            || self.passed.front().is_some_and(|(first, _)| first.saturating_add(RATE_WINDOW) < at)
         {
-            self.arrivals.pop_front();
+            self.passed.pop_front();
         }
     }
 
-    /// `None` until a tenth of a second has been seen.
+    /// Over half a second. `None` until a tenth of a second has been seen.
     pub(super) fn bits_per_second(&self) -> Option<f64> {
-        let (first, first_size) = self.arrivals.front()?;
-        let (last, _) = self.arrivals.back()?;
-        let span = last.checked_sub(*first)?;
-        let bytes: usize = self.arrivals.iter().map(|(_, size)| size).fold(0, |sum: usize, s| sum.saturating_add(*s));
-        (span >= RATE_WINDOW / 5).then(|| bytes.saturating_sub(*first_size) as f64 * 8.0 / span.as_secs_f64())
+        self.over(RATE_WINDOW).filter(|_| self.span() >= RATE_WINDOW / 5)
+    }
+
+    /// Over the newest `window`: what a path carries while a queue stands at it.
+    pub(super) fn over(&self, window: Duration) -> Option<f64> {
+        let (last, _) = self.passed.back()?;
+        let from = last.saturating_sub(window);
+        let mut within = self.passed.iter().skip_while(|(at, _)| *at < from);
+        let (first, _) = within.next()?;
+        let span = last.checked_sub(*first)?.as_secs_f64();
+        let bytes = within.fold(0usize, |sum, (_, size)| sum.saturating_add(*size));
+        (span >= 0.02).then(|| bytes as f64 * 8.0 / span)
+    }
+
+    fn span(&self) -> Duration {
+        let ends = self.passed.front().zip(self.passed.back());
+        ends.map_or(Duration::ZERO, |(first, last)| last.0.saturating_sub(first.0))
     }
 }
 
@@ -48,8 +70,13 @@ pub(super) struct StandingQueue {
     origin: Option<Instant>,
     /// Least transit of each second, in seconds; the two clocks' difference is in it and cancels out.
     base: VecDeque<(Instant, f64)>,
-    /// Least transit of the newest batch.
+    /// Least transit of each feedback message of the last [`RECENT`].
+    batches: VecDeque<(Instant, f64)>,
     newest: Option<f64>,
+    /// How much those differ when no queue grows or shrinks.
+    jitter: f64,
+    last: [f64; 2],
+    seen: u32,
 }
 
 impl StandingQueue {
@@ -66,6 +93,11 @@ impl StandingQueue {
             None => -origin.duration_since(departure).as_secs_f64(),
         };
         let transit = arrival.as_secs_f64() - left;
+        if self.base.back().is_some_and(|(_, base)| (base - transit).abs() > JUMP_S) {
+            self.base.clear();
+            self.batches.clear();
+            (self.newest, self.seen) = (None, 0);
+        }
         self.newest = Some(self.newest.map_or(transit, |n| n.min(transit)));
         match self.base.back_mut() {
             Some((since, least)) if now.saturating_duration_since(*since) < Duration::from_secs(1) => {
@@ -78,17 +110,51 @@ impl StandingQueue {
         }
     }
 
+    /// The feedback message is complete.
+    pub(super) fn end_batch(&mut self, now: Instant) {
+        let Some(newest) = self.newest else { return };
+        self.batches.push_back((now, newest));
+        while self.batches.len() > 64
+            || self.batches.front().is_some_and(|(at, _)| now.saturating_duration_since(*at) > RECENT)
+        {
+            self.batches.pop_front();
+        }
+        // Second differences: a queue that grows evenly is no jitter.
+        if self.seen >= 2 {
+            let bend = (newest - 2.0 * self.last[1] + self.last[0]).abs() / 2.0;
+            self.jitter += JITTER_PACE * (bend.min(MOST_JITTER_S) - self.jitter);
+        }
+        (self.last, self.seen) = ([self.last[1], newest], self.seen.saturating_add(1));
+    }
+
+    fn above_base(&self, transit: f64) -> Duration {
+        if !transit.is_finite() {
+            return Duration::ZERO;
+        }
+        let base = self.base.iter().map(|(_, least)| *least).fold(f64::INFINITY, f64::min);
+        Duration::try_from_secs_f64((transit - base).clamp(0.0, 60.0)).unwrap_or_default()
+    }
+
     /// The newest delay is the least that this path has now.
     pub(super) fn rebase(&mut self) {
-        let newest = self.newest.zip(self.base.back()).map(|(newest, (since, _))| (*since, newest));
-        self.base = newest.into_iter().collect();
+        let least = self.batches.iter().map(|(_, least)| *least).fold(f64::INFINITY, f64::min);
+        let since = self.base.back().map(|(since, _)| *since);
+        self.base = since.filter(|_| least.is_finite()).map(|since| (since, least)).into_iter().collect();
+    }
+
+    /// What even the quickest packet of the last [`RECENT`] waited.
+    pub(super) fn length(&self) -> Duration {
+        self.above_base(self.batches.iter().map(|(_, least)| *least).fold(f64::INFINITY, f64::min))
     }
 
     /// What even the quickest packet of the newest feedback waited.
-    pub(super) fn length(&self) -> Duration {
-        let base = self.base.iter().map(|(_, least)| *least).fold(f64::INFINITY, f64::min);
-        let excess = self.newest.map_or(0.0, |n| n - base);
-        Duration::try_from_secs_f64(excess.clamp(0.0, 60.0)).unwrap_or_default()
+    pub(super) fn newest(&self) -> Duration {
+        self.newest.map_or(Duration::ZERO, |newest| self.above_base(newest))
+    }
+
+    /// By how much the quickest packets of feedback messages usually differ.
+    pub(super) fn jitter(&self) -> Duration {
+        Duration::from_secs_f64(self.jitter.clamp(0.0, MOST_JITTER_S))
     }
 }
 
@@ -98,12 +164,13 @@ mod tests {
 
     #[test]
     fn the_rate_is_that_of_the_arrivals() {
-        let mut rate = AcknowledgedRate::default();
+        let mut rate = PacketRate::default();
         assert_eq!(rate.bits_per_second(), None);
         for i in 0..100u64 {
-            rate.add(Duration::from_secs(5) + Duration::from_millis(10 * i), 1250);
+            rate.add(Duration::from_secs(5) + Duration::from_millis(10 * i), if i < 80 { 1250 } else { 250 });
         }
-        assert!((rate.bits_per_second().expect("measured") - 1e6).abs() < 1.0);
+        assert!((rate.over(Duration::from_millis(150)).expect("measured") - 2e5).abs() < 1.0);
+        assert!(rate.bits_per_second().is_some_and(|r| (6e5..7e5).contains(&r)), "{:?}", rate.bits_per_second());
     }
 
     #[test]
@@ -114,9 +181,26 @@ mod tests {
             queue.begin_batch();
             let wait = if i < 50 { 0 } else { 120 };
             queue.add(at, at, Duration::from_secs(9000) + Duration::from_millis(50 * i + 20 + wait));
+            queue.end_batch(at);
         }
         assert!(queue.length().abs_diff(Duration::from_millis(120)) < Duration::from_millis(1));
         queue.rebase();
         assert_eq!(queue.length(), Duration::ZERO);
+    }
+
+    #[test]
+    fn jitter_is_told_from_a_queue_that_grows() {
+        let jitter = |wait: fn(u64) -> u64| {
+            let (mut queue, start) = (StandingQueue::default(), Instant::now());
+            for i in 0..200u64 {
+                let at = start + Duration::from_millis(50 * i);
+                queue.begin_batch();
+                queue.add(at, at, Duration::from_millis(50 * i + 20 + wait(i)));
+                queue.end_batch(at);
+            }
+            queue.jitter().as_secs_f64()
+        };
+        let said = (jitter(|i| i), jitter(|i| i * 7919 % 60));
+        assert!(said.0 < 0.001 && said.1 > 0.008, "{said:?}");
     }
 }

@@ -1,187 +1,260 @@
-//! The bandwidth estimate: delay first, loss second (draft-ietf-rmcat-gcc-02), capped by what really arrives.
+//! The bandwidth estimate: how much may leave, from what the other side says about what came.
 //!
-//! Built from the crate's grouping, filter and detector, with what its own combination lacks: the detector is fed
-//! the slope times min(number of deltas, 60), as the draft's threshold of 12.5 ms presumes; a start that doubles
-//! until the first sign of a queue; a cap on the acknowledged rate, measured by the receiver's clock; a loss half that
-//! looks at a second of packets, not at a batch of ten, and leaves loss below a tenth alone; and an eye on the queue
-//! itself: a slope says that a queue grows or shrinks, not that one stands, so the least delay of the last half minute
-//! is remembered, and what is above it by [`STANDING`] is drained. A delay that does not shrink when less is sent is no
-//! queue of ours but the path's new length, and becomes the least. Once the rate is well above the ceiling at which a
-//! queue was last seen, that ceiling says nothing any more, and the rate grows quickly.
+//! Four things move it. A *queue* that grows (the slope of the delay: `trend`) or stands (the least delay of the last
+//! moments above the least ever: `delay`) means that more was sent than the path carries: what arrived meanwhile is
+//! what it carries, so a share of that is sent until the queue is gone, and then nearly all of it. *Loss* matters only
+//! where sending less makes it less (`loss`). *Probes* (`probe`) find at once how much more there is: at the start,
+//! after a limit was met, and while too little is sent to know. Between these the estimate creeps up to the limit last
+//! met, or grows quickly where none is known; never far above what was proved to arrive, and it does not fall because
+//! the encoder had little to send. (draft-ietf-rmcat-gcc-02, and libwebrtc's `GoogCcNetworkController`.)
+//!
+//! Contains no I/O and reads no clock.
 
-use super::SharedTarget;
-use super::delay::{AcknowledgedRate, StandingQueue};
-use rtc::interceptor::{BandwidthEstimator, EstimatorStats, OveruseDetector, PacketReport, SlopeEstimator, Usage};
-use std::collections::VecDeque;
+use super::delay::{PacketRate, StandingQueue};
+use super::loss::{LossControl, Verdict};
+use super::probe::Prober;
+use super::target::{SharedTarget, WIRE_OVERHEAD};
+use super::trend::{Trend, Usage};
+use rtc::interceptor::{BandwidthEstimator, EstimatorStats, PacketReport};
 use std::time::{Duration, Instant};
 use visavis_media::BitsPerSecond;
 
-/// Number of deltas after which the slope is not scaled any further (libwebrtc's `kMaxNumDeltas`).
-const MAX_DELTAS: u32 = 60;
-/// A change is given this long to show in the feedback before the next.
-const INTERVAL: Duration = Duration::from_millis(200);
-/// What is kept of the acknowledged rate when a queue builds up.
-const BACK_OFF: f64 = 0.85;
-/// While a queue is longer than this, less is sent than the path carries…
-const STANDING: Duration = Duration::from_millis(70);
-/// …until it is shorter than this…
-const DRAINED: Duration = Duration::from_millis(30);
-/// …at this share of the path's rate.
-const DRAIN: f64 = 0.75;
-/// How much a queue may seem to grow while it is drained before even less is sent.
-const STILL_GROWING: Duration = Duration::from_millis(10);
-/// Growth per second once the path's rate is roughly known…
+/// A slope counts only where there is a queue at all; the path's jitter is added this many times.
+const GROWING: (Duration, f64) = (Duration::from_millis(10), 1.0);
+/// A queue that stands is drained from this length on…
+const STANDING: (Duration, f64) = (Duration::from_millis(40), 1.5);
+/// …one that is seen in a single feedback message from this…
+const SUDDEN: (Duration, f64) = (Duration::from_millis(70), 4.0);
+/// …until it is shorter than this.
+const DRAINED: (Duration, f64) = (Duration::from_millis(12), 1.5);
+/// Probes are sent only where the queue is shorter than this.
+const CALM: (Duration, f64) = (Duration::from_millis(20), 1.5);
+/// While this long a queue stands, the path is busy all the time: what arrives is what it carries.
+const BUSY: Duration = Duration::from_millis(30);
+const BUSY_WINDOW: Duration = Duration::from_millis(200);
+/// A queue is to be gone after about this many seconds; at least and at most this share of the path's rate is sent
+/// meanwhile.
+const DRAIN_S: f64 = 0.6;
+const DRAIN_SHARES: (f64, f64) = (0.35, 0.88);
+/// Share of the path's rate that is sent once a queue is gone.
+const AFTER: f64 = 0.92;
+/// How close one gets to a limit by creeping, and by how much of it per second.
+const CLOSEST: f64 = 0.97;
+const CREEP_PER_S: f64 = 0.01;
+/// Growth per second soon after congestion, and later.
 const GROWTH_PER_S: f64 = 1.08;
-/// …and after [`QUIET`] without a sign of a queue: a path that has become wider is soon used.
 const QUICK_GROWTH_PER_S: f64 = 1.5;
 const QUIET: Duration = Duration::from_secs(3);
-/// Growth per interval near the ceiling, in bits per second.
-const CAREFUL_STEP: f64 = 12_000.0;
-/// A target this far above the ceiling disproves it.
+/// Growth per second before anything is known.
+const START_GROWTH_PER_S: f64 = 5.0;
+/// After this long without congestion or a probe that confirms it, an old limit says nothing about the path any more.
+const LIMIT_FORGOTTEN: Duration = Duration::from_secs(15);
+/// A target this far above the limit disproves it.
 const DISPROVED: f64 = 1.15;
-/// Growth per interval until the first sign of congestion.
-const START_GROWTH: f64 = 1.5;
-/// Loss over [`LOSS_WINDOW`] above which the rate is lowered; less is taken for the path's own.
-const HIGH_LOSS: f64 = 0.10;
-const LOSS_WINDOW: Duration = Duration::from_secs(1);
-/// Packets that make a loss figure worth acting on.
-const LOSS_PACKETS: f64 = 20.0;
-/// After this long without congestion, an old ceiling says nothing about the path any more.
-const CEILING_FORGOTTEN: Duration = Duration::from_secs(10);
 
 /// The estimator; publishes every new target.
 pub(crate) struct Estimator {
-    slope: SlopeEstimator,
-    deltas: u32,
-    detector: OveruseDetector,
-    acknowledged: AcknowledgedRate,
+    trend: Trend,
     queue: StandingQueue,
-    losses: VecDeque<(Instant, usize, usize)>,
+    acknowledged: PacketRate,
+    loss: LossControl,
+    prober: Prober,
     target: f64,
     min: f64,
     max: f64,
     starting: bool,
-    ceiling: Option<(f64, Instant)>,
-    /// Since when a queue is being drained, and how long it was then.
-    draining: Option<(Instant, Duration)>,
+    /// What the path was seen to carry, and when that was last confirmed.
+    limit: Option<(f64, Instant)>,
+    draining: Option<Draining>,
     last_congestion: Option<Instant>,
-    last_change: Option<Instant>,
-    publish: SharedTarget,
+    last_update: Option<Instant>,
+    shared: SharedTarget,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Draining {
+    since: Instant,
+    begun: Duration,
+}
+
+fn above(length: Duration, (limit, jitters): (Duration, f64), jitter: Duration) -> bool {
+    length > limit + jitter.mul_f64(jitters)
 }
 
 impl Estimator {
-    /// Starts at `start`, stays within `min`…`max`.
-    pub(crate) fn new(start: BitsPerSecond, min: BitsPerSecond, max: BitsPerSecond, publish: SharedTarget) -> Self {
+    /// Starts at `start`, stays within `min`…`max`. All rates are those of the wire.
+    pub(crate) fn new(start: BitsPerSecond, min: BitsPerSecond, max: BitsPerSecond, shared: SharedTarget) -> Self {
         let (min, max) = (f64::from(min.0), f64::from(max.0.max(min.0)));
         let target = f64::from(start.0).clamp(min, max);
-        publish.set(BitsPerSecond(target as u32));
+        shared.set(BitsPerSecond(target as u32));
         Self {
-            slope: SlopeEstimator::new(),
-            deltas: 0,
-            detector: OveruseDetector::new(),
-            acknowledged: AcknowledgedRate::default(),
+            trend: Trend::new(),
             queue: StandingQueue::default(),
-            losses: VecDeque::new(),
+            acknowledged: PacketRate::default(),
+            loss: LossControl::default(),
+            prober: Prober::new(),
             target,
             min,
             max,
             starting: true,
-            ceiling: None,
+            limit: None,
             draining: None,
             last_congestion: None,
-            last_change: None,
-            publish,
+            last_update: None,
+            shared,
         }
     }
 
-    /// The share of the last second's packets that was lost, where it is surely too high: of few packets a few are
-    /// lost by chance (three standard deviations are left to it).
-    fn heavy_loss(&mut self, now: Instant, lost: usize, total: usize) -> Option<f64> {
-        self.losses.push_back((now, lost, total));
-        while self.losses.front().is_some_and(|(at, ..)| now.saturating_duration_since(*at) > LOSS_WINDOW) {
-            self.losses.pop_front();
-        }
-        let (lost, total) = self.losses.iter().fold((0, 0), |(l, t), (_, lost, total)| (l + lost, t + total));
-        let (loss, total) = (lost as f64 / total as f64, total as f64);
-        let chance = 3.0 * (HIGH_LOSS * (1.0 - HIGH_LOSS) / total).sqrt();
-        (total >= LOSS_PACKETS && loss > HIGH_LOSS + chance).then_some(loss)
-    }
-
-    fn update(&mut self, now: Instant, usage: Usage, loss: Option<f64>) {
-        let due = self.last_change.is_none_or(|last| now.saturating_duration_since(last) >= INTERVAL);
-        let acknowledged = self.acknowledged.bits_per_second();
-        let before = self.target;
-        if self.drain(now, due, acknowledged) {
-            // Nothing else to be done while a queue shrinks.
-        } else if matches!(usage, Usage::Over) {
-            self.starting = false;
-            if let Some(rate) = acknowledged.filter(|_| due) {
-                self.back_off(now, rate, BACK_OFF);
+    fn take(&mut self, now: Instant, reports: &[PacketReport]) {
+        self.queue.begin_batch();
+        let probe = self.shared.sent_probe();
+        for report in reports {
+            let size = report.size.saturating_add(WIRE_OVERHEAD);
+            if let Some(arrival) = report.arrival.filter(|_| report.arrived) {
+                self.acknowledged.add(arrival, size);
+                self.queue.add(now, report.departure, arrival);
+                self.trend.add(report.departure, arrival);
             }
-        } else if let Some(loss) = loss.filter(|_| due) {
-            self.starting = false;
-            self.last_congestion = Some(now);
-            self.target *= 1.0 - 0.5 * loss;
-            self.losses.clear();
-        } else if due && matches!(usage, Usage::Normal) {
-            self.grow(now, acknowledged);
+            if let Some(sent) = &probe {
+                let arrival = report.arrival.filter(|_| report.arrived);
+                let number = (report.ssrc, report.rtp_sequence_number);
+                self.prober.add(sent, number, report.departure, arrival, size);
+            }
         }
-        self.target = self.target.clamp(self.min, self.max);
-        if self.target != before {
-            self.last_change = Some(now);
-            self.publish.set(BitsPerSecond(self.target as u32));
+        self.queue.end_batch(now);
+        if let Some(newest) = reports.iter().map(|r| r.departure).max() {
+            self.shared.set_heard(newest);
         }
     }
 
-    fn back_off(&mut self, now: Instant, rate: f64, share: f64) {
+    fn decide(&mut self, now: Instant, lost: (usize, usize)) {
+        let (length, newest, jitter) = (self.queue.length(), self.queue.newest(), self.queue.jitter());
+        let growing = self.trend.usage() == Usage::Over && above(length.min(newest), GROWING, jitter);
+        if self.draining.is_some() {
+            self.drain(now, newest, jitter);
+            self.loss.queue_seen(now);
+        } else if growing || above(length, STANDING, jitter) || above(newest, SUDDEN, jitter) {
+            if std::env::var("TRACE").is_ok() {
+                println!(
+                    "{:?} growing {growing} length {length:?} newest {newest:?} jitter {jitter:?} target {:.0} carried {:?}",
+                    self.last_update.map(|l| l.elapsed()),
+                    self.target,
+                    self.carried(newest)
+                );
+            }
+            self.congested(now, newest);
+            self.loss.queue_seen(now);
+        } else {
+            self.follow_loss(now, lost);
+            if !self.loss.trying() {
+                self.probe(now, jitter);
+                self.grow(now);
+            }
+        }
+        let calm = self.draining.is_none()
+            && !self.loss.trying()
+            && !above(length.max(newest), CALM, jitter)
+            && self.trend.usage() != Usage::Over;
+        if let Some(probe) = self.prober.poll(now, self.target, self.max, calm) {
+            self.shared.want_probe(probe);
+        }
+        self.last_update = Some(now);
+    }
+
+    /// What the path carries, as far as one can tell while a queue of this length stands.
+    fn carried(&self, queue: Duration) -> Option<f64> {
+        let busy = self.acknowledged.over(BUSY_WINDOW).filter(|_| queue > BUSY);
+        busy.or_else(|| self.acknowledged.bits_per_second())
+    }
+
+    fn congested(&mut self, now: Instant, queue: Duration) {
+        let Some(carried) = self.carried(queue) else { return };
         self.starting = false;
-        self.ceiling = Some((rate, now));
+        self.limit = Some((carried, now));
         self.last_congestion = Some(now);
-        self.target = self.target.min(rate * share);
+        self.prober.limited(now);
+        self.target = self.target.min(carried * Self::drain_share(queue));
+        self.draining = Some(Draining { since: now, begun: queue });
     }
 
-    /// Sends less than the path carries while a queue stands; whether it does.
-    fn drain(&mut self, now: Instant, due: bool, acknowledged: Option<f64>) -> bool {
-        let length = self.queue.length();
-        let Some((since, begun)) = self.draining else {
-            let Some(rate) = acknowledged.filter(|_| due && length > STANDING) else { return false };
-            self.draining = Some((now, length));
-            self.back_off(now, rate, DRAIN);
-            return true;
-        };
-        let shrinks_in = Duration::from_secs(1) + begun.div_f64(1.0 - DRAIN);
-        if length <= DRAINED {
+    fn drain_share(queue: Duration) -> f64 {
+        (1.0 - queue.as_secs_f64() / DRAIN_S).clamp(DRAIN_SHARES.0, DRAIN_SHARES.1)
+    }
+
+    fn drain(&mut self, now: Instant, queue: Duration, jitter: Duration) {
+        let Some(draining) = self.draining else { return };
+        if !above(queue, DRAINED, jitter) {
             self.draining = None;
-        } else if now.saturating_duration_since(since) > shrinks_in {
+        } else if now.saturating_duration_since(draining.since) > Duration::from_secs(1) + 3 * draining.begun {
             // It should be gone: a path has become longer, or others stand in that queue, too.
             self.queue.rebase();
             self.draining = None;
-        } else if let Some(rate) = acknowledged.filter(|_| due && length > begun + STILL_GROWING) {
-            // The path was slower than it seemed.
-            self.draining = Some((now, length));
-            self.back_off(now, rate, DRAIN);
+        } else if queue > BUSY
+            && let Some(carried) = self.carried(queue)
+        {
+            // The longer a queue stands the better one knows what it is served with.
+            self.limit = Some((carried, now));
+            self.target = self.target.min(carried * Self::drain_share(queue));
+            if queue > draining.begun + Duration::from_millis(10) {
+                self.draining = Some(Draining { since: now, begun: queue });
+            }
         }
-        self.draining.is_some()
+        self.last_congestion = Some(now);
+        if self.draining.is_none() {
+            self.target = self.target.max(self.limit.map_or(0.0, |(carried, _)| carried * AFTER));
+            self.prober.limited(now);
+        }
     }
 
-    fn grow(&mut self, now: Instant, acknowledged: Option<f64>) {
+    fn follow_loss(&mut self, now: Instant, lost: (usize, usize)) {
+        let acknowledged = self.acknowledged.bits_per_second();
+        let v = self.loss.update(now, lost, self.target, acknowledged);
+        if std::env::var("TRACE").is_ok() && v != Verdict::Keep {
+            println!("{v:?} target {:.0} acked {acknowledged:?}", self.target);
+        }
+        match v {
+            Verdict::Keep => {}
+            Verdict::Try(rate) => self.target = self.target.min(rate),
+            Verdict::Restore(rate) => self.target = self.target.max(rate),
+            Verdict::Limit(rate) => {
+                self.limit = Some((rate / CLOSEST, now));
+                self.last_congestion = Some(now);
+                self.prober.limited(now);
+                self.starting = false;
+            }
+            Verdict::Lower(factor) => {
+                self.target *= factor;
+                self.last_congestion = Some(now);
+                self.starting = false;
+            }
+        }
+    }
+
+    fn probe(&mut self, now: Instant, jitter: Duration) {
+        let Some(sent) = self.shared.sent_probe() else { return };
+        if let Some(proved) = self.prober.judge(now, &sent, self.target, jitter) {
+            self.target = proved.min(self.max).max(self.target);
+            // Whatever it found, it found it now.
+            self.limit = self.limit.map(|(limit, _)| (limit.max(proved / AFTER), now));
+        }
+    }
+
+    fn grow(&mut self, now: Instant) {
         let since = |at: Instant| now.saturating_duration_since(at);
-        self.ceiling =
-            self.ceiling.filter(|(ceiling, at)| since(*at) <= CEILING_FORGOTTEN && self.target <= ceiling * DISPROVED);
-        let elapsed = self.last_change.map_or(INTERVAL, since).as_secs_f64().min(1.0);
-        let near = self.ceiling.is_some_and(|(ceiling, _)| self.target > ceiling * BACK_OFF);
+        self.limit = self.limit.filter(|(limit, at)| since(*at) <= LIMIT_FORGOTTEN && self.target <= limit * DISPROVED);
+        let elapsed = self.last_update.map_or(0.0, |at| since(at).as_secs_f64()).min(0.5);
         let quiet = self.last_congestion.is_none_or(|at| since(at) > QUIET);
-        let grown = if self.starting {
-            self.target * START_GROWTH
-        } else if near {
-            self.target + CAREFUL_STEP
-        } else if quiet {
-            self.target * QUICK_GROWTH_PER_S.powf(elapsed)
-        } else {
-            self.target * GROWTH_PER_S.powf(elapsed)
+        let grown = match self.limit {
+            Some((limit, _)) if self.target > limit * AFTER => {
+                (self.target + limit * CREEP_PER_S * elapsed).min((limit * CLOSEST).max(self.target))
+            }
+            _ if self.starting => self.target * START_GROWTH_PER_S.powf(elapsed),
+            _ if quiet => self.target * QUICK_GROWTH_PER_S.powf(elapsed),
+            _ => self.target * GROWTH_PER_S.powf(elapsed),
         };
         // What was never sent cannot be vouched for: an estimate far above it would let the first hard scene
         // flood the path.
+        let acknowledged = self.acknowledged.bits_per_second();
         let cap = acknowledged.map_or(self.target, |rate| 1.5 * rate + 50_000.0);
         self.target = grown.min(cap.max(self.target));
     }
@@ -192,21 +265,11 @@ impl BandwidthEstimator for Estimator {
         if reports.is_empty() {
             return;
         }
-        self.queue.begin_batch();
-        let mut usage = self.detector.usage();
-        for report in reports {
-            if let Some(arrival) = report.arrival {
-                self.acknowledged.add(arrival, report.size);
-                self.queue.add(now, report.departure, arrival);
-            }
-            if let Some(trend) = self.slope.accumulate(report) {
-                self.deltas = (self.deltas + 1).min(MAX_DELTAS);
-                usage = self.detector.update(trend.at, trend.estimate_ms * f64::from(self.deltas));
-            }
-        }
+        self.take(now, reports);
         let lost = reports.iter().filter(|r| !r.arrived).count();
-        let loss = self.heavy_loss(now, lost, reports.len());
-        self.update(now, usage, loss);
+        self.decide(now, (lost, reports.len()));
+        self.target = self.target.clamp(self.min, self.max);
+        self.shared.set(BitsPerSecond(self.target as u32));
     }
 
     fn target_bitrate(&self) -> f64 {

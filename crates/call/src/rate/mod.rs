@@ -2,22 +2,31 @@
 //! encoder makes; which missing packets are asked for, and which requests are answered.
 
 mod delay;
+#[cfg(test)]
+mod emulation;
 mod estimator;
 #[cfg(test)]
 mod estimator_tests;
 mod ladder;
+mod lateness;
+mod loss;
 mod nack_list;
+mod outflow;
 mod pacer;
+mod padding;
+mod probe;
 mod repair;
 mod resend;
 mod round_trip;
 mod sound_loss;
 mod target;
+mod trend;
 
 pub(crate) use estimator::Estimator;
 pub(crate) use ladder::Ladder;
 pub(crate) use nack_list::{MAX_MISSING, NackList, RESTART_DISTANCE};
 pub(crate) use pacer::AudioFirstPacer;
+pub(crate) use padding::Padder;
 pub(crate) use repair::{Repair, Repaired, SharedRepair};
 pub(crate) use resend::{ResendBudget, ResendHistory};
 pub(crate) use round_trip::{RoundTrip, SharedRoundTrip};

@@ -1,11 +1,18 @@
 //! Lets pictures out at a bounded rate, sound at once.
 //!
 //! A keyframe is many packets; sent in one burst it would fill the first small queue of the path and delay the sound
-//! behind it. So video packets leave at a multiple of the target, audio and RTCP pass them by, and after
-//! [`MAX_WAIT`] the rate gives way: late pictures are worth less than a short burst. What is sent again goes before
-//! what is new: a picture over there waits for it.
+//! behind it. So video packets leave at a multiple of the target, and all that leaves stays within 1.2 times the target
+//! over any fifth of a second (`outflow`); audio and RTCP pass the others by. What is sent again goes before what is
+//! new: a picture over there waits for it. Nothing here is dropped for being late: the encoder looks at how much waits,
+//! and leaves pictures out before they are made.
+//!
+//! Probes leave at rates of their own and are not counted. When feedback is late (`lateness`), hardly anything leaves.
 
 use super::SharedTarget;
+use super::lateness::FeedbackWatch;
+use super::outflow::{Meter, Outflow};
+use super::padding::probe_of;
+use super::target::WIRE_OVERHEAD;
 use rtc::interceptor::{Attribute, Interceptor, Packet, StreamInfo, TaggedPacket};
 use rtc::sansio::Protocol;
 use rtc::shared::error::Error;
@@ -15,16 +22,22 @@ use std::time::{Duration, Instant};
 
 /// Video leaves at this multiple of the target, so that a picture of average size takes under half its interval.
 const FACTOR: f64 = 2.5;
-/// In the first second this one counts: the first keyframe is the probe that tells what the path carries (libwebrtc
-/// probes at six times its start, too), and nothing else waits behind it.
+/// In the first second this one counts, and the bound on what leaves does not: the first keyframe is the probe that
+/// tells what the path carries (libwebrtc probes at six times its start, too), and nothing else waits behind it.
 const START_FACTOR: f64 = 6.0;
 const START_PERIOD: Duration = Duration::from_secs(1);
-/// No packet waits longer than this for its turn; the queue is sent as fast as that needs.
-const MAX_WAIT: Duration = Duration::from_millis(150);
+/// While feedback is late, this share of the target counts.
+const LATE_SHARE: f64 = 0.25;
+/// The least rate at which video leaves.
+const LEAST: f64 = 20_000.0;
 /// Packets that may leave at once without a debt: what one wake-up of a busy machine covers.
-const BURST_S: f64 = 0.005;
+const BURST: Duration = Duration::from_millis(5);
 /// Bound of the queue: a keyframe of several megabytes; beyond it the oldest are dropped (NACK and PLI mend it).
 const QUEUE_PACKETS: usize = 4096;
+/// The transport-wide number, which a packet gets on its way out.
+const EXTENSION: usize = 8;
+/// What an RTCP packet is taken to have, on the wire.
+const RTCP_BITS: f64 = 100.0 * 8.0;
 
 /// See the module's text.
 pub(crate) struct AudioFirstPacer {
@@ -34,9 +47,14 @@ pub(crate) struct AudioFirstPacer {
     again: VecDeque<TaggedPacket>,
     queue: VecDeque<TaggedPacket>,
     queued_bits: f64,
+    /// When the head of the queue may leave.
+    next: Option<Instant>,
     /// When the packets sent so far are paid for.
     paid_until: Option<Instant>,
     started: Option<Instant>,
+    outflow: Outflow,
+    beside: Meter,
+    feedback: FeedbackWatch,
     ready: VecDeque<TaggedPacket>,
     inbound: VecDeque<TaggedPacket>,
 }
@@ -49,8 +67,12 @@ impl AudioFirstPacer {
             again: VecDeque::new(),
             queue: VecDeque::new(),
             queued_bits: 0.0,
+            next: None,
             paid_until: None,
             started: None,
+            outflow: Outflow::default(),
+            beside: Meter::default(),
+            feedback: FeedbackWatch::default(),
             ready: VecDeque::new(),
             inbound: VecDeque::new(),
         }
@@ -58,8 +80,8 @@ impl AudioFirstPacer {
 
     fn bits(packet: &TaggedPacket) -> f64 {
         match &packet.message.packet {
-            Packet::Rtp(rtp) => rtp.marshal_size() as f64 * 8.0,
-            _ => 0.0,
+            Packet::Rtp(rtp) => (rtp.marshal_size() + EXTENSION + WIRE_OVERHEAD) as f64 * 8.0,
+            _ => RTCP_BITS,
         }
     }
 
@@ -67,32 +89,65 @@ impl AudioFirstPacer {
         matches!(&packet.message.packet, Packet::Rtp(rtp) if self.video.contains(&rtp.header.ssrc))
     }
 
-    fn rate(&self, now: Instant) -> f64 {
-        let starting = self.started.is_none_or(|at| now.saturating_duration_since(at) < START_PERIOD);
-        let paced = f64::from(self.target.get().0) * if starting { START_FACTOR } else { FACTOR };
-        paced.max(self.queued_bits / MAX_WAIT.as_secs_f64()).max(100_000.0)
+    fn starting(&self, now: Instant) -> bool {
+        self.started.is_none_or(|at| now.saturating_duration_since(at) < START_PERIOD)
     }
 
-    fn due(&self) -> Option<Instant> {
-        let head = self.again.front().or(self.queue.front())?;
-        Some(self.paid_until.map_or(head.now, |paid| paid - Duration::from_secs_f64(BURST_S).min(MAX_WAIT)))
+    /// The target, or what of it counts now.
+    fn target(&self, now: Instant) -> f64 {
+        let share = if self.feedback.is_late(now) { LATE_SHARE } else { 1.0 };
+        (f64::from(self.target.get().0) * share).max(LEAST)
+    }
+
+    fn head(&self) -> Option<&TaggedPacket> {
+        self.again.front().or(self.queue.front())
+    }
+
+    /// When the next packet may leave.
+    fn due(&self, now: Instant) -> Option<Instant> {
+        let head = self.head()?;
+        let paid = self.paid_until.map_or(now, |paid| paid.checked_sub(BURST).unwrap_or(paid));
+        if self.starting(now) || probe_of(head).is_some() {
+            return Some(paid);
+        }
+        Some(paid.max(self.outflow.room(now, Self::bits(head), self.target(now))))
     }
 
     fn release(&mut self, now: Instant) {
-        let burst = Duration::from_secs_f64(BURST_S);
-        while let Some(head) = self.again.front().or(self.queue.front()) {
-            let paid = self.paid_until.map_or(now, |p| p.max(now));
-            if paid > now + burst {
-                break;
+        while self.due(now).is_some_and(|due| due <= now) {
+            let Some(mut packet) = self.again.pop_front().or_else(|| self.queue.pop_front()) else { break };
+            let bits = Self::bits(&packet);
+            let rate = match probe_of(&packet) {
+                Some(probe) => f64::from(probe.rate.0).max(LEAST),
+                None => {
+                    self.outflow.add(now, bits);
+                    self.target(now) * if self.starting(now) { START_FACTOR } else { FACTOR }
+                }
+            };
+            if packet.message.has(&Attribute::Retransmission) {
+                self.beside.add(now, bits);
             }
-            let bits = Self::bits(head);
-            self.paid_until = Some(paid + Duration::from_secs_f64(bits / self.rate(now)));
+            let paid = self.paid_until.map_or(now, |paid| paid.max(now));
+            self.paid_until = Some(paid + Duration::from_secs_f64(bits / rate));
             self.queued_bits = (self.queued_bits - bits).max(0.0);
-            if let Some(mut packet) = self.again.pop_front().or_else(|| self.queue.pop_front()) {
-                packet.now = now;
-                self.ready.push_back(packet);
-            }
+            self.feedback.left(now);
+            packet.now = now;
+            self.ready.push_back(packet);
         }
+        if self.head().is_none() {
+            self.queued_bits = 0.0;
+        }
+        // The due moment can only come nearer by news, and that is looked at as it comes.
+        self.next = self.due(now);
+        self.tell(now);
+    }
+
+    fn tell(&self, now: Instant) {
+        self.target.set_beside(self.beside.rate());
+        // In the first second the keyframe leaves quickly, and pictures behind it need not be left out.
+        let rate = self.target(now) * if self.starting(now) { START_FACTOR } else { 1.0 };
+        let backlog = Duration::try_from_secs_f64(self.queued_bits / rate);
+        self.target.set_backlog(backlog.unwrap_or(Duration::MAX));
     }
 }
 
@@ -104,6 +159,13 @@ impl Protocol<TaggedPacket, TaggedPacket, ()> for AudioFirstPacer {
     type Time = Instant;
 
     fn handle_read(&mut self, packet: TaggedPacket) -> Result<(), Error> {
+        let now = packet.now;
+        if matches!(packet.message.packet, Packet::Rtcp(_))
+            && let Some(heard) = self.target.heard()
+        {
+            self.feedback.heard(now, heard);
+            self.release(now);
+        }
         self.inbound.push_back(packet);
         Ok(())
     }
@@ -113,13 +175,18 @@ impl Protocol<TaggedPacket, TaggedPacket, ()> for AudioFirstPacer {
     }
 
     fn handle_write(&mut self, packet: TaggedPacket) -> Result<(), Error> {
+        let (now, bits) = (packet.now, Self::bits(&packet));
         if !self.is_video(&packet) {
+            if matches!(packet.message.packet, Packet::Rtp(_)) {
+                self.feedback.left(now);
+            }
+            self.outflow.add(now, bits);
+            self.beside.add(now, bits);
             self.ready.push_back(packet);
             return Ok(());
         }
-        let now = packet.now;
         self.started.get_or_insert(now);
-        self.queued_bits += Self::bits(&packet);
+        self.queued_bits += bits;
         if packet.message.has(&Attribute::Retransmission) {
             self.again.push_back(packet);
         } else {
@@ -144,7 +211,7 @@ impl Protocol<TaggedPacket, TaggedPacket, ()> for AudioFirstPacer {
     }
 
     fn poll_timeout(&mut self) -> Option<Instant> {
-        self.due()
+        self.next
     }
 }
 
@@ -222,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn a_keyframe_is_spread_but_never_waits_much_longer_than_the_limit() {
+    fn a_keyframe_leaves_at_little_more_than_the_target() {
         let (mut p, begun) = (pacer(500), Instant::now());
         p.handle_write(packet(1, begun, 100)).expect("queued");
         drain(&mut p);
@@ -240,7 +307,8 @@ mod tests {
         }
         assert_eq!(sent, 100);
         let took = now - start;
-        assert!(took > Duration::from_millis(80) && took < Duration::from_millis(700), "{took:?}");
+        // A hundred packets of 1258 bytes at 1.2 times the target.
+        assert!(took > Duration::from_millis(1200) && took < Duration::from_millis(1900), "{took:?}");
     }
 
     #[test]
