@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use visavis_media::BitsPerSecond;
 
 /// A slope counts only where there is a queue at all; the path's jitter is added this many times.
-const GROWING: (Duration, f64) = (Duration::from_millis(10), 1.0);
+const GROWING: (Duration, f64) = (Duration::from_millis(10), 2.5);
 /// A queue that stands is drained from this length on…
 const STANDING: (Duration, f64) = (Duration::from_millis(40), 1.5);
 /// …one that is seen in a single feedback message from this…
