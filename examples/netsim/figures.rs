@@ -125,19 +125,27 @@ impl Notes {
         json!({"concealed_pct": concealed, "buffer_ms": buffer, "packets_received": packets})
     }
 
-    /// How much later the picture is than the sound that belongs to it, second by second: both as seen and heard, not
-    /// as the peers believe. To be trusted up to half a syllable, 125 ms.
+    /// How much later sound is heard than the picture of the same moment is seen, second by second: measured from
+    /// outside, beside what the peers themselves believe. To be trusted up to half a syllable, 125 ms.
     fn lip_sync(&self, from: f64, to: f64) -> Value {
         let seconds = self.heard.iter().filter_map(|heard| {
             let end = (heard.at - self.begun) / 1000.0;
             let picture =
                 percentile(&self.latencies(end - 1.0, end), 0.5).filter(|_| end - 1.0 >= from && end <= to)?;
-            let ahead = (picture - heard.delay + SYLLABLE_MS / 2.0).rem_euclid(SYLLABLE_MS) - SYLLABLE_MS / 2.0;
-            Some(ahead)
+            Some((heard.delay - picture + SYLLABLE_MS / 2.0).rem_euclid(SYLLABLE_MS) - SYLLABLE_MS / 2.0)
         });
         let seconds: Vec<f64> = seconds.collect();
         let max_abs = seconds.iter().map(|ms| ms.abs()).max_by(f64::total_cmp).map(round);
-        json!({"p50": share(&seconds, 0.5), "max_abs": max_abs})
+        json!({"p50": share(&seconds, 0.5), "max_abs": max_abs, "reported": self.reported_lip_sync()})
+    }
+
+    fn reported_lip_sync(&self) -> Option<f64> {
+        let from = self.begun + self.window().0 * 1000.0;
+        let counted = self.received.iter().filter(|snapshot| snapshot.t >= from);
+        let offsets = counted.filter_map(|snapshot| {
+            serde_json::to_value(&snapshot.inbound_video).ok()?.get("lipSyncOffset")?.as_f64()
+        });
+        share(&offsets.map(|seconds| seconds * 1000.0).collect::<Vec<_>>(), 0.5)
     }
 
     fn pictures(&self) -> Value {
@@ -209,8 +217,12 @@ mod tests {
 
     #[test]
     fn latency_rate_and_gaps_are_those_of_the_time_after_settling() {
-        let pause = |at: f64| (at < 2.0 || (10.0..10.5).contains(&at)).then_some(900.0);
-        let result = notes(30, |at| if (10.0..10.5).contains(&at) { None } else { pause(at).or(Some(40.0)) }).result();
+        let latency = |at: f64| match at {
+            0.0..2.0 => Some(900.0),
+            10.0..10.5 => None,
+            _ => Some(40.0),
+        };
+        let result = notes(30, latency).result();
         assert_eq!(result["latency_ms"], json!({"p50": 40.0, "p95": 40.0, "max": 40.0}));
         assert_eq!((result["gaps_150"].as_u64(), result["gaps_150_s"].as_f64()), (Some(1), Some(0.53)));
         assert!((result["fps"].as_f64().expect("a number") - 29.4).abs() < 0.1, "{result}");
@@ -250,11 +262,11 @@ mod tests {
 
     #[test]
     fn lips_are_in_sync_where_picture_and_sound_are_equally_old() {
-        for (picture, sound, ahead) in [(60.0, 60.0, 0.0), (90.0, 60.0, 30.0), (20.0, 240.0, 30.0), (310.0, 20.0, 40.0)]
+        for (picture, sound, later) in [(60.0, 60.0, 0.0), (60.0, 90.0, 30.0), (240.0, 20.0, 30.0), (20.0, 310.0, 40.0)]
         {
             let mut notes = notes(20, |_| Some(picture));
             notes.heard = (1..20).map(|s| Heard { at: 1.8e12 + 1000.0 * f64::from(s), delay: sound }).collect();
-            assert_eq!(notes.result()["lip_sync_ms"], json!({"p50": ahead, "max_abs": ahead}));
+            assert_eq!(notes.result()["lip_sync_ms"], json!({"p50": later, "max_abs": later, "reported": null}));
         }
     }
 }

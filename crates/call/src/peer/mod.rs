@@ -15,6 +15,8 @@ mod handler;
 #[cfg(test)]
 mod hostile_tests;
 mod nack;
+#[cfg(test)]
+mod network_tests;
 mod nudge;
 mod ports;
 mod records;

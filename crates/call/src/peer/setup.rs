@@ -48,8 +48,8 @@ const DISCONNECTED: Duration = Duration::from_secs(2);
 const FAILED: Duration = Duration::from_secs(30);
 const KEEP_ALIVE: Duration = Duration::from_millis(500);
 /// Where the estimate starts: what nearly every path carries.
-const START: BitsPerSecond = BitsPerSecond::kilo(1000);
-const FLOOR: BitsPerSecond = BitsPerSecond::kilo(50);
+pub(super) const START: BitsPerSecond = BitsPerSecond::kilo(1000);
+pub(super) const FLOOR: BitsPerSecond = BitsPerSecond::kilo(50);
 /// Packets that may come this much out of order: as many as we keep to send again, which come under their old numbers.
 /// With the crate's 64 they were refused as replays on any but the shortest path.
 const REPLAY_WINDOW: usize = 1024;

@@ -1,6 +1,6 @@
 //! The chain of interceptors as a whole, as `chain` builds it: what two of them make of a path that loses packets.
 
-mod wire;
+pub(super) mod wire;
 
 use super::tap::Feedback;
 use crate::media::assembler::{FrameAssembler, VideoPacket};

@@ -17,20 +17,20 @@ use visavis_media::BitsPerSecond;
 use visavis_media::time::WallClock;
 use webrtc::peer_connection::{MediaEngine, Registry};
 
-pub(super) const VIDEO: u32 = 1;
-pub(super) const AUDIO: u32 = 2;
+pub(in crate::peer) const VIDEO: u32 = 1;
+pub(in crate::peer) const AUDIO: u32 = 2;
 /// How often both ends look at their timers.
 const STEP: Duration = Duration::from_millis(1);
 
-pub(super) fn ms(ms: u64) -> Duration {
+pub(in crate::peer) fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
 }
 
 /// A packet that came, already opened.
-pub(super) type Arrived = (Instant, Packet);
+pub(in crate::peer) type Arrived = (Instant, Packet);
 
 /// One side: its chain as a call builds it, and what came out of it.
-pub(super) struct End {
+pub(in crate::peer) struct End {
     pub chain: Box<dyn Interceptor>,
     pub shared: Shared,
     pub feedback: mpsc::Receiver<Feedback>,
@@ -43,10 +43,20 @@ pub(super) struct End {
 }
 
 impl End {
-    /// `change` is given the registry of a call.
+    /// At a rate that never changes; `change` is given the registry of a call.
     pub(super) fn new(begun: Instant, change: impl FnOnce(Registry) -> Registry) -> Self {
+        let rate = BitsPerSecond::kilo(2500);
+        Self::estimating(begun, [rate, rate, rate], change)
+    }
+
+    /// With an estimator that starts with the first of these rates and stays between the others.
+    pub(in crate::peer) fn estimating(
+        begun: Instant,
+        [start, floor, most]: [BitsPerSecond; 3],
+        change: impl FnOnce(Registry) -> Registry,
+    ) -> Self {
         let (tx, feedback) = mpsc::channel(4096);
-        let target = SharedTarget::new(BitsPerSecond::kilo(2500));
+        let target = SharedTarget::new(start);
         let shared = Shared {
             feedback: tx,
             target: target.clone(),
@@ -55,8 +65,7 @@ impl End {
             repair: SharedRepair::default(),
             sound: SharedSoundPlan::default(),
         };
-        let rate = BitsPerSecond::kilo(2500);
-        let estimator = Estimator::new(rate, rate, rate, target);
+        let estimator = Estimator::new(start, floor, most, target);
         let wall = WallClock::new(begun, SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000));
         let chain = registry(&mut MediaEngine::default(), estimator, wall, &shared).expect("a chain");
         let (arrived, heard, sent) = (Vec::new(), Vec::new(), Vec::new());
@@ -64,13 +73,13 @@ impl End {
     }
 
     /// Sends a packet of the application.
-    pub(super) fn write(&mut self, now: Instant, packet: Packet) {
+    pub(in crate::peer) fn write(&mut self, now: Instant, packet: Packet) {
         let message = AttributedPacket::new(packet);
         self.chain.handle_write(TaggedPacket { now, transport: Default::default(), message }).expect("taken");
     }
 
     /// What was heard since the last time.
-    pub(super) fn news(&mut self) -> Vec<Feedback> {
+    pub(in crate::peer) fn news(&mut self) -> Vec<Feedback> {
         std::iter::from_fn(|| self.feedback.try_recv().ok()).collect()
     }
 }
@@ -157,13 +166,13 @@ impl Wire {
     }
 
     /// Milliseconds since the beginning.
-    pub(super) fn ms(&self) -> u64 {
+    pub(in crate::peer) fn ms(&self) -> u64 {
         (self.now - self.begun).as_millis() as u64
     }
 }
 
 /// The same packet, made from its bytes, as the other side gets it.
-fn over_the_wire(packet: &Packet) -> Packet {
+pub(in crate::peer) fn over_the_wire(packet: &Packet) -> Packet {
     match packet {
         Packet::Rtp(rtp) => {
             let mut bytes = rtp.marshal().expect("bytes");
@@ -191,16 +200,16 @@ fn stream(ssrc: u32, mime_type: &str, clock_rate: u32, feedback: &[&str]) -> Str
     }
 }
 
-pub(super) fn video() -> StreamInfo {
+pub(in crate::peer) fn video() -> StreamInfo {
     stream(VIDEO, "video/H264", 90_000, &["nack", "transport-cc"])
 }
 
-pub(super) fn audio(ssrc: u32) -> StreamInfo {
+pub(in crate::peer) fn audio(ssrc: u32) -> StreamInfo {
     stream(ssrc, "audio/opus", 48_000, &["transport-cc"])
 }
 
 /// An RTP packet.
-pub(super) fn rtp(ssrc: u32, sequence: u16, timestamp: u32, marker: bool, payload: bytes::Bytes) -> Packet {
+pub(in crate::peer) fn rtp(ssrc: u32, sequence: u16, timestamp: u32, marker: bool, payload: bytes::Bytes) -> Packet {
     let header = rtc::rtp::header::Header {
         version: 2,
         ssrc,
