@@ -142,9 +142,8 @@ impl Notes {
     fn reported_lip_sync(&self) -> Option<f64> {
         let from = self.begun + self.window().0 * 1000.0;
         let counted = self.received.iter().filter(|snapshot| snapshot.t >= from);
-        let offsets = counted.filter_map(|snapshot| {
-            serde_json::to_value(&snapshot.inbound_video).ok()?.get("lipSyncOffset")?.as_f64()
-        });
+        let offsets = counted
+            .filter_map(|snapshot| serde_json::to_value(&snapshot.inbound_video).ok()?.get("lipSyncOffset")?.as_f64());
         share(&offsets.map(|seconds| seconds * 1000.0).collect::<Vec<_>>(), 0.5)
     }
 

@@ -43,9 +43,18 @@ pub struct InboundVideo {
     pub frame_height: u32,
     pub freeze_count: u64,
     pub total_freezes_duration: f64,
+    pub frames_rendered: u64,
+    pub frames_dropped: u64,
     pub jitter_buffer_delay: f64,
+    pub jitter_buffer_target_delay: f64,
+    pub jitter_buffer_minimum_delay: f64,
     pub jitter_buffer_emitted_count: u64,
     pub total_decode_time: f64,
+    pub total_inter_frame_delay: f64,
+    pub total_squared_inter_frame_delay: f64,
+    /// Ours, not of webrtc-stats: by how many seconds sound is heard later than the picture filmed with it is seen, of
+    /// late; negative: earlier. `None` until both streams' sender reports have come.
+    pub lip_sync_offset: Option<f64>,
 }
 
 /// `RTCInboundRtpStreamStats` of audio.
@@ -120,6 +129,24 @@ impl Counters {
         let mut copy = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
         copy.t = unix_ms;
         copy
+    }
+}
+
+/// Measures the intervals between shown pictures.
+#[derive(Default)]
+pub(crate) struct IntervalMeter {
+    last: Option<Instant>,
+}
+
+impl IntervalMeter {
+    /// A picture was shown; the time since the one before it.
+    pub(crate) fn shown(&mut self, at: Instant) -> Option<Duration> {
+        self.last.replace(at).map(|last| at.saturating_duration_since(last))
+    }
+
+    /// The picture was switched off and on again: what lies between is no interval.
+    pub(crate) fn pause(&mut self) {
+        self.last = None;
     }
 }
 

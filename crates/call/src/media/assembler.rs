@@ -1,17 +1,26 @@
 //! From RTP packets to whole H.264 access units, in decoding order.
 //!
 //! A missing packet is waited for as long as a retransmission may take; then everything up to the next keyframe is
-//! given up, because what depends on a lost picture would only smear.
+//! given up, because what depends on a lost picture would only smear. Where several answers have failed to come, a
+//! keyframe is asked for beside the wait, and whichever is whole first goes on.
 
 use crate::rate::{MAX_MISSING, RESTART_DISTANCE, RoundTrip};
 use bytes::Bytes;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 use visavis_codec::rtp_h264::{Depacketizer, starts_keyframe};
 use visavis_media::RtpTicks;
 
 /// Packets kept at most: some four seconds at 5 Mb/s.
 const MAX_PACKETS: usize = 2048;
+
+/// When as many requests for a packet should have been answered and it is still missing, a keyframe is asked for as
+/// well: the next may be lost like those before it, and a picture that stands still is seen.
+const ANSWERS: u32 = 4;
+/// Not sooner than this, however short the path: a hiccup of the other side's machine is no loss.
+const SOONEST_KEYFRAME: Duration = Duration::from_millis(200);
+/// What came out of order by less than this, on a path that has not been measured, was overtaken and not sent again.
+const OVERTAKEN: Duration = Duration::from_millis(20);
 
 /// A packet of the stream.
 #[derive(Clone, Debug)]
@@ -32,6 +41,8 @@ pub(crate) struct AssembledPicture {
     pub keyframe: bool,
     pub first_packet: Instant,
     pub last_packet: Instant,
+    /// Whether a packet of it came so late after ones that were sent later that it must have been sent again.
+    pub repaired: bool,
 }
 
 /// See the module's text.
@@ -45,6 +56,12 @@ pub(crate) struct FrameAssembler {
     gap: Option<(i64, Instant)>,
     /// How long: a retransmission that takes longer comes too late to be worth a picture that stands still.
     patience: Duration,
+    /// And how long before a keyframe is asked for as well.
+    hurry: Duration,
+    /// What comes this late has been sent again.
+    again: Duration,
+    /// Those that did.
+    resent: BTreeSet<i64>,
     keyframe_wanted: bool,
     depacketizer: Option<Depacketizer>,
     received: u64,
@@ -53,13 +70,16 @@ pub(crate) struct FrameAssembler {
 
 impl FrameAssembler {
     pub(crate) fn new() -> Self {
-        let patience = RoundTrip::default().patience();
-        Self { depacketizer: Some(Depacketizer::new()), patience, ..Self::default() }
+        let mut assembler = Self { depacketizer: Some(Depacketizer::new()), ..Self::default() };
+        assembler.follow(&RoundTrip::default());
+        assembler
     }
 
     /// Waits as long as this path is worth.
     pub(crate) fn follow(&mut self, path: &RoundTrip) {
         self.patience = path.patience();
+        self.hurry = (path.answer_within() * ANSWERS).clamp(SOONEST_KEYFRAME, self.patience);
+        self.again = path.shortest().map_or(OVERTAKEN, |trip| trip * 3 / 4);
     }
 
     /// Takes a packet; old and doubled ones are ignored.
@@ -72,6 +92,11 @@ impl FrameAssembler {
         if self.next.is_none() && !self.keyframe_wanted && !starts_keyframe(&packet.payload) {
             let continues = self.packets.values().any(|p| p.ticks == packet.ticks);
             self.keyframe_wanted |= !continues;
+        }
+        // Those right behind it came when it should have.
+        let behind = self.packets.range(extended + 1..).take(4).map(|(_, p)| p.arrival).min();
+        if behind.is_some_and(|at| packet.arrival.saturating_duration_since(at) >= self.again) {
+            self.resent.insert(extended);
         }
         self.packets.insert(extended, packet);
         if self.packets.len() > MAX_PACKETS || self.missing() > MAX_MISSING {
@@ -128,6 +153,9 @@ impl FrameAssembler {
                         _ => newest,
                     };
                     self.gap = Some((missing, since));
+                    if self.skip_to_keyframe(missing) {
+                        continue;
+                    }
                     if now.saturating_duration_since(since) < self.patience {
                         return None;
                     }
@@ -142,15 +170,32 @@ impl FrameAssembler {
         self.gap.map(|(_, since)| since + self.patience)
     }
 
-    /// Whether nothing can be decoded before a keyframe comes.
-    pub(crate) fn keyframe_wanted(&self) -> bool {
-        self.keyframe_wanted
+    /// When [`FrameAssembler::keyframe_wanted`] should be asked again though no packet came.
+    pub(crate) fn keyframe_due(&self) -> Option<Instant> {
+        self.gap.map(|(_, since)| since + self.hurry)
+    }
+
+    /// Whether nothing can be decoded before a keyframe comes, or a repair has been waited for so long that a keyframe
+    /// may be sooner.
+    pub(crate) fn keyframe_wanted(&self, now: Instant) -> bool {
+        self.keyframe_wanted || self.keyframe_due().is_some_and(|due| due <= now)
+    }
+
+    /// A whole keyframe behind a gap ends the wait: nothing after it needs what is missing.
+    fn skip_to_keyframe(&mut self, missing: i64) -> bool {
+        let begins = |(i, p): &(&i64, &VideoPacket)| starts_keyframe(&p.payload) && self.begins_picture(**i, p);
+        let newest = self.packets.range(missing + 1..).rev().find(begins).map(|(i, _)| *i);
+        let Some(start) = newest.filter(|start| matches!(self.extent(*start), Extent::Whole(_))) else { return false };
+        self.packets = self.packets.split_off(&start);
+        (self.next, self.gap, self.keyframe_wanted) = (Some(start), None, false);
+        true
     }
 
     /// The decoder lost its way: everything up to the next keyframe is given up.
     pub(crate) fn give_up(&mut self) {
         self.keyframe_wanted = true;
         self.gap = None;
+        self.resent.clear();
         let after = self.next.take();
         // A keyframe that has begun to arrive is kept.
         let keep = self
@@ -207,6 +252,8 @@ impl FrameAssembler {
         let (ticks, keyframe) = (first.ticks, starts_keyframe(&first.payload));
         let first_packet = picture.values().map(|p| p.arrival).min()?;
         let last_packet = picture.values().map(|p| p.arrival).max()?;
+        let repaired = self.resent.range(..=end).next_back().is_some_and(|newest| *newest >= start);
+        self.resent = self.resent.split_off(&(end + 1));
         let depacketizer = self.depacketizer.get_or_insert_with(Depacketizer::new);
         depacketizer.reset();
         for packet in picture.values().filter(|p| !is_padding(&p.payload)) {
@@ -217,7 +264,9 @@ impl FrameAssembler {
             }
         }
         match depacketizer.finish() {
-            Ok(data) if !data.is_empty() => Some(AssembledPicture { data, ticks, keyframe, first_packet, last_packet }),
+            Ok(data) if !data.is_empty() => {
+                Some(AssembledPicture { data, ticks, keyframe, first_packet, last_packet, repaired })
+            }
             // Padding, as probes send it.
             Ok(_) => None,
             Err(error) => {
@@ -288,7 +337,7 @@ mod tests {
             seen.extend(drain(&mut a, now));
         }
         assert_eq!(seen, [0, 1, 2, 3, 4]);
-        assert_eq!((a.lost(), a.keyframe_wanted()), (0, false));
+        assert_eq!((a.lost(), a.keyframe_wanted(now)), (0, false));
     }
 
     #[test]
@@ -309,7 +358,7 @@ mod tests {
             }
         }
         assert_eq!(seen, [0, 1, 2, 3, 4]);
-        assert_eq!((a.lost(), a.keyframe_wanted(), a.poll_timeout()), (0, false, None));
+        assert_eq!((a.lost(), a.keyframe_wanted(now), a.poll_timeout()), (0, false, None));
     }
 
     #[test]
@@ -334,10 +383,53 @@ mod tests {
         a.follow(&path);
         packets.into_iter().for_each(|p| a.push(p));
         assert_eq!(drain(&mut a, now + Duration::from_millis(550)), [0]);
-        assert!(!a.keyframe_wanted());
+        assert!(!a.keyframe_wanted(now));
         let when = a.poll_timeout().expect("a gap");
         drain(&mut a, when);
-        assert!(a.keyframe_wanted());
+        assert!(a.keyframe_wanted(now));
+    }
+
+    #[test]
+    fn a_keyframe_is_asked_for_while_a_repair_is_still_waited_for_and_ends_the_wait() {
+        let now = Instant::now();
+        let after = |ms| now + Duration::from_millis(ms);
+        for repaired in [true, false] {
+            let mut path = RoundTrip::default();
+            path.sample(Duration::from_millis(50));
+            let mut packets = stream(&FRAMES, 7, now);
+            packets.iter_mut().for_each(|p| p.arrival = now);
+            let late = packets.remove(7);
+            let mut a = FrameAssembler::new();
+            a.follow(&path);
+            packets.into_iter().for_each(|p| a.push(p));
+            assert_eq!(drain(&mut a, now), [0]);
+            assert!(!a.keyframe_wanted(after(230)) && a.keyframe_wanted(after(250)));
+            assert_eq!(a.keyframe_due(), Some(after(240)));
+            if repaired {
+                a.push(VideoPacket { arrival: after(245), ..late });
+                let pictures: Vec<_> = std::iter::from_fn(|| a.poll(after(245))).collect();
+                assert_eq!(pictures.iter().map(|p| p.repaired).collect::<Vec<_>>(), [true, false, false, false]);
+            } else {
+                let keyframe = stream(&[(true, 3000), (false, 100)], a.highest.expect("seen") as u16 + 1, after(250));
+                for p in keyframe {
+                    a.push(VideoPacket { ticks: RtpTicks(p.ticks.0 + 9 * 3000), ..p });
+                }
+                assert_eq!(drain(&mut a, after(250)), [9, 10]);
+            }
+            assert!(!a.keyframe_wanted(after(1000)));
+        }
+    }
+
+    #[test]
+    fn what_was_merely_overtaken_is_no_repair() {
+        let now = Instant::now();
+        let mut packets = stream(&FRAMES, 7, now);
+        packets.swap(1, 2);
+        let mut a = FrameAssembler::new();
+        packets.into_iter().enumerate().for_each(|(i, p)| {
+            a.push(VideoPacket { arrival: now + Duration::from_millis(4 * i as u64), ..p });
+        });
+        assert!(std::iter::from_fn(|| a.poll(now)).all(|p| !p.repaired));
     }
 
     #[test]
@@ -352,7 +444,7 @@ mod tests {
         assert_eq!(drain(&mut a, now).len(), 1, "the keyframe that came by itself");
         let again = after + 40 + MAX_MISSING as u16;
         stream(&[(false, 3000)], again, now).into_iter().for_each(|p| a.push(p));
-        assert!(drain(&mut a, now).is_empty() && a.keyframe_wanted());
+        assert!(drain(&mut a, now).is_empty() && a.keyframe_wanted(now));
     }
 
     #[test]
@@ -364,10 +456,8 @@ mod tests {
         packets.remove(lost);
         let mut a = FrameAssembler::new();
         packets.into_iter().for_each(|p| a.push(p));
-        assert_eq!(drain(&mut a, now), [0]);
-        let when = a.poll_timeout().expect("a gap is being waited for");
-        assert_eq!(drain(&mut a, when), [3, 4]);
-        assert_eq!(a.lost(), 1);
+        assert_eq!(drain(&mut a, now), [0, 3, 4]);
+        assert_eq!((a.lost(), a.keyframe_wanted(now)), (1, false));
     }
 
     #[test]
@@ -378,7 +468,7 @@ mod tests {
             a.push(p);
         }
         assert_eq!(drain(&mut a, now), Vec::<u32>::new());
-        assert!(a.keyframe_wanted());
+        assert!(a.keyframe_wanted(now));
     }
 
     #[test]

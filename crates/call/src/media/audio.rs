@@ -195,6 +195,11 @@ impl Thread {
             self.look_after_devices();
             self.tell();
         }
+        if self.ticks.is_multiple_of(10)
+            && let Some(call) = &mut self.call
+        {
+            call.keep_lips(now);
+        }
         if self.ticks.is_multiple_of(100)
             && let Some(call) = &self.call
         {
@@ -218,7 +223,7 @@ impl Thread {
         let Some(Held { device: speaker, .. }) = &mut self.speaker else { return };
         for _ in 0..speaker.wants() {
             let mut samples = match &mut self.call {
-                Some(call) => call.listen(now),
+                Some(call) => call.listen(now, now + speaker.delay()),
                 None => [0.0; FRAME_SAMPLES],
             };
             mix(&mut self.chime, &mut samples);

@@ -1,5 +1,6 @@
 //! One call's part of the sound thread: Opus both ways, and the playout buffer.
 
+use super::lip_sync::SharedLipSync;
 use super::speech::OpusSpeech;
 use crate::options::SoundTap;
 use crate::stats::Counters;
@@ -9,7 +10,7 @@ use std::time::Instant;
 use tokio::sync::mpsc;
 use visavis_codec::opus::{OpusDecoder, OpusEncoder, OpusError, OpusSettings, SAMPLES_20_MS, is_dtx};
 use visavis_media::{AudioFrame, EncodedAudio, FRAME_DURATION, FRAME_SAMPLES, RtpTicks};
-use visavis_voice::playout::{PlayoutBuffer, PlayoutSettings};
+use visavis_voice::playout::{PlayedKind, PlayoutBuffer, PlayoutSettings};
 
 /// Packets taken from the network each tick at most.
 const PACKETS_PER_TICK: usize = 64;
@@ -42,6 +43,7 @@ pub(crate) struct AudioCall {
     pub codec: SpeechCodec,
     pub dtx: bool,
     pub tap: Option<SoundTap>,
+    pub lips: SharedLipSync,
 }
 
 /// Encoder and decoder of one call. Making them takes longer than a tick, so it is not done on the sound thread.
@@ -70,11 +72,12 @@ pub(super) struct Call {
     counters: Counters,
     dtx: bool,
     pub(super) tap: Option<SoundTap>,
+    lips: SharedLipSync,
 }
 
 impl Call {
     pub(super) fn new(call: AudioCall) -> Self {
-        let AudioCall { codec: SpeechCodec { encoder, decoder }, packets, out, counters, dtx, tap } = call;
+        let AudioCall { codec: SpeechCodec { encoder, decoder }, packets, out, counters, dtx, tap, lips } = call;
         Self {
             encoder,
             playout: PlayoutBuffer::new(PlayoutSettings::default()),
@@ -86,6 +89,7 @@ impl Call {
             counters,
             dtx,
             tap,
+            lips,
         }
     }
 
@@ -143,9 +147,21 @@ impl Call {
         }
     }
 
-    /// The next 10 ms for the loudspeaker.
-    pub(super) fn listen(&mut self, now: Instant) -> [f32; FRAME_SAMPLES] {
-        self.playout.pull(now, &mut self.decoder).samples
+    /// The next 10 ms for the loudspeaker, to be heard at this moment.
+    pub(super) fn listen(&mut self, now: Instant, heard: Instant) -> [f32; FRAME_SAMPLES] {
+        let played = self.playout.pull(now, &mut self.decoder);
+        if let (Some(ticks), PlayedKind::Speech | PlayedKind::Recovered) = (played.first_sample, played.kind) {
+            self.lips.heard(ticks, heard);
+        }
+        played.samples
+    }
+
+    /// Holds sound back for the picture where it has to be.
+    pub(super) fn keep_lips(&mut self, now: Instant) {
+        let playing = self.playout.stats();
+        let held = playing.delay.saturating_sub(playing.network_delay);
+        let wait = self.lips.sound_wait(now, held);
+        self.playout.set_minimum_delay(if wait.is_zero() { wait } else { playing.network_delay + wait });
     }
 
     /// Opus spends its redundancy on what is expected to be lost, in percent.

@@ -2,9 +2,11 @@
 
 use super::audio::AudioCommand;
 use super::audio_call::{AudioCall, AudioPacket, Origin, SpeechCodec};
+use super::lip_sync::SharedLipSync;
 use super::red::{self, RedWriter, SoundFormats};
+use super::screen::{self, DecoderInput, Screen};
 use super::timestamps::SoundClock;
-use super::video_receive::{self, DecoderInput, Screen};
+use super::video_receive;
 use super::video_send::{self, RtpWriter, Start, VideoSender};
 use crate::options::{Options, PictureTap, SentTap, SoundTap};
 use crate::peer::{Feedback, PeerLink};
@@ -73,20 +75,22 @@ impl MediaSession {
         let (target, out) = (link.target.clone(), pictures);
         prepared.sender.start(Start { target, counters: counters.clone(), out, keyframe: keyframe.clone() });
 
+        let lips = SharedLipSync::default();
         let screen = Screen {
             display: hooks.display,
             tap: hooks.tap,
             counters: counters.clone(),
             round_trip: link.round_trip.shared(),
+            lips: lips.clone(),
             first: hooks.first_picture,
         };
-        let (decoder, input) = video_receive::decoder(screen);
+        let (decoder, input) = screen::decoder(screen);
 
         let (sound, sound_queue) = mpsc::channel(AUDIO_QUEUE);
         let (packets_in, packets) = sync_channel(AUDIO_INBOX);
         if let Some(codec) = prepared.speech {
             let (out, counters, dtx, tap) = (sound, counters.clone(), hooks.dtx, hooks.sound_tap);
-            let call = AudioCall { packets, out, counters, codec, dtx, tap };
+            let call = AudioCall { packets, out, counters, codec, dtx, tap, lips: lips.clone() };
             let _ = hooks.audio.try_send(AudioCommand::Attach(Box::new(call)));
         }
         let formats = link.sound_formats;
@@ -98,7 +102,8 @@ impl MediaSession {
         };
         tasks.spawn(pump_sound(sound_queue, outlet, counters.clone()));
 
-        let receivers = Receivers { input: Arc::new(input), packets: packets_in, formats, counters: counters.clone() };
+        let (input, counted, synced) = (Arc::new(input), counters.clone(), lips.clone());
+        let receivers = Receivers { input, packets: packets_in, formats, counters: counted, lips: synced };
         tasks.spawn(receivers.run(link.remote_video, link.remote_audio, link.later));
         tasks.spawn(listen_to_feedback(
             link.feedback,
@@ -106,6 +111,7 @@ impl MediaSession {
             link.video_ssrc,
             (hooks.audio.clone(), link.sound),
             counters.clone(),
+            lips,
         ));
         let (trip, measured) = (link.round_trip, counters.clone());
         tasks.spawn(async move {
@@ -145,6 +151,7 @@ struct Receivers {
     packets: SyncSender<AudioPacket>,
     formats: SoundFormats,
     counters: Counters,
+    lips: SharedLipSync,
 }
 
 impl Receivers {
@@ -171,7 +178,8 @@ impl Receivers {
                 tasks.spawn(video_receive::receive(track, self.input.clone(), self.counters.clone()));
             }
             RtpCodecKind::Audio => {
-                tasks.spawn(receive_sound(track, self.formats, self.packets.clone(), self.counters.clone()));
+                let (counters, lips) = (self.counters.clone(), self.lips.clone());
+                tasks.spawn(receive_sound(track, self.formats, self.packets.clone(), counters, lips));
             }
             _ => {}
         }
@@ -183,11 +191,16 @@ async fn receive_sound(
     formats: SoundFormats,
     packets: SyncSender<AudioPacket>,
     counters: Counters,
+    lips: SharedLipSync,
 ) {
     let mut span: Option<(u16, u64)> = None;
+    let mut stream = None;
     while let Some(event) = track.poll().await {
         let TrackRemoteEvent::OnRtpPacket(packet) = event else { continue };
         let header = &packet.header;
+        if stream.replace(header.ssrc) != Some(header.ssrc) {
+            lips.sound_stream(header.ssrc);
+        }
         let (last, expected) = span.get_or_insert((header.sequence_number.wrapping_sub(1), 0));
         let ahead = header.sequence_number.wrapping_sub(*last) as i16;
         if ahead > 0 {
@@ -248,6 +261,7 @@ async fn listen_to_feedback(
     video_ssrc: u32,
     (audio, plan): (SyncSender<AudioCommand>, SharedSoundPlan),
     counters: Counters,
+    lips: SharedLipSync,
 ) {
     let mut reported = 0.0f32;
     while let Some(news) = feedback.recv().await {
@@ -263,7 +277,8 @@ async fn listen_to_feedback(
                 reported = (0.7 * reported).max(fraction * 100.0);
                 let _ = audio.try_send(AudioCommand::ExpectedLoss(plan.get().expected(reported)));
             }
-            Feedback::Loss { .. } | Feedback::SenderReport { .. } => {}
+            Feedback::Loss { .. } => {}
+            Feedback::SenderReport { ssrc, ntp, rtp, .. } => lips.report(ssrc, ntp, rtp),
         }
     }
 }

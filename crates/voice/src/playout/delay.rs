@@ -22,6 +22,11 @@ impl PlayoutBuffer {
     }
 
     pub(super) fn target(&self) -> i64 {
+        self.network_target().max(self.extra_delay)
+    }
+
+    /// What the network asks for.
+    pub(super) fn network_target(&self) -> i64 {
         let settings = self.settings;
         let known = self.arrivals.experience() >= 25;
         let floor = if known { settings.min_delay } else { settings.first_delay };
@@ -29,7 +34,7 @@ impl PlayoutBuffer {
         let copies = self.reach.filter(|(_, until)| (self.now() as i64) < *until).map_or(0, |(reach, _)| reach);
         let repair = if self.lossy { self.frame as i64 } else { 0 }.max(copies);
         let wanted = self.arrivals.spread() + MARGIN + repair;
-        wanted.clamp(samples_of(floor), samples_of(settings.max_delay).max(samples_of(floor))).max(self.extra_delay)
+        wanted.clamp(samples_of(floor), samples_of(settings.max_delay).max(samples_of(floor)))
     }
 
     /// After a stall, what has become too old is left out at once.

@@ -254,7 +254,8 @@ impl PlayoutBuffer {
     pub fn stats(&self) -> PlayoutStats {
         // After a pull its 10 ms are gone, but its time is not up.
         let delay = if matches!(self.flow, Flow::Playing { .. }) { self.delay() + FRAME_SAMPLES as i64 } else { 0 };
-        PlayoutStats { target_delay: span(self.target()), delay: span(delay), ..self.stats }
+        let (target_delay, network_delay) = (span(self.target()), span(self.network_target()));
+        PlayoutStats { target_delay, network_delay, delay: span(delay), ..self.stats }
     }
 
     fn begin_anew(&mut self) {

@@ -29,6 +29,10 @@ pub struct PlayoutStats {
     pub jitter_buffer_emitted_count: u64,
     /// How long sound should be held back at present, beyond the fastest packet's way.
     pub target_delay: Duration,
+    /// How long it would be for the network's sake alone, without [`set_minimum_delay`].
+    ///
+    /// [`set_minimum_delay`]: super::PlayoutBuffer::set_minimum_delay
+    pub network_delay: Duration,
     /// How long it is held back at present.
     pub delay: Duration,
     /// Packets that came after their turn.

@@ -128,7 +128,7 @@ fn call(seed: u64, loss: f64, queue: Duration, how: impl Fn(Registry) -> Registr
             out.shown += 1;
             out.gap = out.gap.max(now - last_shown.replace(now).unwrap_or(now));
         }
-        if assembler.keyframe_wanted() && last_request.is_none_or(|last| now - last >= ms(300)) {
+        if assembler.keyframe_wanted(now) && last_request.is_none_or(|last| now - last >= ms(300)) {
             last_request = Some(now);
             out.keyframes_wanted += 1;
             let request = PictureLossIndication { sender_ssrc: 9, media_ssrc: VIDEO };

@@ -137,7 +137,7 @@ impl Side {
             self.shown.push(Shown { captured, at: now });
         }
         let again = self.asked_for_keyframe.is_none_or(|last| now - last >= ASK_AGAIN);
-        if self.assembler.keyframe_wanted() && again {
+        if self.assembler.keyframe_wanted(now) && again {
             self.asked_for_keyframe = Some(now);
             self.keyframes_asked += 1;
             let request = PictureLossIndication { sender_ssrc: 9, media_ssrc: VIDEO };
