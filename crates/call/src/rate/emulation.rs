@@ -252,8 +252,9 @@ impl Call {
     /// Lets a millisecond pass.
     fn step(&mut self) {
         let now = self.now();
-        self.link.busy_until = self.link.busy_until.max(self.clock) + self.link.others / self.link.rate * STEP;
-        self.link.busy_until = self.link.busy_until.min(self.clock + self.link.longest);
+        if self.link.others > 0.0 && self.queue() < self.link.longest {
+            self.link.busy_until = self.link.busy_until.max(self.clock) + self.link.others / self.link.rate * STEP;
+        }
         for (i, interval) in [PICTURE, SOUND, FEEDBACK].into_iter().enumerate() {
             if self.clock < self.next[i] {
                 continue;

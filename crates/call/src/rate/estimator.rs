@@ -20,15 +20,15 @@ use std::time::{Duration, Instant};
 use visavis_media::BitsPerSecond;
 
 /// A slope counts only where there is a queue at all; the path's jitter is added this many times.
-const GROWING: (Duration, f64) = (Duration::from_millis(10), 2.5);
+const GROWING: (Duration, f64) = (Duration::from_millis(10), 3.0);
 /// A queue that stands is drained from this length on…
-const STANDING: (Duration, f64) = (Duration::from_millis(40), 1.5);
+const STANDING: (Duration, f64) = (Duration::from_millis(40), 2.0);
 /// …one that is seen in a single feedback message from this…
 const SUDDEN: (Duration, f64) = (Duration::from_millis(70), 4.0);
 /// …until it is shorter than this.
 const DRAINED: (Duration, f64) = (Duration::from_millis(12), 1.5);
 /// Probes are sent only where the queue is shorter than this.
-const CALM: (Duration, f64) = (Duration::from_millis(20), 1.5);
+const CALM: (Duration, f64) = (Duration::from_millis(20), 2.5);
 /// While this long a queue stands, the path is busy all the time: what arrives is what it carries.
 const BUSY: Duration = Duration::from_millis(30);
 const BUSY_WINDOW: Duration = Duration::from_millis(200);
@@ -153,7 +153,7 @@ impl Estimator {
         }
         let calm = self.draining.is_none()
             && !self.loss.trying()
-            && !above(length.max(newest), CALM, jitter)
+            && !above(length, CALM, jitter)
             && self.trend.usage() != Usage::Over;
         if let Some(probe) = self.prober.poll(now, self.target, self.max, calm) {
             self.shared.want_probe(probe);
