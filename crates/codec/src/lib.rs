@@ -25,6 +25,7 @@
 //! ```
 
 pub mod convert;
+pub mod erasure;
 pub mod h264;
 mod nal;
 pub mod opus;

@@ -4,7 +4,7 @@ use super::Path;
 use super::alarm::Alarm;
 use super::handler::{Handler, Raw};
 use super::reports::CaptureClocks;
-use super::setup::{self, Built, MIME_TYPE_RED, PeerError, PeerSettings};
+use super::setup::{self, Built, MIME_TYPE_PARITY, MIME_TYPE_RED, PeerError, PeerSettings};
 use super::tap::Feedback;
 use crate::media::SoundFormats;
 use crate::rate::{SharedRepair, SharedRoundTrip, SharedSoundPlan, SharedTarget};
@@ -469,6 +469,7 @@ impl Actor {
             let i = self.tracks.iter().position(|(k, _)| *k == kind)?;
             Some(self.tracks.swap_remove(i).1)
         };
+        built.parity.negotiated(negotiated(&built.video_sender, MIME_TYPE_PARITY).await);
         PeerLink {
             video: built.video.clone(),
             audio: built.audio.clone(),

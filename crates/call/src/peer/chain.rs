@@ -3,12 +3,15 @@
 //! `Slot` numbers say how far from the wire each is: packets that leave pass from high to low, packets that come from
 //! low to high.
 
+use super::loss_watch::LossWatch;
 use super::nack::{NackGenerator, NackResponder};
+use super::parity::{AlongWith, ParityReader, ParityWriter};
 use super::reports::{CaptureClocks, SenderReports};
-use super::sound_watch::SoundWatch;
 use super::tap::{Feedback, FeedbackTap};
-use crate::rate::{AudioFirstPacer, Estimator, Padder, SharedRepair, SharedRoundTrip, SharedSoundPlan, SharedTarget};
-use rtc::interceptor::TwccReceiverBuilder;
+use crate::rate::{
+    AudioFirstPacer, Estimator, Padder, SharedParityPlan, SharedRepair, SharedRoundTrip, SharedSoundPlan, SharedTarget,
+};
+use rtc::interceptor::{TwccReceiverBuilder, TwccSenderBuilder};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use visavis_media::time::WallClock;
@@ -31,6 +34,7 @@ pub(crate) struct Shared {
     pub clocks: CaptureClocks,
     pub repair: SharedRepair,
     pub sound: SharedSoundPlan,
+    pub parity: SharedParityPlan,
 }
 
 /// The chain of one connection; registers what has to be negotiated for it. RTX is not registered: the crate unwraps
@@ -44,18 +48,23 @@ pub(crate) fn registry(
     wall: WallClock,
     shared: &Shared,
 ) -> Result<Registry, Error> {
-    let Shared { feedback, target, round_trip, clocks, repair, sound } = shared.clone();
+    let Shared { feedback, target, round_trip, clocks, repair, sound, parity } = shared.clone();
     let registry = Registry::new().with(Slot::from(500), FeedbackTap::new(feedback, round_trip.clone()));
     let registry = configure_rtcp_reports(registry);
     let registry = configure_congestion_control(registry, estimator, CongestionFeedback::Twcc, engine)?;
     // A slot holds one interceptor, the last one wins: ours let sound pass and follow the true target, and report the
     // moment of capture.
+    let (watched, ssrc) = (round_trip.clone(), rand::random());
     Ok(registry
-        .with(Slot::from(600), SoundWatch::new(target.clone(), sound))
-        .with(Slot::Pacer, AudioFirstPacer::new(target.clone()))
+        .with(Slot::from(600), LossWatch::new(target.clone(), watched, sound, parity.clone()))
+        .with(Slot::TwccSender, AlongWith { inner: TwccSenderBuilder::new().build(), ssrc })
+        .with(Slot::Pacer, AlongWith { inner: AudioFirstPacer::new(target.clone()), ssrc })
         .with(PADDER, Padder::new(target.clone()))
         .with(Slot::TwccReceiver, TwccReceiverBuilder::new().with_interval(FEEDBACK).build())
-        .with(Slot::NackResponder, NackResponder::new(round_trip.clone(), target, repair))
-        .with(Slot::NackGenerator, NackGenerator::new(round_trip))
+        .with(Slot::NackResponder, NackResponder::new(round_trip.clone(), target.clone(), repair.clone()))
+        .with(Slot::FecEncoder, ParityWriter::new(parity.clone(), target, repair.clone(), ssrc))
+        // Application-ward of the receiver of transport-wide numbers, which parity has, too.
+        .with(Slot::from(8_300), ParityReader::new(parity, repair))
+        .with(Slot::from(8_600), NackGenerator::new(round_trip))
         .with(Slot::SenderReport, SenderReports::new(clocks, wall)))
 }

@@ -14,10 +14,12 @@ mod flights;
 mod handler;
 #[cfg(test)]
 mod hostile_tests;
+mod loss_watch;
 mod nack;
 #[cfg(test)]
 mod network_tests;
 mod nudge;
+mod parity;
 mod ports;
 mod records;
 mod relayed;
@@ -26,7 +28,6 @@ mod resolver;
 mod setup;
 #[cfg(test)]
 mod socket_tests;
-mod sound_watch;
 mod tap;
 mod wake;
 mod wire;

@@ -9,7 +9,7 @@ use super::resolver::{NameCache, host_of};
 use super::tap::Feedback;
 use super::wire::{Wire, WireSettings};
 use crate::options::IceServer;
-use crate::rate::{Estimator, SharedRepair, SharedRoundTrip, SharedSoundPlan, SharedTarget};
+use crate::rate::{Estimator, SharedParityPlan, SharedRepair, SharedRoundTrip, SharedSoundPlan, SharedTarget};
 use rtc::dtls::extension::extension_use_srtp::SrtpProtectionProfile;
 use rtc::ice::mdns::MulticastDnsMode;
 use rtc::media_stream::MediaStreamTrack;
@@ -36,8 +36,11 @@ const H264: u8 = 102;
 const OPUS: u8 = 111;
 /// Payload type of redundant Opus (RFC 2198), as libwebrtc numbers it.
 const RED: u8 = 63;
-/// Its name; the crate has none.
+/// Payload type of parity over pictures (see `parity`); one of those that are free to be named.
+const PARITY: u8 = 119;
+/// Names that the crate does not have.
 pub(super) const MIME_TYPE_RED: &str = "audio/red";
+pub(super) const MIME_TYPE_PARITY: &str = "video/visavis-parity";
 /// Connectivity checks this often; the crate's 200 ms would put every connect on a grid of 200 ms.
 const CHECK_INTERVAL: Duration = Duration::from_millis(20);
 /// Checks before a pair is given up: 30 s at [`CHECK_INTERVAL`], as long as an interrupted call is held.
@@ -105,6 +108,7 @@ pub(crate) struct Built {
     pub clocks: CaptureClocks,
     pub repair: SharedRepair,
     pub sound: SharedSoundPlan,
+    pub parity: SharedParityPlan,
 }
 
 fn feedback(typ: &str, parameter: &str) -> RTCPFeedback {
@@ -131,6 +135,17 @@ fn audio_codec() -> RTCRtpCodec {
     }
 }
 
+/// Known to nobody but us; others leave it out of their answer.
+fn parity_codec() -> RTCRtpCodec {
+    RTCRtpCodec {
+        mime_type: MIME_TYPE_PARITY.to_owned(),
+        clock_rate: 90_000,
+        channels: 0,
+        sdp_fmtp_line: String::new(),
+        rtcp_feedback: vec![],
+    }
+}
+
 /// Sound with copies of earlier sound, sent only while sound gets lost.
 fn red_codec() -> RTCRtpCodec {
     RTCRtpCodec {
@@ -151,6 +166,8 @@ fn media_engine() -> Result<MediaEngine, PeerError> {
     engine.register_codec(audio, RtpCodecKind::Audio)?;
     let red = RTCRtpCodecParameters { rtp_codec: red_codec(), payload_type: RED };
     engine.register_codec(red, RtpCodecKind::Audio)?;
+    let parity = RTCRtpCodecParameters { rtp_codec: parity_codec(), payload_type: PARITY };
+    engine.register_codec(parity, RtpCodecKind::Video)?;
     Ok(engine)
 }
 
@@ -198,6 +215,7 @@ async fn attempt(
     let estimator = Estimator::new(START, FLOOR, settings.max_bitrate, target.clone());
     let (round_trip, clocks) = (SharedRoundTrip::default(), CaptureClocks::default());
     let (repair, sound) = (SharedRepair::default(), SharedSoundPlan::default());
+    let parity = SharedParityPlan::default();
     let shared = Shared {
         feedback,
         target: target.clone(),
@@ -205,6 +223,7 @@ async fn attempt(
         clocks: clocks.clone(),
         repair: repair.clone(),
         sound: sound.clone(),
+        parity: parity.clone(),
     };
     let registry = chain::registry(&mut engine, estimator, visavis_capture::wall_clock(), &shared)?;
 
@@ -276,5 +295,6 @@ async fn attempt(
         clocks,
         repair,
         sound,
+        parity,
     })
 }

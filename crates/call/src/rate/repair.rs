@@ -22,7 +22,7 @@ pub(crate) enum Repair {
     Sound,
 }
 
-/// Everything that was sent for repair, since the connection began. Bytes are those of payloads.
+/// Everything that was sent and received for repair, since the connection began. Bytes are those of payloads.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Repaired {
     pub again_packets: u64,
@@ -30,6 +30,10 @@ pub(crate) struct Repaired {
     pub parity_packets: u64,
     pub parity_bytes: u64,
     pub sound_bytes: u64,
+    /// Of the other side's parity: packets and bytes that came, and packets of pictures made from it.
+    pub parity_received: u64,
+    pub parity_received_bytes: u64,
+    pub recovered: u64,
 }
 
 #[derive(Debug, Default)]
@@ -69,6 +73,18 @@ impl SharedRepair {
         }
     }
 
+    /// A packet of the other side's parity came, with a payload of so many bytes.
+    pub(crate) fn parity_came(&self, bytes: usize) {
+        let mut meter = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        meter.total.parity_received += 1;
+        meter.total.parity_received_bytes += bytes as u64;
+    }
+
+    /// A lost packet was made from it.
+    pub(crate) fn recovered(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).total.recovered += 1;
+    }
+
     /// What was spent on repair over the last second.
     pub(crate) fn rate(&self, now: Instant) -> BitsPerSecond {
         let meter = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -97,8 +113,14 @@ mod tests {
         assert_eq!(repair.rate(at(500)).0, 14_000);
         assert_eq!(repair.rate(at(1200)).0, 4_000);
         assert_eq!(repair.rate(at(1600)).0, 0);
-        let expected =
-            Repaired { again_packets: 1, again_bytes: 1000, parity_packets: 1, parity_bytes: 500, sound_bytes: 250 };
+        let expected = Repaired {
+            again_packets: 1,
+            again_bytes: 1000,
+            parity_packets: 1,
+            parity_bytes: 500,
+            sound_bytes: 250,
+            ..Default::default()
+        };
         assert_eq!(repair.total(), expected);
     }
 

@@ -77,11 +77,17 @@ pub(crate) struct ResendBudget {
     bytes: Option<f64>,
     counted: Option<Instant>,
     rate: f64,
+    share: f64,
 }
 
 impl ResendBudget {
     pub(crate) fn new() -> Self {
-        Self { bytes: None, counted: None, rate: LEAST_RATE }
+        Self::of(SHARE)
+    }
+
+    /// A budget of another share of the target.
+    pub(crate) fn of(share: f64) -> Self {
+        Self { bytes: None, counted: None, rate: LEAST_RATE, share }
     }
 
     /// Follows the target rate.
@@ -92,12 +98,13 @@ impl ResendBudget {
 
     fn refill(&mut self, now: Instant) {
         let since = self.counted.map_or(0.0, |at| now.saturating_duration_since(at).as_secs_f64());
-        let full = self.rate * SHARE * SAVED_S / 8.0;
-        self.bytes = Some(self.bytes.map_or(full, |bytes| (bytes + self.rate * SHARE / 8.0 * since).min(full)));
+        let full = self.rate * self.share * SAVED_S / 8.0;
+        self.bytes = Some(self.bytes.map_or(full, |bytes| (bytes + self.rate * self.share / 8.0 * since).min(full)));
         self.counted = Some(now);
     }
 
-    fn spend(&mut self, now: Instant, bytes: usize) -> bool {
+    /// Whether there is room for so many bytes, which then are spent.
+    pub(crate) fn spend(&mut self, now: Instant, bytes: usize) -> bool {
         self.refill(now);
         match &mut self.bytes {
             Some(left) if *left >= bytes as f64 => {

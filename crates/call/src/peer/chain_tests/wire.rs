@@ -3,7 +3,7 @@
 use super::super::chain::{Shared, registry};
 use super::super::reports::CaptureClocks;
 use super::super::tap::Feedback;
-use crate::rate::{Estimator, SharedRepair, SharedRoundTrip, SharedSoundPlan, SharedTarget};
+use crate::rate::{Estimator, SharedParityPlan, SharedRepair, SharedRoundTrip, SharedSoundPlan, SharedTarget};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use rtc::interceptor::{
@@ -64,6 +64,7 @@ impl End {
             clocks: CaptureClocks::default(),
             repair: SharedRepair::default(),
             sound: SharedSoundPlan::default(),
+            parity: SharedParityPlan::default(),
         };
         let estimator = Estimator::new(start, floor, most, target);
         let wall = WallClock::new(begun, SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000));

@@ -1,9 +1,10 @@
-//! Learns from transport-wide feedback which packets of our sound got lost (draft-holmer-rmcat-transport-wide-cc-01).
+//! Learns from transport-wide feedback which of our packets got lost (draft-holmer-rmcat-transport-wide-cc-01).
 //!
 //! Receiver reports say once a second how many; that tells neither bursts from single losses nor in time. The feedback
-//! names each packet, ten times a second. What follows from it is decided in `rate::sound_loss`.
+//! names each packet, ten times a second. What follows from it is decided in `rate::sound_loss`
+//! and `rate::path_loss`.
 
-use crate::rate::{SharedSoundPlan, SharedTarget, SoundLoss};
+use crate::rate::{PathLoss, SharedParityPlan, SharedRoundTrip, SharedSoundPlan, SharedTarget, SoundLoss};
 use rtc::interceptor::{Interceptor, Packet, StreamInfo, TaggedPacket};
 use rtc::rtcp::transport_feedbacks::transport_layer_cc::{PacketStatusChunk, SymbolTypeTcc, TransportLayerCc};
 use rtc::sansio::Protocol;
@@ -16,35 +17,62 @@ use visavis_media::BitsPerSecond;
 const TRANSPORT_WIDE: &str = "transport-wide-cc-extensions";
 /// Transport-wide numbers that are remembered: three seconds of 5 Mb/s. A power of two, since they wrap.
 const KEPT: usize = 2048;
-/// Streams that are watched; a call sends one of sound. A description could name any number.
+/// Streams that are watched; a call sends one of sound and one of pictures. A description could name any number.
 const MAX_STREAMS: usize = 8;
 /// A plan is made anew this often.
 const INTERVAL: Duration = Duration::from_millis(200);
 /// Below the first rate sound has no room for a copy of itself, below the second for one only.
 const ROOM: (BitsPerSecond, BitsPerSecond) = (BitsPerSecond::kilo(110), BitsPerSecond::kilo(300));
 
+/// A stream of ours.
+#[derive(Clone, Copy, Debug)]
+struct Stream {
+    /// The id of the header extension.
+    extension: u8,
+    sound: bool,
+}
+
+/// A packet that left.
+#[derive(Clone, Copy, Debug)]
+struct Kept {
+    number: u16,
+    /// Its number in `path`, and in `loss` where it is sound.
+    packet: u64,
+    sound: Option<u64>,
+}
+
 /// See the module's text. Wire-most, so that it sees the numbers that packets leave under.
-pub(crate) struct SoundWatch {
+pub(crate) struct LossWatch {
     target: SharedTarget,
+    round_trip: SharedRoundTrip,
     plan: SharedSoundPlan,
-    /// Our streams of sound, with the id of the header extension.
-    streams: HashMap<u32, u8>,
-    /// For transport-wide numbers of sound, modulo [`KEPT`]: the number, and the packet's in `loss`.
-    kept: Vec<Option<(u16, u64)>>,
+    parity: SharedParityPlan,
+    streams: HashMap<u32, Stream>,
+    /// By transport-wide number modulo [`KEPT`].
+    kept: Vec<Option<Kept>>,
     loss: SoundLoss,
+    path: PathLoss,
     planned: Option<Instant>,
     inbound: VecDeque<TaggedPacket>,
     outbound: VecDeque<TaggedPacket>,
 }
 
-impl SoundWatch {
-    pub(crate) fn new(target: SharedTarget, plan: SharedSoundPlan) -> Self {
+impl LossWatch {
+    pub(crate) fn new(
+        target: SharedTarget,
+        round_trip: SharedRoundTrip,
+        plan: SharedSoundPlan,
+        parity: SharedParityPlan,
+    ) -> Self {
         Self {
             target,
+            round_trip,
             plan,
+            parity,
             streams: HashMap::new(),
             kept: vec![None; KEPT],
             loss: SoundLoss::default(),
+            path: PathLoss::default(),
             planned: None,
             inbound: VecDeque::new(),
             outbound: VecDeque::new(),
@@ -52,10 +80,13 @@ impl SoundWatch {
     }
 
     fn reported(&mut self, number: u16, came: bool) {
-        if let Some((kept, packet)) = self.kept[usize::from(number) % KEPT]
-            && kept == number
+        if let Some(kept) = self.kept[usize::from(number) % KEPT]
+            && kept.number == number
         {
-            self.loss.reported(packet, came);
+            self.path.reported(kept.packet, came);
+            if let Some(sound) = kept.sound {
+                self.loss.reported(sound, came);
+            }
         }
     }
 
@@ -77,6 +108,7 @@ impl SoundWatch {
                 tracing::debug!(?plan, "redundancy of sound");
             }
             self.plan.set(plan);
+            self.parity.set(self.path.plan(self.round_trip.get().shortest()));
         }
     }
 }
@@ -90,7 +122,7 @@ fn symbols(chunk: &PacketStatusChunk) -> Box<dyn Iterator<Item = SymbolTypeTcc> 
     }
 }
 
-impl Protocol<TaggedPacket, TaggedPacket, ()> for SoundWatch {
+impl Protocol<TaggedPacket, TaggedPacket, ()> for LossWatch {
     type Rout = TaggedPacket;
     type Wout = TaggedPacket;
     type Eout = ();
@@ -113,11 +145,12 @@ impl Protocol<TaggedPacket, TaggedPacket, ()> for SoundWatch {
 
     fn handle_write(&mut self, packet: TaggedPacket) -> Result<(), Error> {
         if let Packet::Rtp(rtp) = &packet.message.packet
-            && let Some(id) = self.streams.get(&rtp.header.ssrc)
-            && let Some(&[high, low]) = rtp.header.get_extension(*id).as_deref()
+            && let Some(stream) = self.streams.get(&rtp.header.ssrc)
+            && let Some(&[high, low]) = rtp.header.get_extension(stream.extension).as_deref()
         {
             let number = u16::from_be_bytes([high, low]);
-            self.kept[usize::from(number) % KEPT] = Some((number, self.loss.sent()));
+            let sound = stream.sound.then(|| self.loss.sent());
+            self.kept[usize::from(number) % KEPT] = Some(Kept { number, packet: self.path.sent(), sound });
         }
         self.outbound.push_back(packet);
         Ok(())
@@ -128,14 +161,15 @@ impl Protocol<TaggedPacket, TaggedPacket, ()> for SoundWatch {
     }
 }
 
-impl Interceptor for SoundWatch {
+impl Interceptor for LossWatch {
     fn bind_local_stream(&mut self, info: &StreamInfo) {
         let id = info.rtp_header_extensions.iter().find(|e| e.uri.contains(TRANSPORT_WIDE));
         let id = id.and_then(|e| u8::try_from(e.id).ok());
-        if let Some(id) = id.filter(|_| info.mime_type.to_ascii_lowercase().starts_with("audio/"))
+        if let Some(extension) = id
             && self.streams.len() < MAX_STREAMS
         {
-            self.streams.insert(info.ssrc, id);
+            let sound = info.mime_type.to_ascii_lowercase().starts_with("audio/");
+            self.streams.insert(info.ssrc, Stream { extension, sound });
         }
     }
 
@@ -154,10 +188,10 @@ mod tests {
     use rtc::interceptor::AttributedPacket;
     use rtc::rtcp::transport_feedbacks::transport_layer_cc::{RunLengthChunk, StatusChunkTypeTcc};
 
-    fn watch() -> SoundWatch {
+    fn watch() -> LossWatch {
         let target = SharedTarget::new(BitsPerSecond::kilo(1000));
-        let mut watch = SoundWatch::new(target, SharedSoundPlan::default());
-        watch.streams.insert(2, 3);
+        let mut watch = LossWatch::new(target, Default::default(), Default::default(), Default::default());
+        watch.streams.insert(2, Stream { extension: 3, sound: true });
         watch
     }
 
@@ -169,7 +203,7 @@ mod tests {
         })
     }
 
-    fn read(watch: &mut SoundWatch, now: Instant, base: u16, count: u16, chunks: Vec<PacketStatusChunk>) {
+    fn read(watch: &mut LossWatch, now: Instant, base: u16, count: u16, chunks: Vec<PacketStatusChunk>) {
         let feedback = TransportLayerCc {
             base_sequence_number: base,
             packet_status_count: count,
@@ -180,7 +214,7 @@ mod tests {
         watch.handle_read(TaggedPacket { now, transport: Default::default(), message }).expect("taken");
     }
 
-    fn send(watch: &mut SoundWatch, now: Instant, number: u16) {
+    fn send(watch: &mut LossWatch, now: Instant, number: u16) {
         let mut rtp = rtc::rtp::Packet::default();
         rtp.header.ssrc = 2;
         rtp.header.set_extension(3, number.to_be_bytes().to_vec().into()).expect("an extension");

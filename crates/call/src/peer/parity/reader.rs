@@ -1,0 +1,238 @@
+//! Makes lost packets of pictures from what came of them and their parity.
+
+use super::{Parity, block, is_video, opened};
+use crate::rate::{MOST_PACKETS, SharedParityPlan, SharedRepair};
+use bytes::Bytes;
+use rtc::interceptor::{Attribute, AttributedPacket, Interceptor, Packet, StreamInfo, TaggedPacket};
+use rtc::sansio::Protocol;
+use rtc::shared::error::Error;
+use std::collections::{HashMap, VecDeque};
+use std::time::{Duration, Instant};
+use visavis_codec::erasure;
+
+/// Streams that can be protected; a call has one. A description could name any number.
+const MAX_STREAMS: usize = 2;
+/// Packets that are kept to be added up: a second of 4 Mb/s. A power of two, since numbers wrap.
+const KEPT: usize = 512;
+/// Pictures that parity has come for and that are not whole: those of half a second.
+const MAX_PICTURES: usize = 16;
+/// Packets of parity of one picture that are looked at: as many as the largest can need.
+const MAX_PARITY: usize = MOST_PACKETS / 2;
+/// Longer sums are none of any packet that a path carries.
+const MAX_SUM: usize = 1500;
+/// Packets are kept this long after parity last came: without it they are of no use here.
+const STAYS: Duration = Duration::from_secs(10);
+
+/// See the module's text. Below whatever asks for lost packets, which what is made here must reach as if it had come.
+pub(crate) struct ParityReader {
+    plan: SharedParityPlan,
+    repair: SharedRepair,
+    pub(super) streams: HashMap<u32, Protected>,
+    inbound: VecDeque<TaggedPacket>,
+    outbound: VecDeque<TaggedPacket>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Protected {
+    /// When parity last came.
+    last: Option<Instant>,
+    /// The first packet that is kept since then, until parity for it comes: what came before would seem lost.
+    begins: Option<u16>,
+    kept: Vec<Option<Kept>>,
+    pub(super) pictures: VecDeque<Picture>,
+}
+
+#[derive(Clone, Debug)]
+struct Kept {
+    sequence: u16,
+    timestamp: u32,
+    marker: bool,
+    payload_type: u8,
+    payload: Bytes,
+}
+
+/// A picture, or a part of a large one.
+#[derive(Debug)]
+pub(super) struct Picture {
+    base: u16,
+    count: usize,
+    timestamp: u32,
+    pub(super) sums: Vec<(usize, Vec<u8>)>,
+    whole: bool,
+}
+
+impl Protected {
+    fn take(&mut self, header: &rtc::rtp::header::Header, payload: Bytes) {
+        if self.kept.is_empty() {
+            self.kept = vec![None; KEPT];
+            self.begins = Some(header.sequence_number);
+        }
+        let sequence = header.sequence_number;
+        self.kept[usize::from(sequence) % KEPT] = Some(Kept {
+            sequence,
+            timestamp: header.timestamp,
+            marker: header.marker,
+            payload_type: header.payload_type,
+            payload,
+        });
+    }
+
+    /// Puts parity to its picture; says where that is.
+    fn parity(&mut self, parity: Parity) -> Option<usize> {
+        let Parity { base, count, index, timestamp, sum, .. } = parity;
+        if !(1..=MOST_PACKETS).contains(&count) || index >= MAX_PARITY || sum.len() > MAX_SUM {
+            return None;
+        }
+        if self.kept.is_empty() || self.begins.is_some_and(|first| (base.wrapping_sub(first) as i16) < 0) {
+            return None;
+        }
+        self.begins = None;
+        let same = |p: &Picture| p.base == base && p.count == count && p.timestamp == timestamp;
+        let place = self.pictures.iter().position(same).unwrap_or_else(|| {
+            if self.pictures.len() == MAX_PICTURES {
+                self.pictures.pop_front();
+            }
+            self.pictures.push_back(Picture { base, count, timestamp, sums: Vec::new(), whole: false });
+            self.pictures.len() - 1
+        });
+        let sums = &mut self.pictures[place].sums;
+        if sums.iter().all(|(known, _)| *known != index) {
+            sums.push((index, sum.to_vec()));
+        }
+        Some(place)
+    }
+
+    /// The pictures that a packet is part of and that are not whole.
+    fn of(&self, sequence: u16) -> Vec<usize> {
+        let within = |p: &Picture| !p.whole && usize::from(sequence.wrapping_sub(p.base)) < p.count;
+        (0..self.pictures.len()).filter(|place| within(&self.pictures[*place])).collect()
+    }
+
+    /// What can be made of a picture's missing packets now.
+    fn mend(&mut self, place: usize, ssrc: u32) -> Vec<rtc::rtp::Packet> {
+        let Picture { base, count, timestamp, sums, whole } = &mut self.pictures[place];
+        let number = |i: usize| base.wrapping_add(i as u16);
+        let kept = |i: usize| {
+            let kept = self.kept.get(usize::from(number(i)) % KEPT)?.as_ref();
+            kept.filter(|k| k.sequence == number(i) && k.timestamp == *timestamp)
+        };
+        let missing = (0..*count).filter(|i| kept(*i).is_none()).count();
+        if *whole || missing > sums.len() {
+            return Vec::new();
+        }
+        // Tried once: where that fails the sums are of something else.
+        *whole = true;
+        let sums = std::mem::take(sums);
+        if missing == 0 {
+            return Vec::new();
+        }
+        let blocks: Vec<_> =
+            (0..*count).map(|i| kept(i).map(|k| block(k.marker, k.payload_type, &k.payload))).collect();
+        let Some(found) = erasure::recover(&blocks, &sums) else { return Vec::new() };
+        let packets = found.into_iter().filter_map(|(i, bytes)| {
+            let (marker, payload_type, payload) = opened(bytes)?;
+            let header = rtc::rtp::header::Header {
+                version: 2,
+                marker,
+                payload_type,
+                sequence_number: number(i),
+                timestamp: *timestamp,
+                ssrc,
+                ..Default::default()
+            };
+            Some(rtc::rtp::Packet { header, payload })
+        });
+        packets.collect()
+    }
+}
+
+impl ParityReader {
+    pub(crate) fn new(plan: SharedParityPlan, repair: SharedRepair) -> Self {
+        Self { plan, repair, streams: HashMap::new(), inbound: VecDeque::new(), outbound: VecDeque::new() }
+    }
+
+    fn parity(&mut self, now: Instant, payload: Bytes) {
+        self.repair.parity_came(payload.len());
+        let Some(parity) = Parity::read(payload) else { return };
+        let ssrc = parity.ssrc;
+        let Some(stream) = self.streams.get_mut(&ssrc) else { return };
+        stream.last = Some(now);
+        if let Some(place) = stream.parity(parity) {
+            let made = stream.mend(place, ssrc);
+            self.made(now, made);
+        }
+    }
+
+    fn made(&mut self, now: Instant, packets: Vec<rtc::rtp::Packet>) {
+        for packet in packets {
+            self.repair.recovered();
+            if let Some(stream) = self.streams.get_mut(&packet.header.ssrc) {
+                stream.take(&packet.header, packet.payload.clone());
+            }
+            let message = AttributedPacket::new(Packet::Rtp(packet)).with(Attribute::RecoveredByFec);
+            self.inbound.push_back(TaggedPacket { now, transport: Default::default(), message });
+        }
+    }
+}
+
+impl Protocol<TaggedPacket, TaggedPacket, ()> for ParityReader {
+    type Rout = TaggedPacket;
+    type Wout = TaggedPacket;
+    type Eout = ();
+    type Error = Error;
+    type Time = Instant;
+
+    fn handle_read(&mut self, packet: TaggedPacket) -> Result<(), Error> {
+        let now = packet.now;
+        let Packet::Rtp(rtp) = &packet.message.packet else {
+            self.inbound.push_back(packet);
+            return Ok(());
+        };
+        let (header, payload) = (rtp.header.clone(), rtp.payload.clone());
+        let known = self.streams.get_mut(&header.ssrc);
+        if known.is_none() && self.plan.payload_type() == Some(header.payload_type) {
+            self.parity(now, payload);
+            return Ok(());
+        }
+        self.inbound.push_back(packet);
+        let Some(stream) = known else { return Ok(()) };
+        if stream.last.is_none_or(|at| now.saturating_duration_since(at) > STAYS) {
+            *stream = Protected::default();
+            return Ok(());
+        }
+        stream.take(&header, payload);
+        let mended: Vec<_> =
+            stream.of(header.sequence_number).into_iter().flat_map(|place| stream.mend(place, header.ssrc)).collect();
+        self.made(now, mended);
+        Ok(())
+    }
+
+    fn poll_read(&mut self) -> Option<TaggedPacket> {
+        self.inbound.pop_front()
+    }
+
+    fn handle_write(&mut self, packet: TaggedPacket) -> Result<(), Error> {
+        self.outbound.push_back(packet);
+        Ok(())
+    }
+
+    fn poll_write(&mut self) -> Option<TaggedPacket> {
+        self.outbound.pop_front()
+    }
+}
+
+impl Interceptor for ParityReader {
+    fn bind_local_stream(&mut self, _: &StreamInfo) {}
+
+    fn unbind_local_stream(&mut self, _: &StreamInfo) {}
+
+    fn bind_remote_stream(&mut self, info: &StreamInfo) {
+        if is_video(info) && self.streams.len() < MAX_STREAMS {
+            self.streams.entry(info.ssrc).or_default();
+        }
+    }
+
+    fn unbind_remote_stream(&mut self, info: &StreamInfo) {
+        self.streams.remove(&info.ssrc);
+    }
+}

@@ -1,0 +1,151 @@
+//! Sends parity after each picture, as the plan says.
+
+use super::{HEADER, Parity, block, is_video};
+use crate::rate::{MOST_PACKETS, Repair, ResendBudget, SharedParityPlan, SharedRepair, SharedTarget};
+use rtc::interceptor::{AttributedPacket, Interceptor, Packet, StreamInfo, TaggedPacket};
+use rtc::sansio::Protocol;
+use rtc::shared::error::Error;
+use std::collections::VecDeque;
+use std::time::Instant;
+use visavis_codec::erasure;
+
+/// Of the target rate, this share may be spent on parity.
+const SHARE: f64 = 1.0 / 3.0;
+
+/// See the module's text. Application-ward of the pacer, and of what is sent again.
+pub(crate) struct ParityWriter {
+    pub(super) plan: SharedParityPlan,
+    pub(super) target: SharedTarget,
+    repair: SharedRepair,
+    budget: ResendBudget,
+    /// The stream of pictures.
+    video: Option<u32>,
+    ssrc: u32,
+    sequence: u16,
+    picture: Picture,
+    inbound: VecDeque<TaggedPacket>,
+    outbound: VecDeque<TaggedPacket>,
+}
+
+/// Packets of one picture, as far as they were sent.
+#[derive(Debug, Default)]
+struct Picture {
+    first: u16,
+    timestamp: u32,
+    blocks: Vec<Vec<u8>>,
+}
+
+impl ParityWriter {
+    /// Parity leaves under `ssrc`.
+    pub(crate) fn new(plan: SharedParityPlan, target: SharedTarget, repair: SharedRepair, ssrc: u32) -> Self {
+        Self {
+            plan,
+            target,
+            repair,
+            budget: ResendBudget::of(SHARE),
+            video: None,
+            ssrc,
+            sequence: rand::random(),
+            picture: Picture::default(),
+            inbound: VecDeque::new(),
+            outbound: VecDeque::new(),
+        }
+    }
+
+    /// Adds a packet to its picture; where that is whole, its packets of parity.
+    fn protect(&mut self, now: Instant, rtp: &rtc::rtp::Packet) {
+        let (plan, Some(payload_type)) = (self.plan.get(), self.plan.payload_type()) else { return };
+        if plan.parity(1) == 0 {
+            self.picture.blocks.clear();
+            return;
+        }
+        let (header, picture) = (&rtp.header, &mut self.picture);
+        let next = picture.first.wrapping_add(picture.blocks.len() as u16);
+        if header.sequence_number != next || header.timestamp != picture.timestamp {
+            picture.blocks.clear();
+        }
+        if picture.blocks.is_empty() {
+            (picture.first, picture.timestamp) = (header.sequence_number, header.timestamp);
+        }
+        picture.blocks.push(block(header.marker, header.payload_type, &rtp.payload));
+        if !header.marker && picture.blocks.len() < MOST_PACKETS {
+            return;
+        }
+        let (base, timestamp, blocks) = (picture.first, picture.timestamp, std::mem::take(&mut picture.blocks));
+        self.budget.follow(now, self.target.get());
+        for index in 0..plan.parity(blocks.len()) {
+            let sum = erasure::sum(index, &blocks);
+            if !self.budget.spend(now, HEADER + sum.len()) {
+                break;
+            }
+            let parity = Parity { ssrc: header.ssrc, base, count: blocks.len(), index, timestamp, sum: sum.into() };
+            let packet = self.packet(payload_type, &parity);
+            self.repair.sent(now, Repair::Parity, packet.payload.len());
+            let message = AttributedPacket::new(Packet::Rtp(packet));
+            self.outbound.push_back(TaggedPacket { now, transport: Default::default(), message });
+        }
+    }
+
+    fn packet(&mut self, payload_type: u8, parity: &Parity) -> rtc::rtp::Packet {
+        let header = rtc::rtp::header::Header {
+            version: 2,
+            payload_type,
+            sequence_number: self.sequence,
+            timestamp: parity.timestamp,
+            ssrc: self.ssrc,
+            ..Default::default()
+        };
+        self.sequence = self.sequence.wrapping_add(1);
+        rtc::rtp::Packet { header, payload: parity.write() }
+    }
+}
+
+impl Protocol<TaggedPacket, TaggedPacket, ()> for ParityWriter {
+    type Rout = TaggedPacket;
+    type Wout = TaggedPacket;
+    type Eout = ();
+    type Error = Error;
+    type Time = Instant;
+
+    fn handle_read(&mut self, packet: TaggedPacket) -> Result<(), Error> {
+        self.inbound.push_back(packet);
+        Ok(())
+    }
+
+    fn poll_read(&mut self) -> Option<TaggedPacket> {
+        self.inbound.pop_front()
+    }
+
+    fn handle_write(&mut self, packet: TaggedPacket) -> Result<(), Error> {
+        let (now, rtp) = match &packet.message.packet {
+            Packet::Rtp(rtp) if self.video == Some(rtp.header.ssrc) => (packet.now, rtp.clone()),
+            _ => {
+                self.outbound.push_back(packet);
+                return Ok(());
+            }
+        };
+        self.outbound.push_back(packet);
+        self.protect(now, &rtp);
+        Ok(())
+    }
+
+    fn poll_write(&mut self) -> Option<TaggedPacket> {
+        self.outbound.pop_front()
+    }
+}
+
+impl Interceptor for ParityWriter {
+    fn bind_local_stream(&mut self, info: &StreamInfo) {
+        if is_video(info) {
+            self.video.get_or_insert(info.ssrc);
+        }
+    }
+
+    fn unbind_local_stream(&mut self, info: &StreamInfo) {
+        self.video.take_if(|ssrc| *ssrc == info.ssrc);
+    }
+
+    fn bind_remote_stream(&mut self, _: &StreamInfo) {}
+
+    fn unbind_remote_stream(&mut self, _: &StreamInfo) {}
+}
