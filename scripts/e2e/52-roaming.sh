@@ -27,7 +27,7 @@ count() { grep -cF "\"event\":\"$2\"" "$tmp/$1.log" || true; }
 more_than() { (($(count "$1" "$2") > $3)); }
 
 serve() {
-    on server "$bin/visavis-server" --listen 0.0.0.0:8080 >>"$tmp/server.log" 2>&1 &
+    ip netns exec "$prefix-server" "$bin/visavis-server" --listen 0.0.0.0:8080 >>"$tmp/server.log" 2>&1 &
     server_pid=$!
     pids+=("$server_pid")
     until_true 10 "the server" on server bash -c 'exec 3<>/dev/tcp/127.0.0.1/8080' 2>/dev/null
@@ -57,11 +57,16 @@ talk() {
     say bob join
     in_call ann bob
     # Long enough for both to have agreed on what they do when the path breaks.
-    until_true 20 "a second of pictures" more_than_a_second
+    pause
 }
-# The report comes at the end only; what is known before is that events come.
-more_than_a_second() { (($(now) > started + 1500)); }
-started=0
+
+# pause [MS]: the call goes on for a while.
+pause() {
+    local until
+    until=$(($(now) + ${1:-1500}))
+    past() { (($(now) > until)); }
+    until_true 60 "time to pass" past
+}
 
 # moves WHAT NETWORK: how long sound and picture are away when Ann moves.
 moves() {
@@ -97,14 +102,11 @@ moments=()
 
 serve
 to wifi
-started=$(now)
 talk
 moves "to another network" cable
-started=$(now)
-until_true 10 "a while" more_than_a_second
+pause
 moves "and back" wifi
-started=$(now)
-until_true 10 "a while" more_than_a_second
+pause
 stop ann bob
 judge
 ok "a call goes on where one network goes and another comes"
@@ -114,16 +116,76 @@ on bob nft -f - <<'RULES' || skip "needs nftables"
 table ip wall {
     chain arriving {
         type filter hook input priority filter;
-        udp dport != 3478 ct state new drop
+        meta l4proto udp ct state new drop
     }
 }
 RULES
-started=$(now)
 talk
 moves "to another network, by signaling" cable
-started=$(now)
-until_true 10 "a while" more_than_a_second
+pause
 stop ann bob
 judge
 on bob nft delete table ip wall
 ok "what the other side cannot hear directly goes over signaling"
+
+# --- The server is away ----------------------------------------------------------------------------------------------
+
+talk
+kill "$server_pid"
+wait "$server_pid" || true
+gone=$(now)
+stays_away() { (($(now) > gone + 1000 * away)); }
+pause
+moves "to another network, without a server" wifi
+until_true 90 "the server's absence to end" stays_away
+serve
+until_true 20 "ann at the server" more_than ann server-connected 1
+until_true 20 "bob at the server" more_than bob server-connected 1
+moves "and back, with a new server" cable
+pause
+there=$(now)
+stop ann bob
+for who in ann bob; do
+    shown=$(roaming shown "$tmp/$who.json" "$gone" "$there")
+    echo "$who saw $shown pictures in $((there - gone)) ms of which the server was away for $((1000 * away))"
+    ((shown >= (there - gone) * 10 / 1000)) || fail "$who saw $shown pictures only"
+done
+judge
+ok "a call goes on without its server for $away s, and moves meanwhile and after"
+
+# --- A machine sleeps ------------------------------------------------------------------------------------------------
+
+# sleeps SECONDS: Bob's machine does.
+sleeps() {
+    local since
+    kill -STOP "${peer_pid[bob]}"
+    since=$(now)
+    slept() { (($(now) > since + 1000 * $1)); }
+    until_true $(($1 + 5)) "the end of the sleep" slept "$1"
+    kill -CONT "${peer_pid[bob]}"
+}
+
+talk
+before=$(count ann reconnected)
+sleeps 10
+woken=$(now)
+until_true 20 "ann to see bob again" more_than ann reconnected "$before"
+echo "ann hears from bob $(($(now) - woken)) ms after he woke"
+pause 3000
+stop ann bob
+for who in ann bob; do
+    old=$(roaming old "$tmp/$who.json" "$woken" 1000) settled=$(roaming settled "$tmp/$who.json" "$woken" 500)
+    back=$(roaming back "$tmp/$who.json" "$woken")
+    echo "$who sees what is captured after the sleep $back ms after it; $old pictures older than 1 s; the last late one after $settled ms"
+    ((old <= 3)) || fail "$who was shown $old old pictures"
+    ((back <= 2000 && settled <= 2000)) || fail "$who saw the other only after $back ms, late for $settled ms"
+done
+ok "after ten seconds' sleep the call resumes, and nothing old is shown"
+
+talk
+sleeps 33
+event ann ended
+has "$tmp/ann.log" "The connection broke and did not come back" || fail "ann was told otherwise"
+until_true 20 "bob's end" grep -qE '"event":"(ended|peer-left)"' "$tmp/bob.log"
+stop ann bob
+ok "a call is over after half a minute without a word"

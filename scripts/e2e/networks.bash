@@ -63,7 +63,8 @@ peer() {
     shift 2
     rm -f "$tmp/$who.in"
     mkfifo "$tmp/$who.in"
-    on "$where" "$bin/examples/headless_peer" --wait --size 320x180 --fps 15 --microphone "$microphone" --name "$who" \
+    # Not by `on`, which would be a process between.
+    ip netns exec "$prefix-$where" "$bin/examples/headless_peer" --wait --size 320x180 --fps 15 --microphone "$microphone" --name "$who" \
         --report "$tmp/$who.json" "$@" <"$tmp/$who.in" >"$tmp/$who.log" 2>&1 &
     peer_pid[$who]=$!
     pids+=($!)

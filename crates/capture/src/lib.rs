@@ -34,7 +34,7 @@ mod worker;
 pub mod y4m;
 
 pub use camera::{Camera, CameraWish};
-pub use chime::chime;
+pub use chime::{Chime, chime};
 pub use clock::wall_clock;
 pub use error::DeviceError;
 pub use format::choose_format;

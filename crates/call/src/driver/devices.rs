@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
-use visavis_capture::{CameraSpec, CameraState, CameraWish, DeviceLists, DeviceState, MicrophoneSpec, SpeakerSpec};
+use visavis_capture::{
+    CameraSpec, CameraState, CameraWish, Chime, DeviceLists, DeviceState, MicrophoneSpec, SpeakerSpec,
+};
 use visavis_media::{VideoFrame, slot};
 
 /// The loudspeaker stays open this long for the chime outside a call.
@@ -93,9 +95,9 @@ impl Devices {
         self.engine.command(AudioCommand::Muted(muted));
     }
 
-    pub(super) fn chime(&mut self) {
+    pub(super) fn chime(&mut self, which: Chime) {
         self.chime_until = Some(Instant::now() + CHIME);
-        self.engine.command(AudioCommand::Chime);
+        self.engine.command(AudioCommand::Chime(which));
     }
 
     pub(super) fn audio(&self) -> SyncSender<AudioCommand> {

@@ -4,7 +4,7 @@ mod devices;
 mod links;
 mod peers;
 
-use crate::api::{Command, Event, Figures, Phase, State};
+use crate::api::{Command, EndReason, Event, Figures, Phase, State};
 use crate::endpoint::Shared;
 use crate::network::Network;
 use crate::options::Options;
@@ -16,12 +16,14 @@ use peers::{PeerNews, Peers};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
-use visavis_capture::{CameraSpec, CameraState, DeviceLists, DeviceState, wall_clock};
+use visavis_capture::{CameraSpec, CameraState, Chime, DeviceLists, DeviceState, wall_clock};
 use visavis_media::{Size, VideoFrame, slot};
 use visavis_signaling::{PakeSecret, RoomCode};
 
 /// Statistics are taken this often.
 const STATISTICS: Duration = Duration::from_secs(1);
+/// A path that is away for less is not worth a sound. The session wakes up a moment after.
+const WORTH_A_SOUND: Duration = Duration::from_millis(900);
 /// What is being closed when the app goes has this long.
 const CLOSING: Duration = Duration::from_secs(2);
 
@@ -67,6 +69,7 @@ pub(crate) async fn run(
         video_on,
         camera: CameraState::Off,
         camera_works: video_on,
+        interruption_heard: None,
     };
     driver.begin();
     driver.serve(commands, peer_news, link_news, secrets_in).await;
@@ -87,6 +90,8 @@ struct Driver {
     video_on: bool,
     camera: CameraState,
     camera_works: bool,
+    /// Since when nothing gets through, once that was heard.
+    interruption_heard: Option<Instant>,
 }
 
 impl Driver {
@@ -149,7 +154,7 @@ impl Driver {
             Command::SetCamera(spec) => self.devices.use_camera(spec.clone()),
             Command::SetMicrophone(spec) => self.devices.use_microphone(spec.clone()),
             Command::SetSpeaker(spec) => self.devices.use_speaker(spec.clone()),
-            Command::TestSpeaker => self.devices.chime(),
+            Command::TestSpeaker => self.devices.chime(Chime::Trial),
             Command::SetIce { servers, relay_only } => self.peers.use_ice(servers, *relay_only),
             Command::SetServers(servers) => {
                 let (gone, new) = self.links.set_configured(servers);
@@ -240,7 +245,21 @@ impl Driver {
             Output::PeerDrop(key) => self.peers.close(key),
             Output::MediaStart(key) => self.start_media(key),
             Output::MediaStop => self.stop_media(),
-            Output::Tell(event) => self.shared.event(event),
+            Output::Tell(event) => {
+                if event == Event::Ended(EndReason::ConnectionLost) {
+                    self.devices.chime(Chime::Over);
+                }
+                self.shared.event(event);
+            }
+        }
+    }
+
+    /// Says once by a sound that nothing gets through.
+    fn sound_interruption(&mut self, interrupted: Option<Instant>) {
+        let long = interrupted.filter(|since| since.elapsed() >= WORTH_A_SOUND);
+        if long.is_some() && long != self.interruption_heard {
+            self.devices.chime(Chime::Reconnecting);
+            self.interruption_heard = long;
         }
     }
 
@@ -294,6 +313,7 @@ impl Driver {
         }
         if let Phase::InCall(call) = &mut phase {
             call.figures = self.figures;
+            self.sound_interruption(call.interrupted);
         }
         let board = self.devices.board();
         let state = State {

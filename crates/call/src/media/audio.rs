@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
-use visavis_capture::{Microphone, Speaker, Worker, chime};
+use visavis_capture::{Chime, Microphone, Speaker, Worker, chime};
 use visavis_media::{AudioFrame, FRAME_DURATION, FRAME_SAMPLES};
 use visavis_voice::level::Meter;
 
@@ -37,7 +37,7 @@ pub(crate) enum AudioCommand {
     Muted(bool),
     Attach(Box<AudioCall>),
     Detach,
-    Chime,
+    Chime(Chime),
     /// Expected loss of what we send, percent.
     ExpectedLoss(u8),
     /// End the thread; others may still hold the command channel.
@@ -168,7 +168,7 @@ impl Thread {
             }
             AudioCommand::Attach(call) => self.call = Some(Call::new(*call)),
             AudioCommand::Detach => self.call = None,
-            AudioCommand::Chime => self.chime = chime(),
+            AudioCommand::Chime(which) => self.chime = chime(which),
             AudioCommand::ExpectedLoss(percent) => {
                 if let Some(call) = &mut self.call {
                     call.expect_loss(percent);
