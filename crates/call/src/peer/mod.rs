@@ -6,6 +6,7 @@
 
 mod actor;
 mod alarm;
+mod asleep;
 mod chain;
 #[cfg(test)]
 mod chain_tests;

@@ -5,6 +5,7 @@
 //! the waker of the connection's own task away. So does everything where an [`EmulatedLink`] is on the way.
 
 use super::alarm::Alarm;
+use super::asleep::{Asleep, Sleeps};
 use super::emulated::EmulatedLink;
 use super::flights::{Flights, Repeat, Route};
 use super::nudge::Nudge;
@@ -26,6 +27,9 @@ use webrtc::runtime::{
     AsyncInterval, AsyncTcpListener, AsyncTcpStream, AsyncUdpSocket, JoinHandle, RecvMeta, Runtime, TokioRuntime,
     Transmit,
 };
+
+/// Stale messages that are passed over before others get their turn.
+const STALE_AT_ONCE: usize = 256;
 
 /// What one connection's sockets do besides sending and receiving.
 #[derive(Clone, Default)]
@@ -59,6 +63,7 @@ pub(super) struct Wire {
     settings: WireSettings,
     repeater: Arc<Repeater>,
     nudge: Arc<Nudge>,
+    sleeps: Arc<Sleeps>,
     alarm: Alarm,
     wake: Wake,
 }
@@ -70,8 +75,8 @@ impl Wire {
         if settings.repeat {
             tokio::spawn(keep_repeating(Arc::downgrade(&repeater), repeater.changed.clone()));
         }
-        let (nudge, alarm, wake) = (Arc::default(), Alarm::default(), Wake::default());
-        Self { names, settings, repeater, nudge, alarm, wake }
+        let (nudge, sleeps, alarm, wake) = (Arc::default(), Arc::default(), Alarm::default(), Wake::default());
+        Self { names, settings, repeater, nudge, sleeps, alarm, wake }
     }
 
     /// What looks at each datagram that comes.
@@ -193,6 +198,7 @@ struct WatchedSocket {
     way_out: Arc<WayOut>,
     repeater: Arc<Repeater>,
     nudge: Arc<Nudge>,
+    asleep: Mutex<Asleep>,
     /// The datagram that waits for the socket has passed the filter.
     passed: AtomicBool,
 }
@@ -200,6 +206,39 @@ struct WatchedSocket {
 impl WatchedSocket {
     fn route(&self, remote: SocketAddr) -> Route {
         Route { local: self.way_out.local, remote }
+    }
+}
+
+impl WatchedSocket {
+    /// Receives what did not wait while this process slept. Where that takes long, others get their turn.
+    fn receive_fresh(
+        &self,
+        cx: &mut Context<'_>,
+        bufs: &mut [IoSliceMut<'_>],
+        meta: &mut [RecvMeta],
+    ) -> Poll<io::Result<usize>> {
+        let mut asleep = lock(&self.asleep);
+        asleep.asks(Instant::now());
+        for _ in 0..STALE_AT_ONCE {
+            let received = self.socket.poll_recv(cx, bufs, meta);
+            match received {
+                Poll::Ready(Ok(count)) if count > 0 => {
+                    let stale = |(buffer, meta): (&IoSliceMut<'_>, &RecvMeta)| {
+                        asleep.drops(&buffer[..meta.len.min(buffer.len())])
+                    };
+                    if !bufs.iter().zip(meta.iter()).take(count).all(stale) {
+                        return received;
+                    }
+                }
+                Poll::Pending => {
+                    asleep.is_empty();
+                    return received;
+                }
+                Poll::Ready(_) => return received,
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 }
 
@@ -252,7 +291,7 @@ impl AsyncUdpSocket for WatchedSocket {
         bufs: &mut [IoSliceMut<'_>],
         meta: &mut [RecvMeta],
     ) -> Poll<io::Result<usize>> {
-        let received = self.socket.poll_recv(cx, bufs, meta);
+        let received = self.receive_fresh(cx, bufs, meta);
         if let Poll::Ready(Ok(count)) = received
             && self.way_out.settings.repeat
         {
@@ -282,8 +321,9 @@ impl Runtime for Wire {
         }
         self.repeater.add(&way_out);
         let passed = AtomicBool::new(false);
+        let asleep = Mutex::new(Asleep::new(self.sleeps.clone(), Instant::now()));
         let (repeater, nudge) = (self.repeater.clone(), self.nudge.clone());
-        Ok(Arc::new(WatchedSocket { socket, way_out, repeater, nudge, passed }))
+        Ok(Arc::new(WatchedSocket { socket, way_out, repeater, nudge, asleep, passed }))
     }
 
     fn resolve_host<'a>(&'a self, host: &'a str) -> Boxed<'a, io::Result<Vec<SocketAddr>>> {

@@ -6,6 +6,7 @@ mod lying;
 mod mallory;
 mod mutations;
 mod random;
+mod roaming;
 mod search;
 mod watchdog;
 mod world;

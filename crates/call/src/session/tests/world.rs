@@ -41,6 +41,10 @@ pub(super) struct Person {
     pub forged: Option<Vec<u8>>,
     /// So many connections from now on are stuck in DTLS.
     pub stuck: u32,
+    /// Their descriptions name generations of ICE, as the real ones do; so many were named.
+    pub generations: Option<u32>,
+    /// Their connection takes its time to answer an offer: for the test to say.
+    pub slow: bool,
 }
 
 pub(super) struct World {
@@ -51,6 +55,8 @@ pub(super) struct World {
     /// Control messages on their way to somebody whose channel is not open yet.
     on_the_way: Vec<(usize, String)>,
     watchdog: bool,
+    /// Nothing gets from one connection to the other.
+    pub cut: bool,
     /// Who sits between the people and the relay.
     pub mallory: Option<Mallory>,
 }
@@ -92,6 +98,7 @@ impl World {
     pub(super) fn with_watchdog(count: usize, watchdog: bool) -> Self {
         let mut world = Self {
             watchdog,
+            cut: false,
             now: Instant::now(),
             relays: vec![Relay::new(RelayConfig::default(), [7; 32])],
             people: Vec::new(),
@@ -128,6 +135,8 @@ impl World {
             fingerprint: i as u8 + 1,
             forged: None,
             stuck: 0,
+            generations: None,
+            slow: false,
         };
         self.people.push(person);
         i
@@ -333,30 +342,45 @@ impl World {
         }
     }
 
+    /// A new description of somebody's.
+    pub(super) fn description(&mut self, i: usize) -> String {
+        let person = &mut self.people[i];
+        let generation = person.generations.as_mut().map(|count| {
+            *count += 1;
+            format!("a=ice-ufrag:{i}-{count}\r\n")
+        });
+        sdp(person.fingerprint) + &generation.unwrap_or_default()
+    }
+
     fn peer_do(&mut self, i: usize, key: PeerKey, command: PeerCommand) {
-        let mine = self.people[i].fingerprint;
+        let (mine, slow) = (self.description(i), self.people[i].slow);
         let Some(peer) = self.people[i].peers.get_mut(&key) else { return };
         peer.commands.push(command.clone());
         let mut events = Vec::new();
         match command {
             PeerCommand::CreateOffer { .. } => {
                 peer.offered = true;
-                events.push(PeerEvent::Offer(sdp(mine)));
+                events.push(PeerEvent::Offer(mine));
                 let json = r#"{"candidate":"candidate:1 1 udp 1 192.0.2.9 5000 typ host"}"#.to_owned();
                 events.push(PeerEvent::Candidate { json, loopback: false });
             }
             PeerCommand::AcceptOffer(remote) => {
                 peer.remote = fingerprint_of(&remote);
                 peer.answered = true;
-                events.push(PeerEvent::Answer(sdp(mine)));
+                events.extend((!slow).then_some(PeerEvent::Answer(mine)));
             }
             PeerCommand::AcceptAnswer(remote) => {
                 peer.remote = fingerprint_of(&remote);
                 peer.answered = true;
             }
-            PeerCommand::AddCandidate(_) | PeerCommand::Stage(_) | PeerCommand::Switch(_) => {}
+            PeerCommand::AddCandidate(_) => {}
+            PeerCommand::Stage(number) => events.push(PeerEvent::Staged(number, mine)),
+            PeerCommand::Switch(_) => {
+                let json = r#"{"candidate":"candidate:1 1 udp 1 192.0.2.9 5000 typ host"}"#.to_owned();
+                events.push(PeerEvent::Candidate { json, loopback: false });
+            }
             PeerCommand::SendControl(text) => {
-                if peer.connected {
+                if peer.connected && !self.cut {
                     self.deliver_control(i, &text);
                 }
                 return;
