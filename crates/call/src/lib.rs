@@ -48,5 +48,7 @@ pub use options::{
 };
 pub use peer::EmulatedLink;
 pub use recent::{Happening, Recent};
-pub use stats::{CandidatePair, InboundAudio, InboundVideo, OutboundAudio, OutboundVideo, StatsSnapshot};
+pub use stats::{
+    CandidatePair, InboundAudio, InboundVideo, OutboundAudio, OutboundVideo, RemoteInbound, StatsSnapshot,
+};
 pub use visavis_link as link;

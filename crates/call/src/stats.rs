@@ -21,6 +21,12 @@ pub struct StatsSnapshot {
     /// What we send to hear.
     #[serde(rename = "outbound-rtp.audio")]
     pub outbound_audio: OutboundAudio,
+    /// What becomes of our picture on the way, as the other side reports it.
+    #[serde(rename = "remote-inbound-rtp.video")]
+    pub remote_inbound_video: RemoteInbound,
+    /// The same of our sound.
+    #[serde(rename = "remote-inbound-rtp.audio")]
+    pub remote_inbound_audio: RemoteInbound,
     /// The path.
     #[serde(rename = "candidate-pair")]
     pub candidate_pair: CandidatePair,
@@ -38,6 +44,7 @@ pub struct InboundVideo {
     pub pli_count: u64,
     pub frames_received: u64,
     pub frames_decoded: u64,
+    pub frames_per_second: f64,
     pub key_frames_decoded: u64,
     pub frame_width: u32,
     pub frame_height: u32,
@@ -55,6 +62,9 @@ pub struct InboundVideo {
     /// Ours, not of webrtc-stats: by how many seconds sound is heard later than the picture filmed with it is seen, of
     /// late; negative: earlier. `None` until both streams' sender reports have come.
     pub lip_sync_offset: Option<f64>,
+    /// Our own: seconds from the capture of the newest picture to its display, where both clocks could be compared.
+    #[serde(rename = "visavisCaptureToShow")]
+    pub capture_to_show: Option<f64>,
 }
 
 /// `RTCInboundRtpStreamStats` of audio.
@@ -86,6 +96,7 @@ pub struct OutboundVideo {
     pub bytes_sent: u64,
     pub packets_sent: u64,
     pub frames_encoded: u64,
+    pub frames_per_second: f64,
     pub key_frames_encoded: u64,
     pub frame_width: u32,
     pub frame_height: u32,
@@ -94,6 +105,9 @@ pub struct OutboundVideo {
     pub total_encode_time: f64,
     pub target_bitrate: f64,
     pub quality_limitation_reason: &'static str,
+    /// Our own: no picture is sent for want of bandwidth, though there is one.
+    #[serde(rename = "visavisSoundOnly")]
+    pub sound_only: bool,
 }
 
 /// `RTCOutboundRtpStreamStats` of audio.
@@ -103,6 +117,16 @@ pub struct OutboundVideo {
 pub struct OutboundAudio {
     pub bytes_sent: u64,
     pub packets_sent: u64,
+}
+
+/// `RTCRemoteInboundRtpStreamStats`: of the newest reception report (RFC 3550 §6.4).
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "W3C webrtc-stats defines every field under this name")]
+pub struct RemoteInbound {
+    pub packets_lost: i64,
+    pub fraction_lost: f64,
+    pub round_trip_time: Option<f64>,
 }
 
 /// `RTCIceCandidatePairStats` of the nominated pair.
@@ -201,6 +225,8 @@ mod tests {
         assert_eq!(json["inbound-rtp.video"]["totalFreezesDuration"], 0.0);
         assert_eq!(json["inbound-rtp.audio"]["silentConcealedSamples"], 0);
         assert_eq!(json["outbound-rtp.video"]["keyFramesEncoded"], 0);
+        assert_eq!(json["remote-inbound-rtp.audio"]["fractionLost"], 0.0);
+        assert_eq!(json["outbound-rtp.video"]["visavisSoundOnly"], false);
         assert!(json["candidate-pair"]["currentRoundTripTime"].is_null());
     }
 }

@@ -10,7 +10,7 @@ use super::video_receive;
 use super::video_send::{self, RtpWriter, Start, VideoSender};
 use crate::options::{Options, PictureTap, SentTap, SoundTap};
 use crate::peer::{Feedback, PeerLink};
-use crate::rate::{Repair, SharedRepair, SharedSoundPlan};
+use crate::rate::{Repair, SharedRepair, SharedRoundTrip, SharedSoundPlan};
 use crate::stats::Counters;
 use rtc::rtp_transceiver::rtp_sender::RtpCodecKind;
 use std::sync::Arc;
@@ -112,6 +112,7 @@ impl MediaSession {
             (hooks.audio.clone(), link.sound),
             counters.clone(),
             lips,
+            link.round_trip.shared(),
         ));
         let (trip, measured) = (link.round_trip, counters.clone());
         tasks.spawn(async move {
@@ -262,9 +263,18 @@ async fn listen_to_feedback(
     (audio, plan): (SyncSender<AudioCommand>, SharedSoundPlan),
     counters: Counters,
     lips: SharedLipSync,
+    round_trip: SharedRoundTrip,
 ) {
     let mut reported = 0.0f32;
     while let Some(news) = feedback.recv().await {
+        if let Feedback::Loss { ssrc, fraction, packets } = news {
+            let trip = round_trip.get().newest();
+            counters.update(|s| {
+                let of = if ssrc == video_ssrc { &mut s.remote_inbound_video } else { &mut s.remote_inbound_audio };
+                (of.packets_lost, of.fraction_lost) = (packets.into(), fraction.into());
+                of.round_trip_time = trip.map(|trip| trip.as_secs_f64());
+            });
+        }
         match news {
             Feedback::KeyframeWanted => {
                 keyframe.store(true, Ordering::Relaxed);
@@ -272,7 +282,7 @@ async fn listen_to_feedback(
             }
             Feedback::Nack { .. } => counters.update(|s| s.outbound_video.nack_count += 1),
             Feedback::NackSent => counters.update(|s| s.inbound_video.nack_count += 1),
-            Feedback::Loss { ssrc, fraction } if ssrc != video_ssrc => {
+            Feedback::Loss { ssrc, fraction, .. } if ssrc != video_ssrc => {
                 // At once up, slowly down: bursts are covered that the next report does not see.
                 reported = (0.7 * reported).max(fraction * 100.0);
                 let _ = audio.try_send(AudioCommand::ExpectedLoss(plan.get().expected(reported)));

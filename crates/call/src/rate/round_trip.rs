@@ -40,6 +40,11 @@ impl RoundTrip {
         &self.recent[..self.count.min(RECENT)]
     }
 
+    /// The last measurement.
+    pub(crate) fn newest(&self) -> Option<Duration> {
+        self.count.checked_sub(1).map(|last| self.recent[last % RECENT])
+    }
+
     /// The least that a way there and back takes, once something has been measured.
     pub(crate) fn shortest(&self) -> Option<Duration> {
         self.recent().iter().min().copied()
@@ -103,7 +108,7 @@ mod tests {
         let mut trip = RoundTrip::default();
         (0..20).for_each(|_| trip.sample(ms(50)));
         trip.sample(ms(300));
-        assert_eq!((trip.shortest(), trip.answer_within()), (Some(ms(50)), ms(310)));
+        assert_eq!((trip.shortest(), trip.newest(), trip.answer_within()), (Some(ms(50)), Some(ms(300)), ms(310)));
         (0..RECENT).for_each(|_| trip.sample(ms(70)));
         assert_eq!((trip.shortest(), trip.answer_within()), (Some(ms(70)), ms(80)), "and the queue is forgotten");
     }
