@@ -161,6 +161,8 @@ pub struct PeerView {
     pub video_on: bool,
     /// It has a camera that works; without one, nothing is to be seen whatever the person wants.
     pub has_camera: bool,
+    /// It has a picture and sends none for the moment, as its network is too slow for one.
+    pub sound_only: bool,
 }
 
 /// How media travels.

@@ -21,6 +21,9 @@ pub(crate) enum ControlMessage {
         /// There is a camera that works; apps that do not say it have one.
         #[serde(rename = "hasCamera", default = "yes")]
         has_camera: bool,
+        /// There is a picture, and my network is too slow for it; apps that do not say it send theirs.
+        #[serde(rename = "soundOnly", default)]
+        sound_only: bool,
     },
     /// A line of text.
     Chat { text: String },
@@ -48,8 +51,8 @@ impl ControlMessage {
     /// Reads a message and cleans its texts; `None` where it is not one.
     pub(crate) fn read(text: &str) -> Option<Self> {
         Some(match serde_json::from_str(text).ok()? {
-            Self::Hello { name, muted, video_on, has_camera } => {
-                Self::Hello { name: clean(&name, MAX_NAME), muted, video_on, has_camera }
+            Self::Hello { name, muted, video_on, has_camera, sound_only } => {
+                Self::Hello { name: clean(&name, MAX_NAME), muted, video_on, has_camera, sound_only }
             }
             Self::Chat { text } => Self::Chat { text: clean(&text, MAX_CHAT) },
             other => other,
@@ -59,10 +62,13 @@ impl ControlMessage {
     /// As it is sent.
     pub(crate) fn write(&self) -> String {
         let cleaned = match self {
-            Self::Hello { name, muted, video_on, has_camera } => {
-                let name = clean(name, MAX_NAME);
-                Self::Hello { name, muted: *muted, video_on: *video_on, has_camera: *has_camera }
-            }
+            Self::Hello { name, muted, video_on, has_camera, sound_only } => Self::Hello {
+                name: clean(name, MAX_NAME),
+                muted: *muted,
+                video_on: *video_on,
+                has_camera: *has_camera,
+                sound_only: *sound_only,
+            },
             Self::Chat { text } => Self::Chat { text: clean(text, MAX_CHAT) },
             other => other.clone(),
         };
@@ -88,19 +94,21 @@ mod tests {
     #[test]
     fn names_lose_control_characters_and_length() {
         let name = format!("A\u{202e}nn\n{}", "x".repeat(200));
-        let hello = ControlMessage::Hello { name, muted: true, video_on: false, has_camera: false };
-        let Some(ControlMessage::Hello { name, muted, video_on, has_camera }) = ControlMessage::read(&hello.write())
+        let hello = ControlMessage::Hello { name, muted: true, video_on: false, has_camera: false, sound_only: true };
+        let Some(ControlMessage::Hello { name, muted, video_on, has_camera, sound_only }) =
+            ControlMessage::read(&hello.write())
         else {
             panic!("a hello")
         };
-        assert!(name.starts_with("Annxx") && name.chars().count() == MAX_NAME && muted && !video_on && !has_camera);
+        assert!(name.starts_with("Annxx") && name.chars().count() == MAX_NAME);
+        assert!(muted && !video_on && !has_camera && sound_only);
     }
 
     #[test]
-    fn an_app_that_says_nothing_about_its_camera_has_one() {
+    fn an_app_that_says_nothing_about_its_camera_and_network_has_one_and_sends_its_picture() {
         let old = r#"{"type":"hello","name":"Ann","muted":false,"videoOn":false}"#;
         let read = ControlMessage::read(old);
-        assert!(matches!(read, Some(ControlMessage::Hello { video_on: false, has_camera: true, .. })), "{read:?}");
+        assert!(matches!(read, Some(ControlMessage::Hello { has_camera: true, sound_only: false, .. })), "{read:?}");
     }
 
     #[test]

@@ -54,7 +54,7 @@ pub(crate) async fn run(
     let (links, link_news) = LinkTable::new(&options);
     let (secrets, secrets_in) = mpsc::channel(8);
     let video_on = options.camera != CameraSpec::None;
-    let me = Me { name: options.name.clone(), muted: false, video_on, camera_works: video_on };
+    let me = Me { name: options.name.clone(), video_on, camera_works: video_on, ..Me::default() };
     let mut driver = Driver {
         session: Session::new(me, options.connecting.watchdog),
         devices: Devices::new(&options, preview),
@@ -273,6 +273,7 @@ impl Driver {
 
     fn start_media(&mut self, key: PeerKey) {
         (self.last, self.figures) = (StatsSnapshot::default(), Figures::default());
+        self.feed(Input::SoundOnly(false));
         self.peers.start_media(key, self.devices.audio());
     }
 
@@ -285,7 +286,7 @@ impl Driver {
 
     /// Takes the statistics of one second.
     fn measure(&mut self) {
-        let Some(now) = self.peers.snapshot(wall_clock().unix_ms(Instant::now())) else { return };
+        let Some(mut now) = self.peers.snapshot(wall_clock().unix_ms(Instant::now())) else { return };
         let last = &self.last;
         let seconds = ((now.t - last.t) / 1000.0).clamp(0.1, 10.0);
         let kbps = |new: u64, old: u64| (new.saturating_sub(old) as f64 * 8.0 / 1000.0 / seconds) as f32;
@@ -300,8 +301,16 @@ impl Driver {
             sent_kbps: kbps(now.outbound_video.bytes_sent, last.outbound_video.bytes_sent),
             lost: lost as f32 / (lost + received).max(1) as f32,
         };
+        now.inbound_video.frames_per_second = self.figures.received_fps.into();
+        let encoded = now.outbound_video.frames_encoded.saturating_sub(last.outbound_video.frames_encoded);
+        now.outbound_video.frames_per_second = encoded as f64 / seconds;
+        let sound_only = now.outbound_video.sound_only;
+        let changed = sound_only != last.outbound_video.sound_only;
         self.shared.statistics(now.clone());
         self.last = now;
+        if changed {
+            self.feed(Input::SoundOnly(sound_only));
+        }
     }
 
     fn show(&mut self) {

@@ -67,6 +67,8 @@ pub(crate) enum Input {
     Network(BTreeSet<IpAddr>),
     /// The camera gives pictures again, or none though it is wanted.
     CameraWorks(bool),
+    /// The network carries no picture of ours, or does again.
+    SoundOnly(bool),
     /// The keys of a code are ready.
     Secret(RoomCode, PakeSecret),
     /// A peer connection has something to say.
@@ -129,6 +131,8 @@ pub(crate) struct Me {
     pub video_on: bool,
     /// …and there is something to see.
     pub camera_works: bool,
+    /// The network does not carry it.
+    pub sound_only: bool,
 }
 
 /// See the module's text.
@@ -200,6 +204,10 @@ impl Session {
             Input::Network(addresses) => self.network_changed(now, addresses),
             Input::CameraWorks(works) => {
                 self.me.camera_works = works;
+                self.say_hello();
+            }
+            Input::SoundOnly(on) => {
+                self.me.sound_only = on;
                 self.say_hello();
             }
             Input::Secret(code, secret) => {

@@ -274,6 +274,7 @@ impl Session {
             muted: me.muted,
             video_on: me.video_on && me.camera_works,
             has_camera: me.camera_works,
+            sound_only: me.sound_only,
         });
     }
 
@@ -303,8 +304,8 @@ impl Session {
         let Stage::Talking(talk) = &mut self.stage else { return };
         let Some(message) = ControlMessage::read(text) else { return };
         match message {
-            ControlMessage::Hello { name, muted, video_on, has_camera } => {
-                let view = crate::api::PeerView { name, muted, video_on, has_camera };
+            ControlMessage::Hello { name, muted, video_on, has_camera, sound_only } => {
+                let view = crate::api::PeerView { name, muted, video_on, has_camera, sound_only };
                 let before = std::mem::replace(&mut talk.view, view);
                 let first = !std::mem::replace(&mut talk.greeted, true);
                 if before.muted != muted {

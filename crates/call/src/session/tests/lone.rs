@@ -42,7 +42,10 @@ impl Lone {
     /// With connections to so many servers.
     pub(super) fn new(servers: u32) -> Self {
         let mut lone = Self {
-            session: Session::new(Me { name: "Ann".into(), muted: false, video_on: true, camera_works: true }, true),
+            session: Session::new(
+                Me { name: "Ann".into(), muted: false, video_on: true, camera_works: true, sound_only: false },
+                true,
+            ),
             now: Instant::now(),
             said: Vec::new(),
             events: Vec::new(),

@@ -83,6 +83,21 @@ fn a_camera_that_fails_is_told_so_that_nobody_waits_for_its_picture() {
 }
 
 #[test]
+fn a_network_too_slow_for_a_picture_is_told_while_the_camera_stays_on() {
+    let mut w = call();
+    let view = |w: &World| match w.phase(0) {
+        Phase::InCall(call) => (call.peer.video_on, call.peer.sound_only),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(view(&w), (true, false));
+    w.input(1, Input::SoundOnly(true));
+    assert_eq!(view(&w), (true, true));
+    assert!(!w.people[0].events.contains(&Event::PeerVideo(false)), "nobody switched anything off");
+    w.input(1, Input::SoundOnly(false));
+    assert_eq!(view(&w), (true, false));
+}
+
+#[test]
 fn chat_reaches_the_other_side() {
     let mut w = call();
     w.command(0, Command::Chat("hello".into()));

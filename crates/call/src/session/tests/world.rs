@@ -114,7 +114,8 @@ impl World {
 
     pub(super) fn add_person(&mut self) -> usize {
         let i = self.people.len();
-        let me = Me { name: format!("person {i}"), muted: false, video_on: true, camera_works: true };
+        let me =
+            Me { name: format!("person {i}"), muted: false, video_on: true, camera_works: true, sound_only: false };
         let mut session = Session::new(me, self.watchdog);
         let connection = self.connect(0);
         let kind = LinkKind::Configured { url: "wss://server.example".into() };
