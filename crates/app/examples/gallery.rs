@@ -4,7 +4,8 @@
 use clap::Parser;
 use std::time::{Duration, Instant};
 use visavis_app::icons::Icon;
-use visavis_app::sample;
+use visavis_app::quality::Health;
+use visavis_app::sample::{self, Weather};
 use visavis_app::settings::{Settings, ThemeChoice};
 use visavis_app::video::VideoView;
 use visavis_app::view::View;
@@ -54,8 +55,16 @@ enum Screen {
     Quiet,
     /// The other side has no camera, and we have trouble with our devices
     Without,
-    /// Loss, a long way round, a relay
+    /// A long way round, and a relay
+    Fair,
+    /// Loss, a queue, a picture that shrinks and stands still
     Poor,
+    /// Our network is too slow for a picture
+    SoundOnly,
+    /// The other side's is
+    TheirsSoundOnly,
+    /// A computer that is too slow
+    Busy,
     /// The connection is gone for the moment
     Reconnecting,
     /// The same without a picture
@@ -72,6 +81,7 @@ struct Gallery {
     settings: Settings,
     own: VideoView,
     other: VideoView,
+    health: Health,
     icons: bool,
 }
 
@@ -100,12 +110,25 @@ impl Gallery {
             );
         }
         let icons = cli.screen == Screen::Icons;
-        Ok(Self { window: Window::new(notice), state, settings, own, other, icons })
+        let health = sample::health(weather(cli.screen));
+        Ok(Self { window: Window::new(notice), state, settings, own, other, health, icons })
     }
 }
 
 fn pattern_content(pan: bool) -> visavis_capture::Content {
     if pan { visavis_capture::Content::Pan } else { visavis_capture::Content::Cam }
+}
+
+/// What the last minute was like.
+fn weather(screen: Screen) -> Weather {
+    match screen {
+        Screen::Fair => Weather::Fair,
+        Screen::Poor => Weather::Bad,
+        Screen::SoundOnly => Weather::SoundOnly,
+        Screen::TheirsSoundOnly => Weather::TheirSoundOnly,
+        Screen::Busy => Weather::Busy,
+        _ => Weather::Calm,
+    }
 }
 
 /// Every reason for which a call can end.
@@ -144,7 +167,11 @@ fn state(cli: &Cli) -> State {
         Screen::Call
         | Screen::Quiet
         | Screen::Without
+        | Screen::Fair
         | Screen::Poor
+        | Screen::SoundOnly
+        | Screen::TheirsSoundOnly
+        | Screen::Busy
         | Screen::Reconnecting
         | Screen::ReconnectingQuiet => Phase::InCall(call),
         Screen::Ended => {
@@ -171,12 +198,13 @@ fn state(cli: &Cli) -> State {
                 state.microphone = DeviceState::Running { name, instead_of: Some("Headset".into()) };
                 state.speaker = DeviceState::Failed(DeviceError::Unplugged);
             }
+            Screen::Fair => call.path = Path::Relayed,
             Screen::Poor => {
-                (call.figures.lost, call.path) = (0.12, Path::Relayed);
-                call.figures.round_trip = Some(Duration::from_millis(820));
+                call.path = Path::Relayed;
                 state.muted = true;
                 state.microphone_level = 0.5;
             }
+            Screen::TheirsSoundOnly => call.peer.sound_only = true,
             Screen::Reconnecting => call.interrupted = Some(now),
             _ => {}
         },
@@ -219,8 +247,8 @@ impl eframe::App for Gallery {
         if self.icons {
             return icons_ui(ui);
         }
-        let (state, settings, own, other) = (&self.state, &self.settings, &self.own, &self.other);
-        let view = View { state, settings, own, other, now: Instant::now() };
+        let (state, settings, own, other, health) = (&self.state, &self.settings, &self.own, &self.other, &self.health);
+        let view = View { state, settings, own, other, health, now: Instant::now() };
         match self.window.ui(ui, view) {
             Some(UiCommand::Change(change)) => self.settings.apply(change),
             Some(other) => println!("{other:?}"),

@@ -5,6 +5,7 @@ use crate::cli::Cli;
 use crate::command::UiCommand;
 use crate::diagnostics::{Facts, System, report};
 use crate::engine::Engine;
+use crate::quality::Health;
 use crate::settings::{Settings, Store};
 use crate::signals::Signals;
 use crate::theme::{self, Palette};
@@ -16,13 +17,14 @@ use egui::{Context, Theme, Ui, ViewportCommand};
 use std::io::Write as _;
 use std::sync::Arc;
 use std::time::Instant;
-use visavis_call::{Command, Event, Options, Phase, StartError, State};
+use visavis_call::{Command, Event, InCall, Options, Phase, StartError, State};
 use visavis_capture::CameraState;
 
 /// The app while it runs.
 pub struct App {
     engine: Arc<Engine>,
     state: Arc<State>,
+    health: Arc<Health>,
     window: Window,
     store: Store,
     own: VideoView,
@@ -65,11 +67,13 @@ impl App {
         if let Some(command) = cli.first_command() {
             engine.send(command);
         }
+        let (state, health) = engine.state().ok_or(StartError::from(std::io::Error::other("it ended at once")))?;
         let [own, other] = VideoView::pair(creation.gl.as_deref());
         let pictures = if own.is_shaded() { "shader" } else { "CPU" };
         let renderer = format!("{}, pictures by {pictures}", renderer(creation.gl.as_deref()));
         Ok(Self {
-            state: engine.state().ok_or(StartError::from(std::io::Error::other("it ended at once")))?,
+            state,
+            health,
             engine,
             window: Window::new(notice),
             store,
@@ -121,7 +125,8 @@ impl App {
         let [own, other] = self.engine.pictures();
         // A last picture that comes after "off" must not be what one sees at the next "on".
         let own_runs = self.state.video_on && matches!(self.state.camera, CameraState::Running { .. });
-        let other_runs = matches!(&self.state.phase, Phase::InCall(call) if call.peer.video_on);
+        let seen = |call: &InCall| call.peer.video_on && !call.peer.sound_only;
+        let other_runs = matches!(&self.state.phase, Phase::InCall(call) if seen(call));
         for (view, frame, runs) in [(&mut self.own, own, own_runs), (&mut self.other, other, other_runs)] {
             match frame {
                 _ if !runs => view.clear(),
@@ -146,8 +151,8 @@ impl App {
 impl eframe::App for App {
     fn logic(&mut self, ctx: &Context, _frame: &mut Frame) {
         self.note_first_frame(ctx);
-        if let Some(state) = self.engine.state() {
-            self.state = state;
+        if let Some(now) = self.engine.state() {
+            (self.state, self.health) = now;
         }
         self.take_events();
         self.take_pictures(ctx);
@@ -173,6 +178,7 @@ impl eframe::App for App {
             settings: self.store.shown(),
             own: &self.own,
             other: &self.other,
+            health: &self.health,
             now: Instant::now(),
         };
         if let Some(command) = self.window.ui(ui, view) {

@@ -47,6 +47,8 @@ pub enum Panel {
     Devices,
     /// How sound and picture travel.
     Connection,
+    /// Figures and curves of the last minute.
+    Statistics,
 }
 
 impl From<Command> for UiCommand {

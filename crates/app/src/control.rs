@@ -4,6 +4,7 @@
 
 use crate::command::{Panel, UiCommand, WindowCommand};
 use crate::icons::Icon;
+use crate::quality::Grade;
 use egui::{Event, Key, KeyboardShortcut, Modifiers, Ui};
 use visavis_call::{Again, Command, State};
 use visavis_signaling::Invitation;
@@ -33,6 +34,8 @@ pub enum Control {
     Chat,
     /// Show and hide what is known of the connection.
     Connection,
+    /// How good the connection is; show and hide the curves of the last minute.
+    Statistics,
     /// Fill the screen and back.
     FullScreen,
     /// Show the settings.
@@ -72,6 +75,8 @@ pub struct Situation {
     pub never_met: bool,
     /// Media goes through a TURN server.
     pub relayed: bool,
+    /// How good the connection is.
+    pub grade: Grade,
 }
 
 impl Situation {
@@ -91,7 +96,7 @@ const fn ctrl(key: Key) -> Option<KeyboardShortcut> {
 
 impl Control {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Start,
         Self::Join,
         Self::Cancel,
@@ -103,6 +108,7 @@ impl Control {
         Self::Devices,
         Self::Chat,
         Self::Connection,
+        Self::Statistics,
         Self::FullScreen,
         Self::Settings,
         Self::CopyDiagnostics,
@@ -128,6 +134,11 @@ impl Control {
             Self::Chat => "Chat",
             Self::Connection if now.relayed => "Relayed",
             Self::Connection => "Direct",
+            Self::Statistics => match now.grade {
+                Grade::Good => "Good connection",
+                Grade::Fair => "Fair connection",
+                Grade::Poor => "Poor connection",
+            },
             Self::FullScreen if now.full_screen => "Leave full screen",
             Self::FullScreen => "Full screen",
             Self::Settings => "Settings…",
@@ -146,6 +157,7 @@ impl Control {
             Self::Chat => Some(now.chat_open),
             Self::Devices => Some(now.panel == Some(Panel::Devices)),
             Self::Connection => Some(now.panel == Some(Panel::Connection)),
+            Self::Statistics => Some(now.panel == Some(Panel::Statistics)),
             Self::Start | Self::Join | Self::Cancel | Self::CopyCode | Self::CopyLink | Self::CopyDiagnostics => None,
             Self::Mute | Self::Video | Self::HangUp | Self::FullScreen | Self::Settings | Self::TestSpeaker => None,
             Self::CallAgain | Self::Home => None,
@@ -167,6 +179,7 @@ impl Control {
             Self::Devices => Icon::Devices,
             Self::Chat => Icon::Chat,
             Self::Connection => Icon::Network,
+            Self::Statistics => Icon::Curve,
             Self::FullScreen if now.full_screen => Icon::Window,
             Self::FullScreen => Icon::FullScreen,
             Self::Settings => Icon::Gear,
@@ -187,6 +200,7 @@ impl Control {
             Self::Devices => key(Key::D),
             Self::Chat => key(Key::C),
             Self::Connection => key(Key::I),
+            Self::Statistics => ctrl(Key::I),
             Self::Start | Self::Join | Self::CopyCode | Self::CopyLink | Self::CopyDiagnostics => None,
             Self::TestSpeaker | Self::CallAgain | Self::Home => None,
         }
@@ -209,7 +223,9 @@ impl Control {
             Self::Devices => "Choose camera, microphone and loudspeaker",
             Self::Chat if now.chat_open => "Hide the messages",
             Self::Chat => "Write to the other side",
-            Self::Connection => "How sound and picture travel, and how well",
+            Self::Connection => "How sound and picture travel",
+            Self::Statistics if now.panel == Some(Panel::Statistics) => "Hide the statistics",
+            Self::Statistics => "Statistics of the last minute",
             Self::FullScreen if now.full_screen => "Back into a window",
             Self::FullScreen => "Fill the screen",
             Self::Settings => "Colours, servers, relay, keys",
@@ -234,6 +250,7 @@ impl Control {
             Self::Devices => Some(WindowCommand::Toggle(Panel::Devices).into()),
             Self::Chat => Some(WindowCommand::ToggleChat.into()),
             Self::Connection => Some(WindowCommand::Toggle(Panel::Connection).into()),
+            Self::Statistics => Some(WindowCommand::Toggle(Panel::Statistics).into()),
             Self::CopyDiagnostics => Some(UiCommand::CopyDiagnostics),
             Self::FullScreen => Some(WindowCommand::ToggleFullScreen.into()),
             Self::Settings => Some(WindowCommand::OpenSettings.into()),

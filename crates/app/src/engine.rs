@@ -4,13 +4,13 @@
 //! side, at most every 100 ms for the microphone's level, at most every 33 ms for anything else, and not at all where
 //! nothing that is to be seen has changed.
 
-use crate::quality::is_poor;
+use crate::quality::{Health, Moment, Verdict};
 use crate::widgets::meter_bars;
 use egui::Context;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
-use visavis_call::{Command, Endpoint, InCall, Options, Phase, Recent, StartError, State, TimedEvent};
+use visavis_call::{Command, Endpoint, InCall, Options, Phase, Recent, StartError, State, StatsSnapshot, TimedEvent};
 use visavis_media::VideoFrame;
 
 /// Not zero, for egui draws twice then.
@@ -29,11 +29,38 @@ pub struct Engine {
     // Threads of the endpoint itself look in here to see what changed. They only ever try the lock, and the endpoint
     // is dropped outside of it: so none of them waits for, or drops, what waits for it.
     endpoint: RwLock<Option<Endpoint>>,
-    drawn: Mutex<Option<Arc<State>>>,
+    drawn: Mutex<Option<(Arc<State>, Verdict)>>,
+    watched: Mutex<Watched>,
     ctx: Context,
     began: Instant,
     /// When the other's last picture came, in milliseconds from `began`, plus one; zero before the first.
     last_other: AtomicU64,
+}
+
+/// How the running call fares; nothing between calls.
+#[derive(Default)]
+struct Watched {
+    /// When it connected: another call has other figures.
+    call: Option<Instant>,
+    /// Shared with the window, which draws from it while the next second is added to a copy.
+    health: Arc<Health>,
+}
+
+impl Watched {
+    fn take(&mut self, statistics: &[StatsSnapshot], state: &State) {
+        let Phase::InCall(call) = &state.phase else {
+            if self.call.is_some() {
+                *self = Self::default();
+            }
+            return;
+        };
+        if self.call != Some(call.since) {
+            *self = Self { call: Some(call.since), ..Self::default() };
+        }
+        for snapshot in statistics {
+            Arc::make_mut(&mut self.health).take(snapshot, Moment::of(call));
+        }
+    }
 }
 
 impl Engine {
@@ -45,6 +72,7 @@ impl Engine {
         let engine = Arc::new(Self {
             endpoint: RwLock::new(None),
             drawn: Mutex::new(None),
+            watched: Mutex::default(),
             ctx: ctx.clone(),
             began: Instant::now(),
             last_other: AtomicU64::new(0),
@@ -69,11 +97,13 @@ impl Engine {
         self.with(|endpoint| endpoint.send(command));
     }
 
-    /// What is true now; from here on the window shows it. `None` after [`Engine::stop`].
-    pub fn state(&self) -> Option<Arc<State>> {
+    /// What is true now, and how the call fares; from here on the window shows it. `None` after [`Engine::stop`].
+    pub fn state(&self) -> Option<(Arc<State>, Arc<Health>)> {
         let state = self.with(Endpoint::state)?;
-        *self.drawn.lock().unwrap_or_else(PoisonError::into_inner) = Some(state.clone());
-        Some(state)
+        let health = self.watched.lock().unwrap_or_else(PoisonError::into_inner).health.clone();
+        let drawn = (state.clone(), health.verdict());
+        *self.drawn.lock().unwrap_or_else(PoisonError::into_inner) = Some(drawn);
+        Some((state, health))
     }
 
     /// What happened since the last time.
@@ -98,15 +128,27 @@ impl Engine {
     }
 
     fn on_change(&self) {
-        let now = self.endpoint.try_read().ok().and_then(|endpoint| endpoint.as_ref().map(Endpoint::state));
+        let now = self.endpoint.try_read().ok().and_then(|endpoint| endpoint.as_ref().map(|e| self.watch(e)));
         let drawn = self.drawn.try_lock().ok().and_then(|drawn| drawn.clone());
         let wait = match now.zip(drawn) {
             None => Some(SOON),
-            Some((now, drawn)) => wait(&now, &drawn, self.ctx.input(|input| input.focused)),
+            Some(((_, Some(verdict)), (_, said))) if verdict != said => Some(SOON),
+            Some(((now, _), (drawn, _))) => wait(&now, &drawn, self.ctx.input(|input| input.focused)),
         };
         if let Some(wait) = wait {
             self.ctx.request_repaint_after(wait);
         }
+    }
+
+    /// Adds what the last second's statistics say; what is true now, and the verdict unless somebody is reading it.
+    fn watch(&self, endpoint: &Endpoint) -> (Arc<State>, Option<Verdict>) {
+        let state = endpoint.state();
+        // What is not fetched now is fetched with the next change: there are twenty a second.
+        let verdict = self.watched.try_lock().ok().map(|mut watched| {
+            watched.take(&endpoint.statistics(), &state);
+            watched.health.verdict()
+        });
+        (state, verdict)
     }
 
     fn on_other_picture(&self) {
@@ -164,12 +206,11 @@ fn phases_look_alike(a: &Phase, b: &Phase) -> bool {
     }
 }
 
-/// Figures are shown in a panel only, which follows with the next frame; that they are poor is shown at once.
+/// Figures are shown in panels only, which follow with the next frame: the time above moves once a second.
 fn calls_look_alike(a: &InCall, b: &InCall) -> bool {
     let peers = a.peer == b.peer;
     let way = a.path == b.path && a.verification == b.verification && a.since == b.since;
-    let well = is_poor(&a.figures) == is_poor(&b.figures) && a.interrupted == b.interrupted;
-    peers && way && well && a.chat.len() == b.chat.len()
+    peers && way && a.interrupted == b.interrupted && a.chat.len() == b.chat.len()
 }
 
 #[cfg(test)]
@@ -218,9 +259,9 @@ mod tests {
             sample::state(Phase::InCall(call))
         };
         let before = state(|_| {});
-        assert!(look_alike(&before, &state(|call| call.figures.lost = 0.02)));
-        assert!(!look_alike(&before, &state(|call| call.figures.lost = 0.5)), "a poor connection is shown");
-        let changes: [fn(&mut InCall); 6] = [
+        assert!(look_alike(&before, &state(|call| call.figures.lost = 0.5)));
+        let changes: [fn(&mut InCall); 7] = [
+            |call| call.peer.sound_only = true,
             |call| call.peer.muted = true,
             |call| call.peer.video_on = false,
             |call| call.peer.has_camera = false,
@@ -231,5 +272,26 @@ mod tests {
         for change in changes {
             assert!(!look_alike(&before, &state(change)));
         }
+    }
+
+    #[test]
+    fn a_call_is_watched_from_its_first_second_to_its_last_and_the_next_begins_anew() {
+        let begun = Instant::now();
+        let in_call = |since| sample::state(Phase::InCall(sample::in_call(since, Duration::ZERO)));
+        let seconds =
+            |from: u32| (from..from + 5).map(|i| StatsSnapshot { t: 1000.0 * f64::from(i), ..Default::default() });
+        let seconds = |from| seconds(from).collect::<Vec<_>>();
+        let count = |watched: &Watched| watched.health.history().iter().count();
+        let mut watched = Watched::default();
+        watched.take(&seconds(0), &sample::state(Phase::Home));
+        assert_eq!(count(&watched), 0);
+        watched.take(&seconds(1), &in_call(begun));
+        let shown = watched.health.clone();
+        watched.take(&seconds(6), &in_call(begun));
+        assert_eq!((count(&watched), shown.history().iter().count()), (9, 4), "what is being drawn stays as it is");
+        watched.take(&seconds(11), &in_call(begun + Duration::from_secs(60)));
+        assert_eq!(count(&watched), 4);
+        watched.take(&[], &sample::state(Phase::Ended(sample::ended(EndReason::HungUp))));
+        assert_eq!((count(&watched), watched.call), (0, None));
     }
 }

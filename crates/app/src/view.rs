@@ -1,5 +1,6 @@
 //! What a screen is drawn from.
 
+use crate::quality::Health;
 use crate::settings::Settings;
 use crate::video::VideoView;
 use std::time::Instant;
@@ -16,6 +17,8 @@ pub struct View<'a> {
     pub own: &'a VideoView,
     /// The other side's picture.
     pub other: &'a VideoView,
+    /// How the call fares.
+    pub health: &'a Health,
     /// The moment that is drawn.
     pub now: Instant,
 }

@@ -53,6 +53,8 @@ pub enum Icon {
     Network,
     /// A server somewhere.
     Globe,
+    /// Figures over time.
+    Curve,
     /// Back to where one came from.
     Back,
     /// Again.
@@ -61,7 +63,7 @@ pub enum Icon {
 
 impl Icon {
     /// All of them.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::Microphone,
         Self::MicrophoneOff,
         Self::Camera,
@@ -84,6 +86,7 @@ impl Icon {
         Self::Person,
         Self::Network,
         Self::Globe,
+        Self::Curve,
         Self::Back,
         Self::Again,
     ];
@@ -191,6 +194,10 @@ impl Icon {
                     let x = 12.0 + side * 5.6;
                     pen.curve([(12.0, 3.0), (x, 7.5), (x, 16.5), (12.0, 21.0)]);
                 }
+            }
+            Self::Curve => {
+                pen.line(&[(3.5, 3.0), (3.5, 20.5), (21.0, 20.5)]);
+                pen.line(&[(7.0, 16.0), (11.0, 10.0), (14.5, 13.0), (20.0, 5.5)]);
             }
             Self::Back => {
                 pen.line(&[(20.0, 12.0), (4.5, 12.0)]);

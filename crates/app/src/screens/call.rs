@@ -6,9 +6,10 @@ use super::call_bars::{TOP_HEIGHT, bottom_bar, top_bar};
 use super::call_marks::{Marks, other_side};
 use super::call_panels::{connection_panel, devices_panel};
 use super::chat::ChatUi;
+use super::statistics::statistics_panel;
 use crate::command::{Panel, UiCommand, WindowCommand};
 use crate::control::{Control, Situation};
-use crate::quality::{Quality, is_poor};
+use crate::quality::{Grade, Verdict};
 use crate::theme::{size, space};
 use crate::view::View;
 use crate::widgets::{SelfView, called, troubles};
@@ -32,7 +33,6 @@ pub struct CallUi {
     panel: Option<Panel>,
     /// Where it was drawn last.
     panel_at: Option<Rect>,
-    quality: Quality,
     /// Unread messages and troubles at the last frame.
     news: usize,
     /// When something last moved, in egui's time.
@@ -43,7 +43,7 @@ pub struct CallUi {
 
 impl CallUi {
     /// Controls whose shortcuts work here.
-    pub const SHORTCUTS: [Control; 7] = [
+    pub const SHORTCUTS: [Control; 8] = [
         Control::Mute,
         Control::Video,
         Control::HangUp,
@@ -51,6 +51,7 @@ impl CallUi {
         Control::Chat,
         Control::Devices,
         Control::Connection,
+        Control::Statistics,
     ];
 
     /// Shows or hides the chat.
@@ -78,18 +79,19 @@ impl CallUi {
 
         let unread = self.chat.unread(&call.chat, self.chat_open);
         let troubles = troubles(view.state);
+        let verdict = if call.interrupted.is_some() { Verdict::default() } else { view.health.verdict() };
         let shown = self.bars_shown(ui, unread + troubles.len());
         let now = Situation {
             full_screen,
             chat_open: self.chat_open,
             panel: self.panel,
             relayed: call.path == Path::Relayed,
+            grade: if call.interrupted.is_some() { Grade::Poor } else { verdict.grade },
             ..Situation::of(view.state)
         };
         let covered = self.covered(stage, shown);
         let mut command = self.self_view.ui(ui, stage, covered, (view.own, view.state, view.settings));
-        let poor = self.is_poor(ui, call);
-        Marks { stage, view, call, covered, troubles: &troubles, bars: shown > 0.0, poor }.ui(ui);
+        Marks { stage, view, call, covered, troubles: &troubles, bars: shown > 0.0, verdict }.ui(ui);
         self.bars = [None, None];
         if shown > 0.0 {
             ui.scope(|ui| {
@@ -107,7 +109,7 @@ impl CallUi {
         if !popup_open {
             self.close_panel(ui);
         }
-        command = self.panel_ui(ui, view, call, &now).or(command);
+        command = self.panel_ui(ui, stage, view, call, &now).or(command);
         if self.chat_open {
             let side = Rect::from_min_max(pos2(stage.right(), window.top()), window.max);
             command = self.chat.ui(ui, side, called(&call.peer.name), &call.chat).or(command);
@@ -119,11 +121,12 @@ impl CallUi {
     }
 
     /// Shows the panel that is open.
-    fn panel_ui(&mut self, ui: &Ui, view: View<'_>, call: &InCall, now: &Situation) -> Option<UiCommand> {
+    fn panel_ui(&mut self, ui: &Ui, stage: Rect, view: View<'_>, call: &InCall, now: &Situation) -> Option<UiCommand> {
         let (Some(panel), [Some(above), Some(below)]) = (self.panel, self.bars) else { return None };
         let (rect, command) = match panel {
             Panel::Devices => devices_panel(ui, below, view),
             Panel::Connection => connection_panel(ui, above, call, now),
+            Panel::Statistics => statistics_panel(ui, stage, [above, below], view, call, now),
         };
         self.panel_at = Some(rect);
         command
@@ -135,7 +138,8 @@ impl CallUi {
         let pressed_at = ui.input(|input| input.pointer.press_origin().filter(|_| input.pointer.any_pressed()));
         let [above, below] = self.bars;
         let within = |at| [Some(panel), above, below].iter().flatten().any(|place| place.contains(at));
-        if pressed_at.is_some_and(|at| !within(at)) {
+        // Curves are watched while one does other things.
+        if self.panel != Some(Panel::Statistics) && pressed_at.is_some_and(|at| !within(at)) {
             self.panel = None;
         }
     }
@@ -150,14 +154,6 @@ impl CallUi {
             return None;
         }
         full_screen.then(|| WindowCommand::ToggleFullScreen.into())
-    }
-
-    fn is_poor(&mut self, ui: &Ui, call: &InCall) -> bool {
-        let (poor, again) = self.quality.update(ui.input(|input| input.time), is_poor(&call.figures));
-        if let Some(seconds) = again {
-            ui.ctx().request_repaint_after(Duration::from_secs_f64(seconds));
-        }
-        poor && call.interrupted.is_none()
     }
 
     /// How visible the bars are, 0…1; asks for the frames in which that changes.

@@ -3,9 +3,10 @@
 use crate::command::UiCommand;
 use crate::control::{Control, Situation};
 use crate::icons::Icon;
+use crate::quality::Grade;
 use crate::theme::{Palette, Type, over_picture, size, space};
 use crate::view::View;
-use crate::widgets::{Look, anchored, called, clock, control_button, control_round, text};
+use crate::widgets::{Look, anchored, called, clock, control_button, control_round, hint, quality_mark, text};
 use egui::{Align, Align2, CornerRadius, Layout, Rect, Sense, Shape, Ui, UiBuilder, Vec2, vec2};
 use std::time::Duration;
 use visavis_call::InCall;
@@ -41,8 +42,18 @@ pub(super) fn top_bar(
             ui.add(egui::Label::new(name).truncate());
         });
         ui.label(text(clock(elapsed.as_secs()), Type::Body).color(quiet));
-        let look = if Control::Connection.shown(now) == Some(true) { Look::Off } else { Look::Quiet };
-        control_button(ui, Control::Connection, now, look, vec2(0.0, PATH_HEIGHT))
+        let look = |control: Control| if control.shown(now) == Some(true) { Look::Off } else { Look::Quiet };
+        let (path, curves) = (Control::Connection, Control::Statistics);
+        let pressed = control_button(ui, path, now, look(path), vec2(0.0, PATH_HEIGHT));
+        ui.spacing_mut().item_spacing.x = space::XS;
+        let why = view.health.verdict().words().filter(|_| now.grade != Grade::Good);
+        let mark = quality_mark(ui, now, look(curves), PATH_HEIGHT).on_hover_ui(|ui| {
+            if let Some(why) = why {
+                ui.label(text(why, Type::Body));
+            }
+            hint(ui, curves.with_keys(ui, curves.tooltip(now)));
+        });
+        if mark.clicked() { curves.command(now) } else { pressed }
     });
     // Where there is no room for the number, the connection's panel has it.
     if rect.right() - left.0.right() >= NUMBER_WIDTH {

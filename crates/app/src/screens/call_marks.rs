@@ -1,35 +1,42 @@
 //! The other side of a call, and what stays to be seen over it while it is true, bars or no bars.
 
 use crate::icons::Icon;
+use crate::quality::{Cause, Grade, Verdict};
 use crate::settings::Corner;
 use crate::theme::{Palette, Type, over_picture, space};
 use crate::view::View;
 use crate::widgets::{Trouble, announce, avatar, badge, banner, called, elided};
 use egui::{Align2, Color32, Pos2, Rect, Role, Sense, Ui, WidgetInfo, pos2, vec2};
+use std::time::Duration;
 use visavis_call::InCall;
 
 /// A peak from which on somebody who is muted probably speaks.
 const SPEAKING: f32 = 0.2;
 /// What is said while nothing gets through.
 const RECONNECTING: &str = "Reconnecting…";
+/// An interruption that is over sooner is not shown: the picture stood still for a moment, and that is all.
+const UNSEEN: Duration = Duration::from_millis(300);
+/// What is said where the other side's network carries no picture.
+const SOUND_ONLY: &str = "Sound only: their network is too slow for a picture";
 
 /// The other's picture, or its initial while there is none; dimmed while nothing gets through.
 pub(super) fn other_side(ui: &mut Ui, stage: Rect, view: View<'_>, call: &InCall) {
     let name = called(&call.peer.name);
     let palette = Palette::of(ui);
-    let interrupted = call.interrupted.is_some();
-    let picture = if call.peer.video_on { view.other.fit(stage) } else { None };
+    let picture = if call.peer.video_on && !call.peer.sound_only { view.other.fit(stage) } else { None };
+    let mending = mending(ui, view, call);
+    let interrupted = mending.is_some();
     let words = match picture {
         Some(place) => {
             letterbox(ui, stage, place);
             view.other.paint(ui.painter(), place, 0, false);
-            if interrupted {
+            if let Some(seconds) = mending {
                 // What is to be seen is old, and looks it.
                 ui.painter().rect_filled(stage, 0.0, over_picture());
                 let middle = stage.center() - vec2(0.0, space::XL);
                 // What explains is as bright as the rest: even dimmed, a picture may be bright below it.
-                let words = ("The call goes on as soon as the network does", palette.text);
-                say(ui, middle, RECONNECTING, words, stage.width());
+                let words = format!("{seconds} s · the call goes on as soon as the network does");
+                say(ui, middle, RECONNECTING, (&words, palette.text), stage.width());
             }
             format!("Picture of {name}")
         }
@@ -40,12 +47,14 @@ pub(super) fn other_side(ui: &mut Ui, stage: Rect, view: View<'_>, call: &InCall
             avatar(ui.painter(), palette, centre, diameter, &call.peer.name);
             let why = match (call.peer.video_on, call.peer.has_camera) {
                 _ if interrupted => RECONNECTING,
+                (true, _) if call.peer.sound_only => SOUND_ONLY,
                 (true, _) => "Waiting for the picture…",
                 (false, true) => "Camera is off",
                 (false, false) => "No camera",
             };
             let under = centre + vec2(0.0, diameter / 2.0 + space::XL);
-            say(ui, under, name, (why, palette.weak), stage.width());
+            let shown = mending.map_or(why.to_owned(), |seconds| format!("{why} {seconds} s"));
+            say(ui, under, name, (&shown, palette.weak), stage.width());
             format!("{name}: {why}")
         }
     };
@@ -56,6 +65,18 @@ pub(super) fn other_side(ui: &mut Ui, stage: Rect, view: View<'_>, call: &InCall
         said.widget_info(|| WidgetInfo::labeled(Role::Status, true, RECONNECTING));
         announce(ui, &said);
     }
+}
+
+/// For how many seconds nothing has got through, where that is to be seen; asks for the frame in which it changes.
+fn mending(ui: &Ui, view: View<'_>, call: &InCall) -> Option<u64> {
+    let passed = view.now.saturating_duration_since(call.interrupted?);
+    let (shown, next) = if passed < UNSEEN {
+        (None, UNSEEN - passed)
+    } else {
+        (Some(passed.as_secs()), Duration::from_secs(1) - Duration::from_nanos(passed.subsec_nanos().into()))
+    };
+    ui.ctx().request_repaint_after(next);
+    shown
 }
 
 /// Black beside a picture, and only there: on a machine without a graphics card every pixel painted twice is felt.
@@ -109,8 +130,8 @@ pub(super) struct Marks<'a> {
     pub(super) troubles: &'a [Trouble],
     /// The bars are to be seen.
     pub(super) bars: bool,
-    /// The connection has been poor for a while.
-    pub(super) poor: bool,
+    /// What is to be said of the connection.
+    pub(super) verdict: Verdict,
 }
 
 impl Marks<'_> {
@@ -132,8 +153,16 @@ impl Marks<'_> {
         if self.view.state.muted && self.view.state.microphone_level > SPEAKING {
             next(Icon::MicrophoneOff, "You are muted");
         }
-        if self.poor {
-            next(Icon::Network, "Poor connection");
+        let said = match self.verdict.grade {
+            Grade::Good => None,
+            // What is hardly noticed is said to who moves the pointer to look.
+            Grade::Fair => self.verdict.words().filter(|_| self.bars),
+            // This one stands where their picture would be.
+            Grade::Poor if matches!(self.verdict.cause, Some((Cause::TheirSoundOnly, _))) => None,
+            Grade::Poor => self.verdict.words(),
+        };
+        if let Some(words) = said {
+            next(Icon::Network, &words);
         }
         for trouble in self.troubles.iter().filter(|trouble| trouble.stays || self.bars) {
             next(trouble.icon, &trouble.words);

@@ -7,7 +7,7 @@ use crate::control::{Control, Situation};
 use crate::diagnostics;
 use crate::theme::{Palette, Type, size, space};
 use crate::view::View;
-use crate::widgets::{DevicePickers, Look, card, control_button, hint, pickers, text};
+use crate::widgets::{DevicePickers, Look, card, control_button, hint, pickers, rate_words, text};
 use egui::{Align, Align2, Area, Grid, Layout, Order, Pos2, Rect, Ui, vec2};
 use visavis_call::{Figures, InCall, Path};
 
@@ -84,18 +84,9 @@ fn figures_words(figures: &Figures) -> Vec<(&'static str, String)> {
     rows
 }
 
-fn rate_words(kbps: f32) -> String {
-    if kbps >= 1000.0 { format!("{:.1} Mb/s", kbps / 1000.0) } else { format!("{kbps:.0} kb/s") }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn rates_are_said_in_the_unit_that_suits_them() {
-        assert_eq!([64.4, 999.0, 1840.0].map(rate_words), ["64 kb/s", "999 kb/s", "1.8 Mb/s"]);
-    }
 
     #[test]
     fn what_is_not_known_yet_is_left_out() {

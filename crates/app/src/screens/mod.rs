@@ -5,10 +5,12 @@ mod call_bars;
 mod call_marks;
 mod call_panels;
 mod chat;
+mod curves;
 mod ended;
 mod home;
 mod joining;
 mod settings;
+mod statistics;
 mod waiting;
 
 pub use call::CallUi;

@@ -186,6 +186,7 @@ fn keys_ui(ui: &mut Ui) {
             Control::Mute => "Microphone off and on",
             Control::Video => "Camera off and on",
             Control::Connection => "Connection",
+            Control::Statistics => "Statistics of the call",
             other => other.label(&now).trim_end_matches('…'),
         };
         let keys = ui.ctx().format_shortcut(&shortcut);

@@ -64,10 +64,13 @@ pub enum Type {
     Small,
     /// Digits that stand under one another.
     Digits,
+    /// Numbers beside curves.
+    Tiny,
 }
 
 impl Type {
-    const ALL: [Self; 6] = [Self::Display, Self::Title, Self::Heading, Self::Body, Self::Small, Self::Digits];
+    const ALL: [Self; 7] =
+        [Self::Display, Self::Title, Self::Heading, Self::Body, Self::Small, Self::Digits, Self::Tiny];
 
     /// The text style by which egui knows it.
     pub fn style(self) -> TextStyle {
@@ -78,6 +81,7 @@ impl Type {
             Self::Body => TextStyle::Body,
             Self::Small => TextStyle::Small,
             Self::Digits => TextStyle::Monospace,
+            Self::Tiny => TextStyle::Name("tiny".into()),
         }
     }
 
@@ -90,6 +94,7 @@ impl Type {
             Self::Body => (15.5, FontFamily::Proportional),
             Self::Small => (13.5, FontFamily::Proportional),
             Self::Digits => (13.5, FontFamily::Monospace),
+            Self::Tiny => (11.0, FontFamily::Proportional),
         };
         FontId::new(points, family)
     }

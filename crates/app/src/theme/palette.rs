@@ -35,6 +35,8 @@ pub struct Palette {
     pub good: Color32,
     /// Something needs attention.
     pub warning: Color32,
+    /// Curves: ours, and what goes with it. They differ in brightness too, for those who see no colours.
+    pub curves: [Color32; 2],
     /// Where a picture is not.
     pub picture: Color32,
     /// Text on `accent`, `danger` and pictures.
@@ -63,6 +65,7 @@ impl Palette {
         danger_text: rgb(0xFF8A8A),
         good: rgb(0x43C078),
         warning: rgb(0xF2B84B),
+        curves: [rgb(0x7FAEFF), rgb(0xF5C98A)],
         picture: rgb(0x1F2126),
         on_colour: Color32::WHITE,
     };
@@ -84,6 +87,7 @@ impl Palette {
         danger_text: rgb(0xB41E26),
         good: rgb(0x177841),
         warning: rgb(0x9A6200),
+        curves: [rgb(0x1D57CC), rgb(0x8A5200)],
         picture: rgb(0xE1E3E9),
         on_colour: Color32::WHITE,
     };
@@ -142,7 +146,7 @@ mod tests {
                 assert!(contrast(p.weak, ground) >= 4.5, "weak on {ground:?}");
             }
             for ground in [p.background, p.surface] {
-                for text in [p.accent_text, p.danger_text, p.warning, p.good] {
+                for text in [p.accent_text, p.danger_text, p.warning, p.good, p.curves[0], p.curves[1]] {
                     assert!(contrast(text, ground) >= 4.5, "{text:?} on {ground:?}");
                 }
             }

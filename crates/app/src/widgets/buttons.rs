@@ -38,7 +38,7 @@ impl Look {
     }
 }
 
-fn surface(ui: &Ui, rect: Rect, radius: CornerRadius, look: Look, response: &Response) -> Color32 {
+pub(super) fn surface(ui: &Ui, rect: Rect, radius: CornerRadius, look: Look, response: &Response) -> Color32 {
     let palette = Palette::of(ui);
     let (fill, content) = look.colours(palette, response.hovered());
     let pressed = if response.is_pointer_button_down_on() { rect.shrink(1.0) } else { rect };

@@ -3,6 +3,7 @@
 mod avatar;
 mod buttons;
 mod join_field;
+mod mark;
 mod meter;
 mod notice;
 mod pickers;
@@ -15,6 +16,7 @@ pub(crate) use avatar::called;
 pub use avatar::{avatar, initial};
 pub use buttons::{Look, Round, button, button_with, control_button, control_round, round};
 pub use join_field::JoinField;
+pub use mark::{grade_word, paint_mark, quality_mark};
 pub use meter::{level_fraction, meter, meter_bars};
 pub use notice::{Notice, Pill, badge, banner, notice, pill};
 pub use pickers::{DevicePickers, pickers};
@@ -101,6 +103,11 @@ pub fn sentence(words: &str) -> String {
     }
 }
 
+/// A rate as people read it: `64 kb/s`, `1.8 Mb/s`.
+pub fn rate_words(kbps: f32) -> String {
+    if kbps >= 1000.0 { format!("{:.1} Mb/s", kbps / 1000.0) } else { format!("{kbps:.0} kb/s") }
+}
+
 /// Seconds as people read them: `0:07`, `12:34`, `1:02:03`.
 pub fn clock(seconds: u64) -> String {
     let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
@@ -114,6 +121,11 @@ mod tests {
     #[test]
     fn times_read_like_a_clock() {
         assert_eq!([7, 754, 3723].map(clock), ["0:07", "12:34", "1:02:03"]);
+    }
+
+    #[test]
+    fn rates_are_said_in_the_unit_that_suits_them() {
+        assert_eq!([64.4, 999.0, 1840.0].map(rate_words), ["64 kb/s", "999 kb/s", "1.8 Mb/s"]);
     }
 
     #[test]

@@ -41,7 +41,7 @@ fn toggled(screen: &Screen, label: &str) -> Option<Toggled> {
 #[test]
 fn what_shows_and_hides_says_whether_it_is_shown() {
     let mut screen = call();
-    for label in ["Chat", "Devices…", "Direct"] {
+    for label in ["Chat", "Devices…", "Direct", "Good connection"] {
         assert_eq!(toggled(&screen, label), Some(Toggled::False), "{label}");
         screen.press(label);
         assert_eq!(toggled(&screen, label), Some(Toggled::True), "{label}");
@@ -77,7 +77,7 @@ fn what_changes_in_a_call_is_said_without_being_asked_for() {
     state.speaker = DeviceState::Failed(DeviceError::Unplugged);
     state.muted = true;
     let Phase::InCall(call) = &mut state.phase else { panic!("a call") };
-    (call.interrupted, call.peer.muted) = (Some(Instant::now()), true);
+    (call.interrupted, call.peer.muted) = (Some(call.since), true);
     screen.pass(2);
     for words in ["Reconnecting…", "is muted", "Loudspeaker: unplugged", "You are muted"] {
         assert!(live(&screen, words), "{words}");

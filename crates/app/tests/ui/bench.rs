@@ -5,6 +5,8 @@ use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable as _;
 use std::time::Instant;
 use visavis_app::command::UiCommand;
+use visavis_app::quality::Health;
+use visavis_app::sample::Weather;
 use visavis_app::settings::{Change, Settings};
 use visavis_app::video::VideoView;
 use visavis_app::view::View;
@@ -18,6 +20,7 @@ pub struct Bench {
     pub window: Window,
     pub state: State,
     pub settings: Settings,
+    pub health: Health,
     pub now: Instant,
     own: VideoView,
     other: VideoView,
@@ -32,6 +35,7 @@ impl Bench {
             window: Window::default(),
             state: sample::state(phase),
             settings: sample::settings(),
+            health: sample::health(Weather::Calm),
             now: Instant::now(),
             own: VideoView::plain(),
             other: VideoView::plain(),
@@ -82,8 +86,8 @@ pub fn show_in(bench: Bench, size: Vec2) -> Screen {
             bench.own.show(ui.ctx(), grey.clone());
             bench.other.show(ui.ctx(), grey);
         }
-        let Bench { window, state, settings, now, own, other, .. } = bench;
-        let command = window.ui(ui, View { state, settings, own, other, now: *now });
+        let Bench { window, state, settings, health, now, own, other, .. } = bench;
+        let command = window.ui(ui, View { state, settings, own, other, health, now: *now });
         if let Some(UiCommand::Change(change)) = &command {
             settings.apply(change.clone());
         }

@@ -10,3 +10,4 @@ mod never_waits;
 mod rooms;
 mod scenes;
 mod settings;
+mod statistics;

@@ -90,6 +90,7 @@ pub fn scenes() -> Vec<Scene> {
         plain("chat", Box::new(|| after(call(), "Chat"))),
         plain("devices", Box::new(|| after(call(), "Devices…"))),
         plain("connection", Box::new(|| after(call(), "Direct"))),
+        plain("statistics", Box::new(|| after(call(), "Good connection"))),
         plain("ended", Box::new(|| bench(Phase::Ended(sample::ended(EndReason::PeerHungUp))))),
         plain("failed", Box::new(|| bench(Phase::Ended(sample::ended(EndReason::ConnectFailed))))),
     ]
