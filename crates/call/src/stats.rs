@@ -105,9 +105,23 @@ pub struct OutboundVideo {
     pub total_encode_time: f64,
     pub target_bitrate: f64,
     pub quality_limitation_reason: &'static str,
+    pub quality_limitation_durations: LimitationDurations,
     /// Our own: no picture is sent for want of bandwidth, though there is one.
     #[serde(rename = "visavisSoundOnly")]
     pub sound_only: bool,
+}
+
+/// `qualityLimitationDurations`: seconds for each reason.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct LimitationDurations {
+    /// Nothing kept the picture from its full size.
+    pub none: f64,
+    /// Processor time did.
+    pub cpu: f64,
+    /// The path's rate did.
+    pub bandwidth: f64,
+    /// Anything else; we know of nothing.
+    pub other: f64,
 }
 
 /// `RTCOutboundRtpStreamStats` of audio.

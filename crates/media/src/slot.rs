@@ -103,6 +103,11 @@ impl<T> Reader<T> {
         self.0.lock().value.take()
     }
 
+    /// How many values were replaced before anybody took them.
+    pub fn replaced(&self) -> u64 {
+        self.0.lock().replaced
+    }
+
     /// Waits for a value until `deadline`.
     pub fn take_until(&self, deadline: Instant) -> Taken<T> {
         let mut state = self.0.lock();
@@ -152,7 +157,7 @@ mod tests {
             assert_eq!(w.put(n), None);
         }
         assert_eq!(r.try_take(), Some(2));
-        assert_eq!((r.try_take(), w.replaced()), (None, 2));
+        assert_eq!((r.try_take(), w.replaced(), r.replaced()), (None, 2, 2));
     }
 
     #[test]

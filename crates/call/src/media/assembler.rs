@@ -254,6 +254,9 @@ impl FrameAssembler {
         let last_packet = picture.values().map(|p| p.arrival).max()?;
         let repaired = self.resent.range(..=end).next_back().is_some_and(|newest| *newest >= start);
         self.resent = self.resent.split_off(&(end + 1));
+        if picture.values().all(|p| is_padding(&p.payload)) {
+            return None;
+        }
         let depacketizer = self.depacketizer.get_or_insert_with(Depacketizer::new);
         depacketizer.reset();
         for packet in picture.values().filter(|p| !is_padding(&p.payload)) {
@@ -267,7 +270,6 @@ impl FrameAssembler {
             Ok(data) if !data.is_empty() => {
                 Some(AssembledPicture { data, ticks, keyframe, first_packet, last_packet, repaired })
             }
-            // Padding, as probes send it.
             Ok(_) => None,
             Err(error) => {
                 tracing::debug!(%error, "broken picture");

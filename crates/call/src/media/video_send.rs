@@ -3,7 +3,7 @@
 use super::timestamps::VideoClock;
 use crate::options::{SentPicture, SentTap};
 use crate::peer::CaptureClocks;
-use crate::rate::{Ladder, SharedTarget};
+use crate::rate::{CpuLimit, Due, Ladder, PictureBudget, SharedTarget};
 use crate::stats::Counters;
 use bytes::Bytes;
 use rtc::rtp;
@@ -24,15 +24,11 @@ use webrtc::media_stream::track_local::static_rtp::TrackLocalStaticRTP;
 /// Payload of a packet: with RTP header, extensions, SRTP tag, UDP and IPv6 it stays below 1280 bytes, which every
 /// path carries unbroken.
 const MAX_PAYLOAD: usize = 1160;
-/// Of the target, sound takes this first.
-const AUDIO_SHARE: u32 = 48_000;
 /// Encoded pictures that may wait for the network; the encoder waits when it is full.
 const QUEUE: usize = 2;
 /// Keyframes are made no more often than this, whoever asks: one is under way then, and a peer that asks all the time
 /// must not spoil its own picture and our processor.
 const KEYFRAMES: Duration = Duration::from_millis(250);
-/// What the encoder owes is forgiven beyond this many picture intervals: a keyframe must not stop the picture.
-const DEBT_LIMIT: f64 = 2.0;
 
 /// What the encoder's thread needs once the path stands.
 pub(crate) struct Start {
@@ -93,9 +89,13 @@ fn run(frames: &Reader<VideoFrame>, encoder: VideoEncoder, fps: f32, begin: &Rec
     // Ends when the sender is dropped before a call came about.
     let Ok(start) = begin.recv() else { return };
     let mut sender = Sending::new(encoder, fps, start);
+    let mut replaced = frames.replaced();
     while !stop.is_set() && !sender.start.out.is_closed() {
         match frames.take_for(Duration::from_millis(100)) {
-            Taken::Value(frame) => sender.picture(&frame),
+            Taken::Value(frame) => {
+                let missed = frames.replaced() - std::mem::replace(&mut replaced, frames.replaced());
+                sender.picture(&frame, missed);
+            }
             Taken::TimedOut => {}
             Taken::Closed => break,
         }
@@ -106,44 +106,80 @@ struct Sending {
     encoder: VideoEncoder,
     scaler: Scaler,
     ladder: Ladder,
+    cpu: CpuLimit,
+    budget: PictureBudget,
     rate: (BitsPerSecond, f32),
-    /// How far the encoder is ahead of its rate.
-    debt_s: f64,
-    last: Option<Instant>,
+    fps: f32,
     /// When the newest keyframe was asked of the encoder.
     keyframe_at: Option<Instant>,
+    /// When the newest picture came, limited by what.
+    limited: Option<(Instant, Limit)>,
     start: Start,
+}
+
+/// What keeps pictures smaller than they could be.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Limit {
+    None,
+    Cpu,
+    Bandwidth,
 }
 
 impl Sending {
     fn new(encoder: VideoEncoder, fps: f32, start: Start) -> Self {
-        let (scaler, ladder, rate) = (Scaler::new(), Ladder::new(fps), encoder.rate());
-        Self { encoder, scaler, ladder, rate, debt_s: 0.0, last: None, keyframe_at: None, start }
+        let rate = encoder.rate();
+        Self {
+            encoder,
+            scaler: Scaler::new(),
+            ladder: Ladder::new(fps),
+            cpu: CpuLimit::new(),
+            budget: PictureBudget::default(),
+            rate,
+            fps,
+            keyframe_at: None,
+            limited: None,
+            start,
+        }
     }
 
-    fn picture(&mut self, frame: &VideoFrame) {
+    /// `missed` pictures came and went since the last one.
+    fn picture(&mut self, frame: &VideoFrame, missed: u64) {
         let taken = Instant::now();
-        let target = self.start.target.get();
-        let video = BitsPerSecond(target.0.saturating_sub(AUDIO_SHARE).max(40_000));
-        let step = self.ladder.update(target);
-        let interval = 1.0 / f64::from(step.fps.max(1.0));
-        if !self.due(frame.at, interval) {
-            return;
+        let step = self.ladder.update(frame.at, self.start.target.get());
+        let pixels = self.cpu.pixels(frame.picture.size().pixels());
+        self.tell(
+            frame.at,
+            if pixels < step.max_pixels.min(frame.picture.size().pixels()) {
+                Limit::Cpu
+            } else if self.ladder.limited() {
+                Limit::Bandwidth
+            } else {
+                Limit::None
+            },
+        );
+        let Some(fps) = step.fps else { return };
+        let interval = Duration::from_secs_f32(1.0 / fps.clamp(1.0, 240.0));
+        match self.budget.due(frame.at, interval, self.start.target.backlog()) {
+            Due::Early => return,
+            Due::LeftOut => return self.ladder.picture(frame.at, true),
+            Due::Encode => self.ladder.picture(frame.at, false),
         }
-        self.follow(video, step.fps);
-        let size = fit(frame.picture.size(), step.max_pixels);
+        let wire = PictureBudget::for_pictures(&self.start.target);
+        self.follow(self.budget.wish(wire, fps), fps);
+        let size = fit(frame.picture.size(), step.max_pixels.min(pixels));
+        let begun = Instant::now();
         let picture = self.scaler.scale(&frame.picture, size);
         let forced = self.keyframe_due(frame.at);
-        let begun = Instant::now();
+        let encoding = Instant::now();
         let encoded = self.encoder.encode(&VideoFrame { picture, at: frame.at }, forced);
-        let took = begun.elapsed();
+        let done = Instant::now();
+        self.cpu.picture(frame.at, done - begun, Duration::from_secs_f32(1.0 / self.fps.max(1.0)), missed);
         match encoded {
             Ok(Some(encoded)) => {
-                let bits = encoded.data.len() as f64 * 8.0;
-                self.debt_s = (self.debt_s + bits / f64::from(video.0)).min((DEBT_LIMIT + 1.0) * interval);
-                self.count(&encoded, size, took);
+                self.budget.made(encoded.data.len(), encoded.keyframe, wire, interval);
+                self.count(&encoded, size, done - encoding);
                 // Waits while the network's queue is full: encoded pictures are never dropped.
-                let _ = self.start.out.blocking_send(Outgoing { picture: encoded, taken, encoded: begun + took });
+                let _ = self.start.out.blocking_send(Outgoing { picture: encoded, taken, encoded: done });
             }
             Ok(None) => {}
             Err(error) => tracing::debug!(%error, "a picture was not encoded"),
@@ -165,18 +201,6 @@ impl Sending {
         due
     }
 
-    /// Whether this picture is to be encoded: it keeps the frame rate, and the encoder does not owe too much.
-    fn due(&mut self, at: Instant, interval: f64) -> bool {
-        let since = self.last.map(|last| at.saturating_duration_since(last).as_secs_f64());
-        // A tenth of the interval is left to the camera's jitter.
-        if since.is_some_and(|s| s < interval * 0.6) {
-            return false;
-        }
-        self.debt_s = (self.debt_s - since.unwrap_or(interval)).max(0.0);
-        self.last = Some(at);
-        self.debt_s <= DEBT_LIMIT * interval
-    }
-
     fn follow(&mut self, bitrate: BitsPerSecond, fps: f32) {
         let (now, at_fps) = self.rate;
         let changed = bitrate.0.abs_diff(now.0) > now.0 / 50 || (fps - at_fps).abs() > 0.5;
@@ -185,18 +209,33 @@ impl Sending {
         }
     }
 
+    /// Says what limits the picture, and for how long each has.
+    fn tell(&mut self, at: Instant, limit: Limit) {
+        let before = self.limited.replace((at, limit));
+        let since = before.map_or(0.0, |(before, _)| at.saturating_duration_since(before).as_secs_f64());
+        let (target, sound_only) = (f64::from(self.start.target.get().0), self.ladder.sound_only());
+        self.start.counters.update(|s| {
+            let video = &mut s.outbound_video;
+            let (reason, seconds) = match limit {
+                Limit::None => ("none", &mut video.quality_limitation_durations.none),
+                Limit::Cpu => ("cpu", &mut video.quality_limitation_durations.cpu),
+                Limit::Bandwidth => ("bandwidth", &mut video.quality_limitation_durations.bandwidth),
+            };
+            *seconds += since;
+            video.quality_limitation_reason = reason;
+            video.sound_only = sound_only;
+            video.target_bitrate = target;
+            s.candidate_pair.available_outgoing_bitrate = target;
+        });
+    }
+
     fn count(&self, encoded: &EncodedVideo, size: Size, took: Duration) {
-        let limited = self.ladder.limited();
-        let target = self.start.target.get();
         self.start.counters.update(|s| {
             let video = &mut s.outbound_video;
             video.frames_encoded += 1;
             video.key_frames_encoded += u64::from(encoded.keyframe);
             video.total_encode_time += took.as_secs_f64();
             (video.frame_width, video.frame_height) = (size.width(), size.height());
-            video.target_bitrate = f64::from(target.0);
-            video.quality_limitation_reason = if limited { "bandwidth" } else { "none" };
-            s.candidate_pair.available_outgoing_bitrate = f64::from(target.0);
         });
     }
 }
@@ -293,7 +332,7 @@ mod tests {
             let wanted = picture < 60 || picture == 65;
             keyframe.fetch_or(wanted, Ordering::Relaxed);
             let at = begun + Duration::from_nanos(u64::from(picture) * 1_000_000_000 / 30);
-            sender.picture(&VideoFrame { picture: I420::filled(size, [picture as u8, 128, 128]), at });
+            sender.picture(&VideoFrame { picture: I420::filled(size, [picture as u8, 128, 128]), at }, 0);
             let key = std::iter::from_fn(|| encoded.try_recv().ok()).any(|e| e.picture.keyframe);
             made.extend(key.then_some(picture));
         }

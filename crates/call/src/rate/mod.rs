@@ -1,6 +1,7 @@
 //! How fast to send, and what to send again: from feedback about packets to a target, from the target to what the
 //! encoder makes; which missing packets are asked for, and which requests are answered.
 
+mod cpu;
 mod delay;
 #[cfg(test)]
 mod emulation;
@@ -15,6 +16,7 @@ mod outflow;
 mod pacer;
 mod padding;
 mod path_loss;
+mod picture_budget;
 mod probe;
 mod repair;
 mod resend;
@@ -23,12 +25,14 @@ mod sound_loss;
 mod target;
 mod trend;
 
+pub(crate) use cpu::CpuLimit;
 pub(crate) use estimator::Estimator;
 pub(crate) use ladder::Ladder;
 pub(crate) use nack_list::{MAX_MISSING, NackList, RESTART_DISTANCE};
 pub(crate) use pacer::AudioFirstPacer;
 pub(crate) use padding::Padder;
 pub(crate) use path_loss::{MOST_PACKETS, PathLoss, SharedParityPlan};
+pub(crate) use picture_budget::{Due, PictureBudget};
 pub(crate) use repair::{Repair, SharedRepair};
 pub(crate) use resend::{ResendBudget, ResendHistory};
 pub(crate) use round_trip::{RoundTrip, SharedRoundTrip};

@@ -5,6 +5,9 @@ use bytes::Bytes;
 use std::time::{Duration, Instant};
 use visavis_media::{BitsPerSecond, EncodedVideo, Size, VideoFrame};
 
+/// Of the bitrate, this share counts for the keyframe of a new size.
+const FIRST_KEYFRAME: f64 = 0.3;
+
 /// What to encode for.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct EncoderSettings {
@@ -97,11 +100,14 @@ impl VideoEncoder {
     pub fn encode(&mut self, frame: &VideoFrame, force_keyframe: bool) -> Result<Option<EncodedVideo>, EncodeError> {
         let started = Instant::now();
         let size = supported(frame.picture.size())?;
+        let (rates, mut restore) = (self.rate(), None);
         if size != self.target.size {
-            let target = Target { size, ..self.target };
-            self.native.configure(target)?;
-            self.target = target;
-            self.check_rates()?;
+            // The first keyframe's quantizer follows from rate and size alone; at the true rate it would take as long
+            // as ten pictures. The ones after it soon make up for what it lacks.
+            let bitrate = Self::clamp_bitrate(self.target.bitrate.scaled(FIRST_KEYFRAME));
+            self.native.configure(Target { size, bitrate, ..self.target })?;
+            self.target = Target { size, bitrate, ..self.target };
+            restore = Some(rates);
         }
         if force_keyframe {
             self.native.force_keyframe()?;
@@ -109,6 +115,9 @@ impl VideoEncoder {
         let epoch = *self.epoch.get_or_insert(frame.at);
         let at_ms = frame.at.saturating_duration_since(epoch).as_millis() as i64;
         let output = self.native.encode(&frame.picture, at_ms)?;
+        if let Some((bitrate, fps)) = restore {
+            self.set_rate(bitrate, fps)?;
+        }
         self.stats.encode_time += started.elapsed();
         let Some(output) = output else {
             self.stats.skipped += 1;

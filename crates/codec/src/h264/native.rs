@@ -14,6 +14,9 @@ use std::ptr::{from_mut, null_mut};
 use std::slice;
 use visavis_media::{BitsPerSecond, I420, Size};
 
+/// openh264's own 400 delays the pictures after a keyframe by a ninth of a second.
+const KEYFRAME_PERCENT: c_int = 300;
+
 /// What openh264 returned instead of 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Code(pub c_int);
@@ -165,6 +168,9 @@ impl Native {
         // No keyframe but those asked for: not by interval, not by scene.
         params.uiIntraPeriod = 0;
         params.bEnableSceneChangeDetect = false;
+        // A keyframe may take as much as this many hundredths of an average picture: on a narrow path it delays all
+        // that follow.
+        params.iIdrBitrateRatio = KEYFRAME_PERCENT;
         // A picture that goes in comes out: the pipeline decides beforehand what to leave out.
         params.bEnableFrameSkip = false;
         let layer = &mut params.sSpatialLayers[0];
