@@ -1,5 +1,6 @@
 //! What is counted in a call, named and measured as in W3C webrtc-stats.
 
+use crate::rate::Repaired;
 use serde::Serialize;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -32,6 +33,18 @@ pub struct StatsSnapshot {
     pub candidate_pair: CandidatePair,
 }
 
+impl StatsSnapshot {
+    /// What is known of repair. Parity that made no packet good counts as discarded, though it may have been needed.
+    pub(crate) fn repaired(&mut self, total: &Repaired) {
+        let (inbound, outbound) = (&mut self.inbound_video, &mut self.outbound_video);
+        inbound.fec_packets_received = total.parity_received;
+        inbound.fec_bytes_received = total.parity_received_bytes;
+        inbound.fec_packets_discarded = total.parity_received.saturating_sub(total.recovered);
+        outbound.retransmitted_packets_sent = total.again_packets;
+        outbound.retransmitted_bytes_sent = total.again_bytes;
+    }
+}
+
 /// `RTCInboundRtpStreamStats` of video.
 #[derive(Clone, Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -57,6 +70,9 @@ pub struct InboundVideo {
     pub jitter_buffer_minimum_delay: f64,
     pub jitter_buffer_emitted_count: u64,
     pub total_decode_time: f64,
+    pub fec_packets_received: u64,
+    pub fec_bytes_received: u64,
+    pub fec_packets_discarded: u64,
     pub total_inter_frame_delay: f64,
     pub total_squared_inter_frame_delay: f64,
     /// Ours, not of webrtc-stats: by how many seconds sound is heard later than the picture filmed with it is seen, of
@@ -95,6 +111,8 @@ pub struct InboundAudio {
 pub struct OutboundVideo {
     pub bytes_sent: u64,
     pub packets_sent: u64,
+    pub retransmitted_packets_sent: u64,
+    pub retransmitted_bytes_sent: u64,
     pub frames_encoded: u64,
     pub frames_per_second: f64,
     pub key_frames_encoded: u64,
@@ -231,6 +249,24 @@ mod tests {
         assert_eq!(meter.shown(at(297 + 400)), Some(Duration::from_millis(400)));
         meter.pause();
         assert_eq!(meter.shown(at(5000)), None);
+    }
+
+    #[test]
+    fn repair_is_told_under_its_names() {
+        let mut stats = StatsSnapshot::default();
+        let total = Repaired {
+            again_packets: 3,
+            again_bytes: 3000,
+            parity_received: 10,
+            parity_received_bytes: 9000,
+            recovered: 4,
+            ..Default::default()
+        };
+        stats.repaired(&total);
+        let json = serde_json::to_value(stats).expect("serializes");
+        let (sent, came) = (&json["outbound-rtp.video"], &json["inbound-rtp.video"]);
+        assert_eq!((&sent["retransmittedPacketsSent"], &sent["retransmittedBytesSent"]), (&3.into(), &3000.into()));
+        assert_eq!((&came["fecPacketsReceived"], &came["fecPacketsDiscarded"]), (&10.into(), &6.into()));
     }
 
     #[test]

@@ -114,11 +114,14 @@ impl MediaSession {
             lips,
             link.round_trip.shared(),
         ));
-        let (trip, measured) = (link.round_trip, counters.clone());
+        let (trip, repair, measured) = (link.round_trip, link.repair, counters.clone());
         tasks.spawn(async move {
             loop {
                 let round_trip = trip.get().await.map(|d| d.as_secs_f64());
-                measured.update(|s| s.candidate_pair.current_round_trip_time = round_trip);
+                measured.update(|s| {
+                    s.candidate_pair.current_round_trip_time = round_trip;
+                    s.repaired(&repair.total());
+                });
                 tokio::time::sleep(Duration::from_millis(500)).await;
             }
         });

@@ -61,7 +61,10 @@ pub(crate) fn registry(
         .with(Slot::Pacer, AlongWith { inner: AudioFirstPacer::new(target.clone()), ssrc })
         .with(PADDER, Padder::new(target.clone()))
         .with(Slot::TwccReceiver, TwccReceiverBuilder::new().with_interval(FEEDBACK).build())
-        .with(Slot::NackResponder, NackResponder::new(round_trip.clone(), target.clone(), repair.clone()))
+        .with(
+            Slot::NackResponder,
+            NackResponder::new(round_trip.clone(), target.clone(), repair.clone(), parity.clone()),
+        )
         .with(Slot::FecEncoder, ParityWriter::new(parity.clone(), target, repair.clone(), ssrc))
         // Application-ward of the receiver of transport-wide numbers, which parity has, too.
         .with(Slot::from(8_300), ParityReader::new(parity, repair))

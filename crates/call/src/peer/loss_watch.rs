@@ -108,7 +108,8 @@ impl LossWatch {
                 tracing::debug!(?plan, "redundancy of sound");
             }
             self.plan.set(plan);
-            self.parity.set(self.path.plan(self.round_trip.get().shortest()));
+            let plan = self.path.plan(self.round_trip.get().shortest());
+            self.parity.set(plan, self.path.heavy());
         }
     }
 }

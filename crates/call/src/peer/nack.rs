@@ -2,15 +2,18 @@
 //!
 //! In place of the crate's two interceptors: its generator repeats every 100 ms without an end, whatever the round
 //! trip, so that behind a queue most of what arrives are copies; its responder answers every request, so that anybody
-//! could make us send at many times our rate. What is asked when, and what is sent again, is decided in `rate`.
+//! could make us send at many times our rate. While a tenth of everything gets lost, one answer in ten is lost, too, and
+//! the picture waits for another round trip; then each answer leaves twice. What is asked when, and what is sent again, is decided in `rate`.
 
-use crate::rate::{NackList, Repair, ResendBudget, ResendHistory, SharedRepair, SharedRoundTrip, SharedTarget};
+use crate::rate::{
+    NackList, Repair, ResendBudget, ResendHistory, SharedParityPlan, SharedRepair, SharedRoundTrip, SharedTarget,
+};
 use rtc::interceptor::{Attribute, AttributedPacket, Interceptor, Packet, StreamInfo, TaggedPacket};
 use rtc::rtcp::transport_feedbacks::transport_layer_nack::{TransportLayerNack, nack_pairs_from_sequence_numbers};
 use rtc::sansio::Protocol;
 use rtc::shared::error::Error;
 use std::collections::{HashMap, VecDeque};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Streams that are kept track of; a call has one that asks. A description could name any number.
 const MAX_STREAMS: usize = 8;
@@ -21,6 +24,13 @@ const MAX_PAIRS: usize = 128;
 /// Numbers of one message that are looked at: more than an honest receiver waits for at once. A flood of requests must
 /// not keep the connection's task from everything else.
 const MAX_ASKED: usize = 512;
+
+/// While much gets lost, what is sent again is sent once more so much later: beyond the end of most bursts, and well before
+/// it could be asked for once more on any path but the shortest.
+const SECOND_COPY: Duration = Duration::from_millis(15);
+
+/// Second copies that may wait; the budget bounds them, too.
+const MAX_WAITING: usize = 512;
 
 /// Whether generic NACK was negotiated for a stream.
 fn negotiated(info: &StreamInfo) -> bool {
@@ -40,6 +50,7 @@ impl NackGenerator {
     pub(crate) fn new(round_trip: SharedRoundTrip) -> Self {
         Self {
             round_trip,
+
             streams: HashMap::new(),
             ssrc: rand::random(),
             inbound: VecDeque::new(),
@@ -130,6 +141,9 @@ pub(crate) struct NackResponder {
     round_trip: SharedRoundTrip,
     target: SharedTarget,
     repair: SharedRepair,
+    path: SharedParityPlan,
+    /// Second copies, and when they are due.
+    waiting: VecDeque<(Instant, rtc::rtp::Packet)>,
     streams: HashMap<u32, ResendHistory>,
     budget: ResendBudget,
     inbound: VecDeque<TaggedPacket>,
@@ -137,11 +151,18 @@ pub(crate) struct NackResponder {
 }
 
 impl NackResponder {
-    pub(crate) fn new(round_trip: SharedRoundTrip, target: SharedTarget, repair: SharedRepair) -> Self {
+    pub(crate) fn new(
+        round_trip: SharedRoundTrip,
+        target: SharedTarget,
+        repair: SharedRepair,
+        path: SharedParityPlan,
+    ) -> Self {
         Self {
             round_trip,
             target,
             repair,
+            path,
+            waiting: VecDeque::new(),
             streams: HashMap::new(),
             budget: ResendBudget::new(),
             inbound: VecDeque::new(),
@@ -153,14 +174,33 @@ impl NackResponder {
         let Some(history) = self.streams.get_mut(&nack.media_ssrc) else { return };
         let path = self.round_trip.get();
         self.budget.follow(now, self.target.get());
+        // Where asking again takes no longer than that, a second copy is never the quicker one.
+        let twice = self.path.heavy() && path.shortest().is_some_and(|trip| trip > SECOND_COPY * 2);
         for sequence in nack.nacks.iter().flat_map(|pair| pair.packet_list()).take(MAX_ASKED) {
             if let Some(packet) = history.asked(now, sequence, &path, &mut self.budget) {
-                self.repair.sent(now, Repair::Again, packet.payload.len());
-                let message = AttributedPacket::new(Packet::Rtp(packet)).with(Attribute::Retransmission);
-                self.outbound.push_back(TaggedPacket { now, transport: Default::default(), message });
+                if twice && self.waiting.len() < MAX_WAITING {
+                    self.waiting.push_back((now + SECOND_COPY, packet.clone()));
+                }
+                self.outbound.push_back(again(now, packet, &self.repair));
             }
         }
     }
+
+    /// Sends second copies that are due.
+    fn copy(&mut self, now: Instant) {
+        while let Some((_, packet)) = self.waiting.pop_front_if(|(due, _)| *due <= now) {
+            if self.budget.spend(now, packet.payload.len()) {
+                self.outbound.push_back(again(now, packet, &self.repair));
+            }
+        }
+    }
+}
+
+/// A packet that leaves again.
+fn again(now: Instant, packet: rtc::rtp::Packet, repair: &SharedRepair) -> TaggedPacket {
+    repair.sent(now, Repair::Again, packet.payload.len());
+    let message = AttributedPacket::new(Packet::Rtp(packet)).with(Attribute::Retransmission);
+    TaggedPacket { now, transport: Default::default(), message }
 }
 
 impl Protocol<TaggedPacket, TaggedPacket, ()> for NackResponder {
@@ -196,6 +236,15 @@ impl Protocol<TaggedPacket, TaggedPacket, ()> for NackResponder {
 
     fn poll_write(&mut self) -> Option<TaggedPacket> {
         self.outbound.pop_front()
+    }
+
+    fn handle_timeout(&mut self, now: Instant) -> Result<(), Error> {
+        self.copy(now);
+        Ok(())
+    }
+
+    fn poll_timeout(&mut self) -> Option<Instant> {
+        self.waiting.front().map(|(due, _)| *due)
     }
 }
 
@@ -235,7 +284,7 @@ mod tests {
 
     #[test]
     fn as_many_single_losses_as_are_kept_fit_into_one_message_that_can_be_written() {
-        let (mut generator, now) = (NackGenerator::new(SharedRoundTrip::default()), Instant::now());
+        let (mut generator, now) = (NackGenerator::new(Default::default()), Instant::now());
         generator.bind_remote_stream(&video(1, ""));
         // A number and the sixteen after it share a pair: of eighteen packets one is missing.
         let came = (0..18 * MAX_MISSING as u16 + 2).filter(|s| *s == 0 || s % 18 != 0);
@@ -249,16 +298,52 @@ mod tests {
         assert!(generator.poll_write().is_none());
     }
 
+    fn asked(now: Instant, sequence: u16) -> TaggedPacket {
+        let nacks = nack_pairs_from_sequence_numbers(&[sequence]);
+        let message = TransportLayerNack { sender_ssrc: 9, media_ssrc: 1, nacks };
+        let message = AttributedPacket::new(Packet::Rtcp(vec![Box::new(message)]));
+        TaggedPacket { now, transport: Default::default(), message }
+    }
+
+    /// When what is asked for once leaves again, in milliseconds, on a path of this round trip.
+    fn answers(heavy: bool, trip: u64) -> Vec<u128> {
+        let (trips, path, begun) = (SharedRoundTrip::default(), SharedParityPlan::default(), Instant::now());
+        trips.sample(Duration::from_millis(trip));
+        path.set(Default::default(), heavy);
+        let target = SharedTarget::new(visavis_media::BitsPerSecond::kilo(1000));
+        let mut responder = NackResponder::new(trips, target, Default::default(), path);
+        responder.bind_local_stream(&video(1, ""));
+        responder.handle_write(packet(1, 7, begun)).expect("passed");
+        assert!(responder.poll_write().is_some());
+        responder.handle_read(asked(begun, 7)).expect("answered");
+        if let Some(due) = responder.poll_timeout() {
+            responder.handle_timeout(due).expect("timers");
+        }
+        assert_eq!(responder.poll_timeout(), None);
+        std::iter::from_fn(|| responder.poll_write()).map(|p| (p.now - begun).as_millis()).collect()
+    }
+
+    #[test]
+    fn while_much_gets_lost_an_answer_leaves_twice_unless_asking_again_is_as_quick() {
+        assert_eq!(answers(false, 50), [0]);
+        assert_eq!(answers(true, 50), [0, 15]);
+        assert_eq!(answers(true, 20), [0]);
+    }
+
     #[test]
     fn streams_without_generic_nack_are_not_asked_for_and_their_number_is_bounded() {
-        let (mut generator, now) = (NackGenerator::new(SharedRoundTrip::default()), Instant::now());
+        let (mut generator, now) = (NackGenerator::new(Default::default()), Instant::now());
         generator.bind_remote_stream(&video(1, "pli"));
         [1, 5].iter().for_each(|s| generator.handle_read(packet(1, *s, now)).expect("taken"));
         assert_eq!(generator.poll_timeout(), None);
         (0..1000).for_each(|ssrc| generator.bind_remote_stream(&video(ssrc, "")));
         assert_eq!(generator.streams.len(), MAX_STREAMS);
-        let mut responder =
-            NackResponder::new(Default::default(), SharedTarget::new(Default::default()), Default::default());
+        let mut responder = NackResponder::new(
+            Default::default(),
+            SharedTarget::new(Default::default()),
+            Default::default(),
+            Default::default(),
+        );
         (0..1000).for_each(|ssrc| responder.bind_local_stream(&video(ssrc, "")));
         assert_eq!(responder.streams.len(), MAX_STREAMS);
     }

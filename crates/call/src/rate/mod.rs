@@ -33,7 +33,7 @@ pub(crate) use pacer::AudioFirstPacer;
 pub(crate) use padding::Padder;
 pub(crate) use path_loss::{MOST_PACKETS, PathLoss, SharedParityPlan};
 pub(crate) use picture_budget::{Due, PictureBudget};
-pub(crate) use repair::{Repair, SharedRepair};
+pub(crate) use repair::{Repair, Repaired, SharedRepair};
 pub(crate) use resend::{ResendBudget, ResendHistory};
 pub(crate) use round_trip::{RoundTrip, SharedRoundTrip};
 pub(crate) use sound_loss::{SharedSoundPlan, SoundLoss};

@@ -19,6 +19,8 @@ const SHORT: Duration = Duration::from_millis(120);
 /// Loss from which on parity is worth its room, and below which it no longer is.
 const LOSSY: f64 = 0.01;
 const NOT_LOSSY: f64 = 0.004;
+/// Loss that makes it worth sending an answer twice.
+const HEAVY: f64 = 0.08;
 /// The share of pictures that may stay incomplete: one in seven seconds; those are asked for again.
 const INCOMPLETE: f64 = 0.005;
 /// Sizes of pictures, in packets, that are told apart.
@@ -46,6 +48,8 @@ pub(crate) struct PathLoss {
     /// The number of the first of them.
     first: u64,
     on: bool,
+    /// The share that was lost when last looked at.
+    share: f64,
 }
 
 impl PathLoss {
@@ -68,11 +72,17 @@ impl PathLoss {
         }
     }
 
+    /// Whether so much was lost, when last looked at, that answers and requests of ours get lost, too.
+    pub(crate) fn heavy(&self) -> bool {
+        self.share >= HEAVY
+    }
+
     /// What to do from now on, on a path with this round trip.
     pub(crate) fn plan(&mut self, round_trip: Option<Duration>) -> ParityPlan {
         // Packets under way break no row: what is known is looked at as one.
         let known: Vec<bool> = self.fates.iter().flatten().copied().collect();
         let lost = known.iter().filter(|came| !**came).count() as f64 / known.len().max(1) as f64;
+        self.share = if known.len() >= ENOUGH { lost } else { 0.0 };
         let (long, lossy) = if self.on { (SHORT, NOT_LOSSY) } else { (LONG, LOSSY) };
         self.on = known.len() >= ENOUGH && lost >= lossy && round_trip.is_some_and(|trip| trip >= long);
         if !self.on {
@@ -106,6 +116,7 @@ pub(crate) struct SharedParityPlan(Arc<Mutex<Shared>>);
 #[derive(Debug, Default)]
 struct Shared {
     plan: ParityPlan,
+    heavy: bool,
     /// The payload type for parity, where the other side knows what it is.
     payload_type: Option<u8>,
 }
@@ -120,8 +131,14 @@ impl SharedParityPlan {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).payload_type
     }
 
-    pub(crate) fn set(&self, plan: ParityPlan) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).plan = plan;
+    /// `heavy`: answers to requests get lost, too.
+    pub(crate) fn set(&self, plan: ParityPlan, heavy: bool) {
+        let mut shared = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        (shared.plan, shared.heavy) = (plan, heavy);
+    }
+
+    pub(crate) fn heavy(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).heavy
     }
 
     pub(crate) fn get(&self) -> ParityPlan {
@@ -163,6 +180,16 @@ mod tests {
         assert_eq!(lossy.plan(trip(110)), ParityPlan::default());
         assert_eq!(scattered(0.0, 1).plan(FAR), ParityPlan::default());
         assert_eq!(PathLoss::default().plan(FAR), ParityPlan::default());
+    }
+
+    #[test]
+    fn only_much_loss_is_heavy() {
+        let heavy = |mut loss: PathLoss| {
+            loss.plan(None);
+            loss.heavy()
+        };
+        assert!(heavy(scattered(0.12, 1)) && heavy(heard((0..REMEMBERED).map(|i| i % 50 >= 5))));
+        assert!(!heavy(scattered(0.05, 1)) && !heavy(heard((0..50).map(|_| false))), "few packets say nothing");
     }
 
     #[test]

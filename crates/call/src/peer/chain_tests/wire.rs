@@ -88,8 +88,9 @@ impl End {
 /// What the path does to packets of one direction.
 pub(super) struct Path {
     pub delay: Duration,
-    /// Share of the packets that is lost.
-    pub loss: f64,
+    /// Probability that a packet is lost after one that came, and after one that was lost (Gilbert and Elliott).
+    loss: (f64, f64),
+    losing: bool,
     random: StdRng,
     under_way: BTreeMap<(Instant, u64), Packet>,
     count: u64,
@@ -97,13 +98,24 @@ pub(super) struct Path {
 }
 
 impl Path {
+    /// Loses this share of the packets, each by itself.
     pub(super) fn new(delay: Duration, loss: f64, seed: u64) -> Self {
+        Self::losing(delay, (loss, loss), seed)
+    }
+
+    /// Loses this share of the packets, so many in a row in the mean.
+    pub(super) fn bursts(delay: Duration, loss: f64, mean: f64, seed: u64) -> Self {
+        Self::losing(delay, (loss / (1.0 - loss) / mean, 1.0 - 1.0 / mean), seed)
+    }
+
+    fn losing(delay: Duration, loss: (f64, f64), seed: u64) -> Self {
         let random = StdRng::seed_from_u64(seed);
-        Self { delay, loss, random, under_way: BTreeMap::new(), count: 0, lost: Vec::new() }
+        Self { delay, loss, losing: false, random, under_way: BTreeMap::new(), count: 0, lost: Vec::new() }
     }
 
     fn carry(&mut self, now: Instant, packet: Packet) {
-        if self.random.random_bool(self.loss) {
+        self.losing = self.random.random_bool(if self.losing { self.loss.1 } else { self.loss.0 });
+        if self.losing {
             self.lost.push(packet);
         } else {
             self.count += 1;
@@ -159,7 +171,7 @@ impl Wire {
         }
         for (end, path) in [(a, there), (b, back)] {
             while let Some(packet) = end.chain.poll_write() {
-                let packet = over_the_wire(&packet.message.packet);
+                let Some(packet) = over_the_wire(&packet.message.packet) else { continue };
                 end.sent.push((now, packet.clone()));
                 path.carry(now, packet);
             }
@@ -172,16 +184,16 @@ impl Wire {
     }
 }
 
-/// The same packet, made from its bytes, as the other side gets it.
-pub(in crate::peer) fn over_the_wire(packet: &Packet) -> Packet {
+/// The same packet, made from its bytes, as the other side gets it; none where its bytes make none.
+pub(in crate::peer) fn over_the_wire(packet: &Packet) -> Option<Packet> {
     match packet {
         Packet::Rtp(rtp) => {
             let mut bytes = rtp.marshal().expect("bytes");
-            Packet::Rtp(rtc::rtp::Packet::unmarshal(&mut bytes).expect("a packet"))
+            Some(Packet::Rtp(rtc::rtp::Packet::unmarshal(&mut bytes).expect("a packet")))
         }
         Packet::Rtcp(all) => {
-            let mut bytes = rtc::rtcp::packet::marshal(all).expect("bytes");
-            Packet::Rtcp(rtc::rtcp::packet::unmarshal(&mut bytes).expect("packets"))
+            let mut bytes = rtc::rtcp::packet::marshal(all).ok()?;
+            rtc::rtcp::packet::unmarshal(&mut bytes).ok().map(Packet::Rtcp)
         }
         _ => panic!("a kind of packet that nobody sends"),
     }

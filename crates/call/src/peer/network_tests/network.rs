@@ -139,12 +139,12 @@ impl Network {
             }
         }
         while let Some(packet) = self.a.end.chain.poll_write() {
-            let packet = over_the_wire(&packet.message.packet);
+            let Some(packet) = over_the_wire(&packet.message.packet) else { continue };
             self.count(&packet);
             self.there.push(now, bytes(&packet), Datagram::Media(packet));
         }
         while let Some(packet) = self.b.end.chain.poll_write() {
-            let packet = over_the_wire(&packet.message.packet);
+            let Some(packet) = over_the_wire(&packet.message.packet) else { continue };
             self.back.push(now, bytes(&packet), Datagram::Media(packet));
         }
     }

@@ -24,7 +24,7 @@ fn plan(lost: usize) -> SharedParityPlan {
         let number = loss.sent();
         loss.reported(number, i % 40 >= lost);
     }
-    shared.set(loss.plan(Some(Duration::from_millis(300))));
+    shared.set(loss.plan(Some(Duration::from_millis(300))), false);
     shared
 }
 
