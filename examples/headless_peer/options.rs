@@ -99,6 +99,14 @@ fn address(text: &str) -> Result<SocketAddr, String> {
 }
 
 impl Cli {
+    /// CPU seconds a second that drawing the test picture takes, where it is drawn.
+    pub(crate) fn camera_cost(&self) -> f64 {
+        match self.camera {
+            CameraSpec::Pattern(_) => crate::process::pattern_cost(self.size) * f64::from(self.fps),
+            CameraSpec::Default | CameraSpec::Device(_) | CameraSpec::File(_) | CameraSpec::None => 0.0,
+        }
+    }
+
     pub(crate) fn endpoint_options(&self) -> Result<Options, String> {
         if let Some(url) = self.server.as_ref().filter(|u| !u.starts_with("ws://") && !u.starts_with("wss://")) {
             return Err(format!("`{url}` is no signaling server; write ws://HOST:PORT or wss://HOST"));

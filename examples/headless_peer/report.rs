@@ -1,6 +1,6 @@
 //! What a run received, as one JSON object.
 
-use super::Shared;
+use super::{Shared, process};
 use serde_json::{Value, json};
 use std::sync::{Arc, PoisonError};
 use std::time::Instant;
@@ -21,6 +21,8 @@ pub(crate) struct Report {
     t: serde_json::Map<String, Value>,
     stats: Vec<StatsSnapshot>,
     errors: Vec<String>,
+    /// CPU seconds of this process when the call connected, and when that was.
+    connected: Option<(f64, Instant)>,
 }
 
 /// To a tenth of a millisecond: the strip's own resolution is one.
@@ -30,7 +32,8 @@ fn tenth(ms: f64) -> f64 {
 
 impl Report {
     pub(crate) fn new() -> Self {
-        Self { frames: Shared::default(), t: serde_json::Map::new(), stats: Vec::new(), errors: Vec::new() }
+        let (frames, t) = (Shared::default(), serde_json::Map::new());
+        Self { frames, t, stats: Vec::new(), errors: Vec::new(), connected: None }
     }
 
     /// Reads the strip of each picture, on the decoder's thread.
@@ -66,6 +69,9 @@ impl Report {
     }
 
     pub(crate) fn note(&mut self, event: &Event, t: f64) {
+        if matches!(event, Event::Connected { .. }) && self.connected.is_none() {
+            self.connected = process::cpu_seconds().ok().map(|cpu| (cpu, Instant::now()));
+        }
         let key = match event {
             Event::PeerJoined => "peer_joined",
             Event::IceConnected => "ice",
@@ -85,6 +91,17 @@ impl Report {
         self.stats.extend(snapshots);
     }
 
+    /// What the call took of this machine since it connected; `null` where the system does not tell (it is Linux's
+    /// `/proc` that is asked).
+    fn machine(&self) -> Value {
+        let used = self.connected.zip(process::cpu_seconds().ok());
+        let per_second = used.map(|((before, since), cpu)| (cpu - before) / since.elapsed().as_secs_f64().max(0.001));
+        json!({
+            "peak_rss_mb": process::peak_rss_mb().ok(),
+            "cpu_s_per_s": per_second,
+        })
+    }
+
     pub(crate) fn json(&self) -> Value {
         let frames = self.frames.lock().unwrap_or_else(PoisonError::into_inner);
         json!({
@@ -96,6 +113,7 @@ impl Report {
             "t": self.t,
             "frames": frames.rows,
             "stats": self.stats,
+            "machine": self.machine(),
         })
     }
 }

