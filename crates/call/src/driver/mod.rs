@@ -8,6 +8,7 @@ use crate::api::{Command, EndReason, Event, Figures, Phase, State};
 use crate::endpoint::Shared;
 use crate::network::Network;
 use crate::options::Options;
+use crate::peer::PeerEvent;
 use crate::session::{Input, Me, Output, PeerKey, Session};
 use crate::stats::StatsSnapshot;
 use devices::Devices;
@@ -182,7 +183,12 @@ impl Driver {
 
     fn peer_news(&mut self, news: PeerNews) {
         match news {
-            PeerNews::Event(key, event) => self.feed(Input::Peer(key, event)),
+            PeerNews::Event(key, event) => {
+                if event == PeerEvent::IceConnected {
+                    self.peers.soon();
+                }
+                self.feed(Input::Peer(key, event));
+            }
             PeerNews::FirstPicture => self.shared.event(Event::FirstFrame),
             PeerNews::Built(key, built) => {
                 if let Some(event) = self.peers.built(key, built) {

@@ -232,6 +232,13 @@ impl Peers {
         }
     }
 
+    /// Sound and picture will soon flow.
+    pub(super) fn soon(&self) {
+        if let Some(prepared) = &self.prepared {
+            prepared.soon();
+        }
+    }
+
     /// Lets sound and picture flow over a connection that stands.
     pub(super) fn start_media(&mut self, key: PeerKey, audio: SyncSender<AudioCommand>) {
         let Some(Slot::Ready(peer)) = self.slots.get_mut(&key) else { return };

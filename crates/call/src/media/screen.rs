@@ -10,6 +10,7 @@ use super::show_queue::ShowQueue;
 use crate::options::{PictureTap, ReceivedPicture};
 use crate::rate::{RoundTrip, SharedRoundTrip};
 use crate::stats::{Counters, FreezeMeter, IntervalMeter};
+use bytes::Bytes;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -74,20 +75,51 @@ impl DecoderInput {
     }
 }
 
-/// Starts the decoder's thread. It ends when its input is dropped.
-pub(crate) fn decoder(screen: Screen) -> (Worker, DecoderInput) {
-    let (pictures, inbox) = sync_channel(QUEUE);
-    let (free, lost) = (Arc::new(Semaphore::new(QUEUE)), Arc::new(Notify::new()));
-    let (round_trip, lips) = (screen.round_trip.clone(), screen.lips.clone());
-    let input = DecoderInput { pictures, free: free.clone(), lost: lost.clone(), round_trip, lips };
-    let worker = Worker::spawn("video-decoder", move |_| {
-        let _closed = CloseOnDrop(free.clone());
-        match VideoDecoder::new() {
-            Ok(decoder) => Show::new(screen, decoder, free, lost).run(&inbox),
-            Err(error) => tracing::error!(%error, "no H.264 decoder could be made; no picture is shown"),
-        }
-    });
-    (worker, input)
+/// What the decoder's thread gets to work with.
+struct Begin {
+    screen: Screen,
+    inbox: Receiver<AssembledPicture>,
+    free: Arc<Semaphore>,
+    lost: Arc<Notify>,
+}
+
+/// The decoder's thread; warm before anybody's picture comes.
+pub(crate) struct PreparedScreen {
+    begin: SyncSender<Begin>,
+    worker: Worker,
+}
+
+impl PreparedScreen {
+    /// Makes the decoder, which warms up with the picture that comes from `warmth`, if one does.
+    pub(crate) fn new(warmth: Receiver<Bytes>) -> Self {
+        let (begin, inbox) = sync_channel::<Begin>(1);
+        let worker = Worker::spawn("video-decoder", move |_| {
+            let decoder = VideoDecoder::new().map(|mut decoder| {
+                if let Ok(picture) = warmth.recv() {
+                    decoder.warm_up(&picture);
+                }
+                decoder
+            });
+            // Nobody came: the call is not to be.
+            let Ok(Begin { screen, inbox, free, lost }) = inbox.recv() else { return };
+            let _closed = CloseOnDrop(free.clone());
+            match decoder {
+                Ok(decoder) => Show::new(screen, decoder, free, lost).run(&inbox),
+                Err(error) => tracing::error!(%error, "no H.264 decoder could be made; no picture is shown"),
+            }
+        });
+        Self { begin, worker }
+    }
+
+    /// Lets pictures come. The thread ends when its input is dropped.
+    pub(crate) fn start(self, screen: Screen) -> (Worker, DecoderInput) {
+        let (pictures, inbox) = sync_channel(QUEUE);
+        let (free, lost) = (Arc::new(Semaphore::new(QUEUE)), Arc::new(Notify::new()));
+        let (round_trip, lips) = (screen.round_trip.clone(), screen.lips.clone());
+        let input = DecoderInput { pictures, free: free.clone(), lost: lost.clone(), round_trip, lips };
+        let _ = self.begin.try_send(Begin { screen, inbox, free, lost });
+        (self.worker, input)
+    }
 }
 
 /// Whoever waits for a place learns that there will be none.

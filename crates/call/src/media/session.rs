@@ -4,7 +4,7 @@ use super::audio::AudioCommand;
 use super::audio_call::{AudioCall, AudioPacket, Origin, SpeechCodec};
 use super::lip_sync::SharedLipSync;
 use super::red::{self, RedWriter, SoundFormats};
-use super::screen::{self, DecoderInput, Screen};
+use super::screen::{DecoderInput, PreparedScreen, Screen};
 use super::timestamps::SoundClock;
 use super::video_receive;
 use super::video_send::{self, RtpWriter, Start, VideoSender};
@@ -28,9 +28,10 @@ const AUDIO_QUEUE: usize = 8;
 /// Received sound that may wait for the sound thread: 5 s of a burst after a stall.
 const AUDIO_INBOX: usize = 256;
 
-/// Made before anybody is there: the encoder is warm when they come.
+/// Made before anybody is there: encoder and decoder are warm when they come.
 pub(crate) struct PreparedMedia {
     sender: VideoSender,
+    screen: PreparedScreen,
     speech: Option<SpeechCodec>,
 }
 
@@ -38,7 +39,14 @@ impl PreparedMedia {
     pub(crate) fn new(frames: slot::Reader<VideoFrame>, options: &Options) -> Self {
         let speech = SpeechCodec::new(options.dtx)
             .inspect_err(|error| tracing::error!(%error, "no Opus codec could be made; calls are without sound"));
-        Self { sender: VideoSender::prepare(frames, options.size, options.fps), speech: speech.ok() }
+        let (grey, warmth) = sync_channel(1);
+        let sender = VideoSender::prepare(frames, options.size, options.fps, grey);
+        Self { sender, screen: PreparedScreen::new(warmth), speech: speech.ok() }
+    }
+
+    /// A path has been found: what can be done before the keys are agreed on is done now.
+    pub(crate) fn soon(&self) {
+        self.sender.soon();
     }
 }
 
@@ -84,7 +92,7 @@ impl MediaSession {
             lips: lips.clone(),
             first: hooks.first_picture,
         };
-        let (decoder, input) = screen::decoder(screen);
+        let (decoder, input) = prepared.screen.start(screen);
 
         let (sound, sound_queue) = mpsc::channel(AUDIO_QUEUE);
         let (packets_in, packets) = sync_channel(AUDIO_INBOX);

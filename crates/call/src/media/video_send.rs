@@ -1,5 +1,6 @@
 //! Our picture: newest capture → encoder's thread → packets → the connection.
 
+use super::first_picture::FirstPicture;
 use super::timestamps::VideoClock;
 use crate::options::{SentPicture, SentTap};
 use crate::peer::CaptureClocks;
@@ -45,34 +46,53 @@ pub(crate) struct Outgoing {
     encoded: Instant,
 }
 
+/// What the encoder's thread is told.
+enum Word {
+    Soon,
+    Start(Start),
+}
+
 /// The encoder's thread; warm before there is anybody to see the picture.
 pub(crate) struct VideoSender {
-    start: Option<SyncSender<Start>>,
+    words: Option<SyncSender<Word>>,
     worker: Option<Worker>,
 }
 
 impl VideoSender {
-    /// Makes the encoder and encodes nothing yet.
-    pub(crate) fn prepare(frames: Reader<VideoFrame>, size: Size, fps: f32) -> Self {
-        let (start, begin) = sync_channel::<Start>(1);
+    /// Makes the encoder and encodes nothing yet. A grey picture goes to `grey`, for a decoder to warm up with.
+    pub(crate) fn prepare(frames: Reader<VideoFrame>, size: Size, fps: f32, grey: SyncSender<Bytes>) -> Self {
+        let (words, inbox) = sync_channel(2);
         let worker = Worker::spawn("video-encoder", move |stop| match make_encoder(size, fps) {
-            Some(encoder) => run(&frames, encoder, fps, &begin, stop),
+            Some(encoder) => {
+                let _ = grey.try_send(encoder.grey());
+                drop(grey);
+                run(&frames, encoder, fps, &inbox, stop);
+            }
             None => tracing::error!("no H.264 encoder could be made; no picture is sent"),
         });
-        Self { start: Some(start), worker: Some(worker) }
+        Self { words: Some(words), worker: Some(worker) }
+    }
+
+    /// Pictures will soon be wanted: the first one is encoded now.
+    pub(crate) fn soon(&self) {
+        self.tell(Word::Soon);
     }
 
     /// Lets pictures flow.
     pub(crate) fn start(&self, start: Start) {
-        if let Some(begin) = &self.start {
-            let _ = begin.try_send(start);
+        self.tell(Word::Start(start));
+    }
+
+    fn tell(&self, word: Word) {
+        if let Some(words) = &self.words {
+            let _ = words.try_send(word);
         }
     }
 }
 
 impl Drop for VideoSender {
     fn drop(&mut self) {
-        self.start = None;
+        self.words = None;
         if let Some(worker) = self.worker.take() {
             worker.join_within(Duration::from_secs(1));
         }
@@ -85,10 +105,23 @@ fn make_encoder(size: Size, fps: f32) -> Option<VideoEncoder> {
         .ok()
 }
 
-fn run(frames: &Reader<VideoFrame>, encoder: VideoEncoder, fps: f32, begin: &Receiver<Start>, stop: &StopFlag) {
-    // Ends when the sender is dropped before a call came about.
-    let Ok(start) = begin.recv() else { return };
+fn run(frames: &Reader<VideoFrame>, mut encoder: VideoEncoder, fps: f32, words: &Receiver<Word>, stop: &StopFlag) {
+    let (mut first, mut scaler) = (None, Scaler::new());
+    let start = loop {
+        match words.recv() {
+            Ok(Word::Soon) => {
+                let newest = if first.is_none() { frames.try_take() } else { None };
+                first = newest.and_then(|frame| FirstPicture::encode(&mut encoder, &mut scaler, &frame)).or(first);
+            }
+            Ok(Word::Start(start)) => break start,
+            // The sender was dropped before a call came about.
+            Err(_) => return,
+        }
+    };
     let mut sender = Sending::new(encoder, fps, start);
+    if let Some(first) = first.filter(|first| first.is_fresh(Instant::now())) {
+        sender.begin_with(first);
+    }
     let mut replaced = frames.replaced();
     while !stop.is_set() && !sender.start.out.is_closed() {
         match frames.take_for(Duration::from_millis(100)) {
@@ -140,6 +173,17 @@ impl Sending {
             limited: None,
             start,
         }
+    }
+
+    /// Sends a picture that was encoded ahead.
+    fn begin_with(&mut self, first: FirstPicture) {
+        let FirstPicture { picture, size, taken, encoded } = first;
+        let interval = Duration::from_secs_f32(1.0 / self.fps.max(1.0));
+        let _ = self.budget.due(picture.at, interval, Duration::ZERO);
+        self.budget.made(picture.data.len(), true, PictureBudget::for_pictures(&self.start.target), interval);
+        self.keyframe_at = Some(picture.at);
+        self.count(&picture, size, encoded - taken);
+        let _ = self.start.out.blocking_send(Outgoing { picture, taken, encoded });
     }
 
     /// `missed` pictures came and went since the last one.
@@ -317,6 +361,34 @@ pub(crate) async fn pump(
 mod tests {
     use super::*;
     use visavis_media::I420;
+
+    #[test]
+    fn what_was_encoded_ahead_leaves_first_and_what_follows_builds_on_it() {
+        let size = Size::new(160, 90).expect("even");
+        let (out, mut encoded) = mpsc::channel(4);
+        let (target, keyframe) = (SharedTarget::new(BitsPerSecond::kilo(1000)), Arc::new(AtomicBool::new(false)));
+        let start = Start { target, counters: Counters::default(), out, keyframe };
+        let (begun, mut encoder) = (Instant::now(), make_encoder(size, 30.0).expect("an encoder"));
+        let frame = |n: u32| VideoFrame {
+            picture: I420::filled(size, [100 + n as u8, 128, 128]),
+            at: begun + Duration::from_millis(40) * n,
+        };
+        let first = FirstPicture::encode(&mut encoder, &mut Scaler::new(), &frame(0)).expect("encoded");
+        assert!(first.is_fresh(begun + Duration::from_millis(900)) && !first.is_fresh(begun + Duration::from_secs(1)));
+        let mut sender = Sending::new(encoder, 30.0, start);
+        sender.begin_with(first);
+        (1..3).for_each(|n| sender.picture(&frame(n), 0));
+        let sent: Vec<_> = std::iter::from_fn(|| encoded.try_recv().ok()).map(|o| o.picture).collect();
+        assert_eq!(
+            sent.iter().map(|p| (p.at, p.keyframe)).collect::<Vec<_>>(),
+            [(begun, true), (frame(1).at, false), (frame(2).at, false)]
+        );
+        let mut decoder = visavis_codec::h264::VideoDecoder::new().expect("a decoder");
+        for picture in &sent {
+            assert!(matches!(decoder.decode(&picture.data), visavis_codec::h264::Decoded::Picture(_)));
+        }
+        assert_eq!(sender.start.counters.snapshot(0.0).outbound_video.key_frames_encoded, 1);
+    }
 
     #[test]
     fn who_asks_for_keyframes_all_the_time_gets_four_a_second_and_who_asks_too_soon_gets_one_later() {
