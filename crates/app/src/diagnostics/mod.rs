@@ -151,7 +151,7 @@ fn call_words(call: &InCall, now: Instant) -> Vec<String> {
     ]
 }
 
-fn statistics_words(all: &StatsSnapshot) -> [String; 5] {
+fn statistics_words(all: &StatsSnapshot) -> [String; 6] {
     let (vi, ai, vo, ao, pair) =
         (&all.inbound_video, &all.inbound_audio, &all.outbound_video, &all.outbound_audio, &all.candidate_pair);
     let mut video_in = format!(
@@ -191,6 +191,13 @@ fn statistics_words(all: &StatsSnapshot) -> [String; 5] {
             vo.pli_count
         ),
         format!("audio out: {} packets", ao.packets_sent),
+        format!(
+            "lost of ours, as the other side reports: video {} ({:.1} % lately), audio {} ({:.1} % lately)",
+            all.remote_inbound_video.packets_lost,
+            100.0 * all.remote_inbound_video.fraction_lost,
+            all.remote_inbound_audio.packets_lost,
+            100.0 * all.remote_inbound_audio.fraction_lost
+        ),
         format!(
             "path figures: round trip {}, {:.0} kb/s available",
             pair.current_round_trip_time.map_or("unknown".into(), |trip| format!("{:.0} ms", 1000.0 * trip)),

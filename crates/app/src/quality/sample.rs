@@ -78,7 +78,8 @@ impl Sample {
         if !(seconds > 0.05) || backwards {
             return None;
         }
-        let round_trip = round_trip(now);
+        // The last report before an interruption says nothing about it.
+        let round_trip = round_trip(now).filter(|_| !moment.interrupted);
         let mut sample = Self { t: now.t / 1000.0, round_trip_ms: round_trip.map(milli), ..Self::default() };
         sample.their_sound_only = moment.sound_only;
         sample.take_sent(before, now, seconds);

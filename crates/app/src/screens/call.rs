@@ -19,6 +19,8 @@ use visavis_call::{InCall, Path};
 
 /// Seconds without movement after which the bars leave.
 pub const BARS_STAY: f64 = 3.0;
+/// What a panel's rounded corners leave free of its edge.
+const CORNER: f32 = 6.0;
 /// Seconds that they take to come and go.
 const FADE: f32 = 0.15;
 
@@ -75,7 +77,9 @@ impl CallUi {
         let window = ui.max_rect();
         let chat_width = if self.chat_open { size::CHAT.min(window.width() * 0.5) } else { 0.0 };
         let stage = Rect::from_min_max(window.min, pos2(window.right() - chat_width, window.bottom()));
-        other_side(ui, stage, view, call);
+        // Within its rounded corners nothing is to be seen through the panel.
+        let panel = self.panel_at.filter(|_| self.panel == Some(Panel::Statistics)).map(|at| at.shrink(CORNER));
+        other_side(ui, stage, panel, view, call);
 
         let unread = self.chat.unread(&call.chat, self.chat_open);
         let troubles = troubles(view.state);

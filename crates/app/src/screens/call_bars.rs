@@ -46,10 +46,11 @@ pub(super) fn top_bar(
         let (path, curves) = (Control::Connection, Control::Statistics);
         let pressed = control_button(ui, path, now, look(path), vec2(0.0, PATH_HEIGHT));
         ui.spacing_mut().item_spacing.x = space::XS;
-        let why = view.health.verdict().words().filter(|_| now.grade != Grade::Good);
+        let why = view.health.verdict().cause.filter(|_| now.grade != Grade::Good && call.interrupted.is_none());
         let mark = quality_mark(ui, now, look(curves), PATH_HEIGHT).on_hover_ui(|ui| {
-            if let Some(why) = why {
-                ui.label(text(why, Type::Body));
+            if let Some((cause, amount)) = why {
+                ui.label(text(cause.words(amount), Type::Body));
+                hint(ui, cause.advice());
             }
             hint(ui, curves.with_keys(ui, curves.tooltip(now)));
         });

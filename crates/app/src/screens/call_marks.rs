@@ -19,8 +19,9 @@ const UNSEEN: Duration = Duration::from_millis(300);
 /// What is said where the other side's network carries no picture.
 const SOUND_ONLY: &str = "Sound only: their network is too slow for a picture";
 
-/// The other's picture, or its initial while there is none; dimmed while nothing gets through.
-pub(super) fn other_side(ui: &mut Ui, stage: Rect, view: View<'_>, call: &InCall) {
+/// The other's picture, or its initial while there is none; dimmed while nothing gets through. What lies under
+/// `covered` is not painted: on a machine without a graphics card a large panel would cost as much as the picture.
+pub(super) fn other_side(ui: &mut Ui, stage: Rect, covered: Option<Rect>, view: View<'_>, call: &InCall) {
     let name = called(&call.peer.name);
     let palette = Palette::of(ui);
     let picture = if call.peer.video_on && !call.peer.sound_only { view.other.fit(stage) } else { None };
@@ -29,7 +30,9 @@ pub(super) fn other_side(ui: &mut Ui, stage: Rect, view: View<'_>, call: &InCall
     let words = match picture {
         Some(place) => {
             letterbox(ui, stage, place);
-            view.other.paint(ui.painter(), place, 0, false);
+            for part in around(stage, covered) {
+                view.other.paint(&ui.painter().with_clip_rect(part), place, 0, false);
+            }
             if let Some(seconds) = mending {
                 // What is to be seen is old, and looks it.
                 ui.painter().rect_filled(stage, 0.0, over_picture());
@@ -77,6 +80,21 @@ fn mending(ui: &Ui, view: View<'_>, call: &InCall) -> Option<u64> {
     };
     ui.ctx().request_repaint_after(next);
     shown
+}
+
+/// What of a rectangle lies around another, in pieces that do not overlap.
+fn around(outer: Rect, hole: Option<Rect>) -> Vec<Rect> {
+    let Some(hole) = hole.map(|hole| hole.intersect(outer)).filter(|hole| hole.is_positive()) else {
+        return vec![outer];
+    };
+    let beside = outer.with_min_y(hole.top()).with_max_y(hole.bottom());
+    let pieces = [
+        outer.with_max_y(hole.top()),
+        outer.with_min_y(hole.bottom()),
+        beside.with_max_x(hole.left()),
+        beside.with_min_x(hole.right()),
+    ];
+    pieces.into_iter().filter(|piece| piece.is_positive()).collect()
 }
 
 /// Black beside a picture, and only there: on a machine without a graphics card every pixel painted twice is felt.
@@ -173,6 +191,20 @@ impl Marks<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_lies_around_a_panel_is_all_of_the_rest_and_nothing_twice() {
+        let rect = |x0: f32, y0: f32, x1: f32, y1: f32| Rect::from_min_max(pos2(x0, y0), pos2(x1, y1));
+        let stage = rect(0.0, 0.0, 100.0, 60.0);
+        assert_eq!(around(stage, None), [stage]);
+        assert_eq!(around(stage, Some(rect(200.0, 0.0, 300.0, 60.0))), [stage]);
+        for hole in [rect(10.0, 5.0, 60.0, 40.0), rect(-5.0, 0.0, 60.0, 80.0), stage.expand(9.0)] {
+            let pieces = around(stage, Some(hole));
+            let area: f32 = pieces.iter().map(|piece| piece.area()).sum();
+            assert_eq!(area, stage.area() - hole.intersect(stage).area());
+            assert!(pieces.iter().all(|piece| stage.contains_rect(*piece) && !piece.shrink(0.1).intersects(hole)));
+        }
+    }
 
     #[test]
     fn a_long_name_leaves_room_for_what_is_said_of_it() {

@@ -41,10 +41,10 @@ pub(super) fn statistics_panel(
     let columns = ((inside.x + space::M) / (COLUMN[0] + space::M)).floor().clamp(1.0, 3.0);
     let column = ((inside.x - (columns - 1.0) * space::M) / columns).min(COLUMN[1]).floor();
     let width = columns * column + (columns - 1.0) * space::M;
-    let area = Area::new(ui.scope_id().with("statistics")).order(Order::Foreground).fixed_pos(room.min);
+    let area = Area::new(ui.scope_id().with("statistics")).order(Order::Foreground).fade_in(false).fixed_pos(room.min);
     let shown = area.show(ui.ctx(), |ui| {
-        let frame = card(ui).shadow(ui.visuals().popup_shadow);
-        frame
+        // Without a shadow: drawn as often as the picture, it would be the dearest part.
+        card(ui)
             .show(ui, |ui| {
                 ui.set_width(width);
                 let layout = Layout::top_down(Align::Min);
@@ -96,7 +96,13 @@ fn header_ui(ui: &mut Ui, height: f32, view: View<'_>, call: &InCall, now: &Situ
         });
         let verdict = view.health.verdict();
         let (said, advice) = match verdict.cause {
-            _ if call.interrupted.is_some() => ("Nothing gets through at the moment".into(), "It is being mended."),
+            _ if call.interrupted.is_some() => {
+                let seconds = call.interrupted.map_or(0, |since| view.now.saturating_duration_since(since).as_secs());
+                (
+                    format!("Reconnecting… {seconds} s"),
+                    "Nothing gets through; the call goes on as soon as the network does.",
+                )
+            }
             Some((cause, amount)) => {
                 (format!("{}: {}", grade_word(verdict.grade), cause.words(amount)), cause.advice())
             }

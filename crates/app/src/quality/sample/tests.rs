@@ -88,6 +88,8 @@ fn the_round_trip_of_the_last_report_counts_before_that_of_ice() {
     assert_eq!(Sample::between(&before, &now, SEEN).expect("later").round_trip_ms, Some(100.0));
     now.remote_inbound_audio.round_trip_time = Some(0.3);
     assert_eq!(Sample::between(&before, &now, SEEN).expect("later").round_trip_ms, Some(300.0));
+    let cut = Moment { interrupted: true, ..SEEN };
+    assert_eq!(Sample::between(&before, &now, cut).expect("later").round_trip_ms, None);
 }
 
 #[test]
