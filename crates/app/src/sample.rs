@@ -158,6 +158,7 @@ fn another_second(total: &mut StatsSnapshot, weather: Weather, second: u32) {
         Weather::Calm | Weather::Fair | Weather::Bad | Weather::SoundOnly | Weather::TheirSoundOnly => "none",
     };
     total.outbound_audio.packets_sent += 50;
+    total.inbound_video.lip_sync_offset = Some(0.01 * wave);
     (total.remote_inbound_video.fraction_lost, total.remote_inbound_audio.fraction_lost) = (1.4 * loss, 1.3 * loss);
     let video = &mut total.inbound_video;
     (video.bytes_received, video.packets_received) = (video.bytes_received + bytes, video.packets_received + packets);

@@ -39,8 +39,8 @@ pub struct Sample {
     pub estimate_kbps: Option<f32>,
     /// There and back.
     pub round_trip_ms: Option<f32>,
-    /// From their camera to our screen: measured where both clocks could be compared, else half the round trip with
-    /// what we add to it.
+    /// From their network card to our screen: half the round trip, and what we add to it. What their camera and encoder
+    /// take is not in it, as nothing tells the difference of two machines' clocks.
     pub picture_delay_ms: Option<f32>,
     /// Part of what we sent that the other side missed, 0…1.
     pub lost_out: f32,
@@ -94,10 +94,9 @@ impl Sample {
             now.inbound_video.frames_decoded,
             before.inbound_video.frames_decoded,
         );
-        let estimated = || Some(round_trip? / 2.0 + waited? + decoding?);
-        let measured = now.inbound_video.capture_to_show.filter(|_| decoding.is_some());
+        let on_its_way = || Some(round_trip? / 2.0 + waited? + decoding?);
         sample.picture_buffer_ms = waited.map(milli);
-        sample.picture_delay_ms = measured.or_else(estimated).map(milli);
+        sample.picture_delay_ms = on_its_way().map(milli);
         Some(sample)
     }
 

@@ -21,6 +21,8 @@ const COLUMN: [f32; 2] = [220.0, 270.0];
 const CURVES: [f32; 2] = [44.0, 96.0];
 /// Height of the title with what is said below it; in a narrow panel that takes a line more.
 const HEADER: [f32; 2] = [66.0, 84.0];
+/// Milliseconds between sound and picture that nobody notices (ITU-R BT.1359: 45 ms early, 125 ms late).
+const IN_STEP: f64 = 40.0;
 /// Height of a row of figures.
 const ROW: f32 = 18.0;
 
@@ -162,6 +164,8 @@ fn figures_words(health: &Health, call: &InCall) -> Vec<(&'static str, String)> 
     if let Some(totals) = health.totals() {
         rows.push(("Freezes", freezes_words(totals)));
         rows.push(("Sound made up", made_up_words(totals)));
+        rows.push(("Lip sync", lip_sync_words(totals.inbound_video.lip_sync_offset)));
+        rows.push(("Late pictures", format!("{} not shown", totals.inbound_video.frames_dropped)));
     }
     rows
 }
@@ -200,6 +204,16 @@ fn made_up_words(totals: &StatsSnapshot) -> String {
     format!("{part:.1} % of this call's")
 }
 
+/// Seconds by which sound is heard after its picture.
+fn lip_sync_words(offset: Option<f64>) -> String {
+    match offset.map(|seconds| (1000.0 * seconds).round()) {
+        Some(ms) if ms.abs() <= IN_STEP => "in step".into(),
+        Some(ms) if ms > 0.0 => format!("sound {ms} ms late"),
+        Some(ms) if ms < 0.0 => format!("sound {} ms early", -ms),
+        Some(_) | None => "not known".into(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -210,6 +224,12 @@ mod tests {
         assert_eq!(stream_words(picture, 1910.0, false), "1280x720, 30 fps, 1.9 Mb/s");
         assert_eq!(stream_words(Picture::default(), 48.0, false), "no picture, 48 kb/s");
         assert_eq!(stream_words(Picture::default(), 48.0, true), "sound only, 48 kb/s");
+    }
+
+    #[test]
+    fn lips_are_in_step_where_nobody_notices() {
+        let said = [Some(0.012), Some(-0.04), Some(0.0904), Some(-0.2), None, Some(f64::NAN)].map(lip_sync_words);
+        assert_eq!(said, ["in step", "in step", "sound 90 ms late", "sound 200 ms early", "not known", "not known"]);
     }
 
     #[test]

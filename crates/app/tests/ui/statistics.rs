@@ -87,6 +87,7 @@ fn every_curve_and_every_figure_has_a_name() {
         "Path: straight from machine to machine",
         "Codecs: H.264 and Opus",
         "Encryption: DTLS-SRTP, AES-128",
+        "Lip sync: in step",
     ] {
         assert!(screen.has(figure), "{figure}");
     }
@@ -195,7 +196,7 @@ fn everything_in_the_panel_lies_in_the_window_and_nothing_on_anything_else() {
                 let node_of = node.accesskit_node();
                 // The name of a label is its text.
                 let label = node_of.label().or(node_of.value()).unwrap_or_default();
-                let figure = ["You send: ", "You receive: ", "Path: ", "Sound made up: ", "Freezes: "]
+                let figure = ["You send: ", "You receive: ", "Path: ", "Lip sync: ", "Sound made up: ", "Freezes: "]
                     .iter()
                     .any(|name| label.starts_with(name));
                 if figure || label.contains("over the last minute") {
@@ -205,7 +206,7 @@ fn everything_in_the_panel_lies_in_the_window_and_nothing_on_anything_else() {
                     charts.push((label, place));
                 }
             }
-            assert_eq!(charts.len(), 11, "{size}");
+            assert_eq!(charts.len(), 12, "{size}");
             for (i, (a, here)) in charts.iter().enumerate() {
                 for (b, there) in &charts[i + 1..] {
                     assert!(!here.shrink(0.5).intersects(there.shrink(0.5)), "{size}: {a} at {here}, {b} at {there}");
