@@ -133,7 +133,7 @@ impl Call {
         }
     }
 
-    fn now(&self) -> Instant {
+    pub(super) fn now(&self) -> Instant {
         self.epoch + seconds(self.clock)
     }
 
@@ -291,6 +291,12 @@ impl Call {
             self.carry(&packet);
         }
         self.clock += STEP;
+    }
+
+    /// Nothing is sent, and nothing heard, for so long.
+    pub(super) fn pause(&mut self, seconds: f64) {
+        self.clock += seconds;
+        self.next = [self.clock; 3];
     }
 
     pub(super) fn run(&mut self, until: f64) {

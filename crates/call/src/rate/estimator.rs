@@ -36,6 +36,10 @@ const BUSY_WINDOW: Duration = Duration::from_millis(200);
 /// meanwhile.
 const DRAIN_S: f64 = 0.6;
 const DRAIN_SHARES: (f64, f64) = (0.35, 0.88);
+/// A queue that is this much longer than when it began to be drained was fed by more than was thought.
+const GREW: Duration = Duration::from_millis(10);
+/// A queue gives out this much more than is put in.
+const SERVED: f64 = 1.05;
 /// Share of the path's rate that is sent once a queue is gone.
 const AFTER: f64 = 0.92;
 /// How close one gets to a limit by creeping, and by how much of it per second.
@@ -134,14 +138,6 @@ impl Estimator {
             self.drain(now, newest, jitter);
             self.loss.queue_seen(now);
         } else if growing || above(length, STANDING, jitter) || above(newest, SUDDEN, jitter) {
-            if std::env::var("TRACE").is_ok() {
-                println!(
-                    "{:?} growing {growing} length {length:?} newest {newest:?} jitter {jitter:?} target {:.0} carried {:?}",
-                    self.last_update.map(|l| l.elapsed()),
-                    self.target,
-                    self.carried(newest)
-                );
-            }
             self.congested(now, newest);
             self.loss.queue_seen(now);
         } else {
@@ -189,13 +185,15 @@ impl Estimator {
             // It should be gone: a path has become longer, or others stand in that queue, too.
             self.queue.rebase();
             self.draining = None;
-        } else if queue > BUSY
-            && let Some(carried) = self.carried(queue)
-        {
-            // The longer a queue stands the better one knows what it is served with.
-            self.limit = Some((carried, now));
-            self.target = self.target.min(carried * Self::drain_share(queue));
-            if queue > draining.begun + Duration::from_millis(10) {
+        } else if let Some(carried) = self.carried(queue) {
+            let grew = queue > draining.begun + GREW;
+            // More arrives than is sent: the queue is there, and this is what it is served with. Where only that arrives
+            // which is sent, a path has become longer, and what is sent says nothing about it.
+            if grew || queue > BUSY && carried > self.target * SERVED {
+                self.limit = Some((carried, now));
+                self.target = self.target.min(carried * Self::drain_share(queue));
+            }
+            if grew {
                 self.draining = Some(Draining { since: now, begun: queue });
             }
         }
@@ -208,11 +206,7 @@ impl Estimator {
 
     fn follow_loss(&mut self, now: Instant, lost: (usize, usize)) {
         let acknowledged = self.acknowledged.bits_per_second();
-        let v = self.loss.update(now, lost, self.target, acknowledged);
-        if std::env::var("TRACE").is_ok() && v != Verdict::Keep {
-            println!("{v:?} target {:.0} acked {acknowledged:?}", self.target);
-        }
-        match v {
+        match self.loss.update(now, lost, self.target, acknowledged) {
             Verdict::Keep => {}
             Verdict::Try(rate) => self.target = self.target.min(rate),
             Verdict::Restore(rate) => self.target = self.target.max(rate),
