@@ -255,7 +255,7 @@ async fn pump_sound(mut sound: mpsc::Receiver<EncodedAudio>, outlet: SoundOutlet
         let sent = red.payload(stamp.ticks, packet.data, plan.get().distances());
         let bytes = sent.payload.len() as u64;
         if sent.copied > 0 {
-            repair.sent(Instant::now(), Repair::Sound, sent.copied);
+            repair.sent(Repair::Sound, sent.copied);
         }
         if !writer.write_as(sent.payload_type, stamp.ticks.0, stamp.begins, sent.payload).await {
             return;

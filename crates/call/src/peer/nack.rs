@@ -198,7 +198,7 @@ impl NackResponder {
 
 /// A packet that leaves again.
 fn again(now: Instant, packet: rtc::rtp::Packet, repair: &SharedRepair) -> TaggedPacket {
-    repair.sent(now, Repair::Again, packet.payload.len());
+    repair.sent(Repair::Again, packet.payload.len());
     let message = AttributedPacket::new(Packet::Rtp(packet)).with(Attribute::Retransmission);
     TaggedPacket { now, transport: Default::default(), message }
 }

@@ -49,7 +49,7 @@ fn picture(writer: &mut ParityWriter, first: u16, lengths: &[usize], now: Instan
         rtp.header.sequence_number = first.wrapping_add(i as u16);
         rtp.header.timestamp = 90_000 + u32::from(first);
         rtp.header.marker = i + 1 == lengths.len();
-        rtp.payload = (0..*length).map(|b| (b * 7 + i) as u8).collect::<Vec<_>>().into();
+        rtp.payload = std::iter::once(0x41).chain((1..*length).map(|b| (b * 7 + i) as u8)).collect::<Vec<_>>().into();
         writer.handle_write(packet(rtp, now)).expect("passed");
     }
     std::iter::from_fn(|| writer.poll_write()).map(rtp).collect()
@@ -133,6 +133,18 @@ fn parity_never_reaches_the_application_and_without_a_plan_there_is_none() {
     let (mut unknown, ..) = ends(2);
     unknown.plan.negotiated(None);
     assert_eq!(picture(&mut unknown, 10, &[200; 10], now).len(), 10);
+}
+
+#[test]
+fn filler_behind_a_picture_gets_none() {
+    let now = Instant::now();
+    let (mut writer, ..) = ends(2);
+    assert_eq!(picture(&mut writer, 10, &[200; 4], now).len(), 6);
+    let mut rtp = rtc::rtp::Packet::default();
+    (rtp.header.ssrc, rtp.header.sequence_number, rtp.header.timestamp) = (VIDEO, 14, 90_010);
+    (rtp.header.marker, rtp.payload) = (true, vec![12, 0xff, 0x80].into());
+    writer.handle_write(packet(rtp, now)).expect("passed");
+    assert_eq!(std::iter::from_fn(|| writer.poll_write()).count(), 1);
 }
 
 #[test]

@@ -2,13 +2,16 @@
 
 use super::{HEADER, Parity, block, is_video};
 use crate::rate::{MOST_PACKETS, Repair, ResendBudget, SharedParityPlan, SharedRepair, SharedTarget};
-use rtc::interceptor::{AttributedPacket, Interceptor, Packet, StreamInfo, TaggedPacket};
+use rtc::interceptor::{Attribute, AttributedPacket, Interceptor, Packet, StreamInfo, TaggedPacket};
 use rtc::sansio::Protocol;
 use rtc::shared::error::Error;
 use std::collections::VecDeque;
 use std::time::Instant;
 use visavis_codec::erasure;
 
+/// The type of a NAL unit in its first byte, and that of filler, which nobody misses.
+const UNIT_TYPE: u8 = 0x1F;
+const FILLER: u8 = 12;
 /// Of the target rate, this share may be spent on parity.
 const SHARE: f64 = 1.0 / 3.0;
 
@@ -59,6 +62,9 @@ impl ParityWriter {
             self.picture.blocks.clear();
             return;
         }
+        if rtp.payload.first().is_some_and(|first| first & UNIT_TYPE == FILLER) {
+            return;
+        }
         let (header, picture) = (&rtp.header, &mut self.picture);
         let next = picture.first.wrapping_add(picture.blocks.len() as u16);
         if header.sequence_number != next || header.timestamp != picture.timestamp {
@@ -80,8 +86,9 @@ impl ParityWriter {
             }
             let parity = Parity { ssrc: header.ssrc, base, count: blocks.len(), index, timestamp, sum: sum.into() };
             let packet = self.packet(payload_type, &parity);
-            self.repair.sent(now, Repair::Parity, packet.payload.len());
-            let message = AttributedPacket::new(Packet::Rtp(packet));
+            self.repair.sent(Repair::Parity, packet.payload.len());
+            // As what is sent again: paced, and counted beside pictures, so that the encoder yields to it.
+            let message = AttributedPacket::new(Packet::Rtp(packet)).with(Attribute::Retransmission);
             self.outbound.push_back(TaggedPacket { now, transport: Default::default(), message });
         }
     }
