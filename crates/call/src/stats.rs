@@ -92,6 +92,8 @@ pub struct InboundAudio {
     pub packets_received: u64,
     pub packets_lost: u64,
     pub jitter_buffer_delay: f64,
+    pub jitter_buffer_target_delay: f64,
+    pub jitter_buffer_minimum_delay: f64,
     pub jitter_buffer_emitted_count: u64,
     pub concealed_samples: u64,
     pub silent_concealed_samples: u64,

@@ -177,12 +177,12 @@ fn a_calm_network_costs_little_and_loses_nothing() {
     assert_eq!((stats.concealed_samples, stats.packets_missing, stats.packets_late), (0, 0, 0));
     let delays = call.mouth_to_ear(Duration::from_secs(3));
     println!("calm: {:.1} ms from mouth to ear, 10 of them in the network", mean(&delays));
-    assert!(mean(&delays) < 42.0 && largest(&delays) < 45.0);
+    assert!(mean(&delays) < 34.0 && largest(&delays) < 37.0);
     assert_eq!(stats.inserted_samples, 0);
     assert_eq!(clicks(&call.sound(10)), 0);
-    assert!((20..=32).contains(&stats.delay.as_millis()) && stats.target_delay == ms(20), "{stats:?}");
+    assert!((5..=25).contains(&stats.delay.as_millis()) && stats.target_delay < ms(16), "{stats:?}");
     let held = stats.mean_delay_since(&PlayoutStats::default()).expect("emitted");
-    assert!((20..45).contains(&held.as_millis()), "{held:?}");
+    assert!((8..35).contains(&held.as_millis()), "{held:?}");
 }
 
 /// Once settled, each sample follows the last one of the sender's: none left out, none twice, none changed.
@@ -343,7 +343,7 @@ fn a_pause_of_the_sender_is_no_loss_and_its_end_is_not_cut_off() {
         }
         let stats = call.buffer.stats();
         assert_eq!(stats.packets_missing + stats.packets_late + stats.packets_discarded, 0, "{announced}: {stats:?}");
-        assert!(stats.concealed_samples <= if announced { 0 } else { 170 * 48 }, "{announced}: {stats:?}");
+        assert_eq!((stats.concealed_samples, stats.concealment_events), (0, 0), "{announced}: {stats:?}");
         // The first word after the pause is there whole: its first sample follows within the usual delay.
         let word = call.played.iter().find(|(now, played)| *now > ms(9000) && played.kind == PlayedKind::Speech);
         let (now, _) = word.expect("speech again");
@@ -403,6 +403,122 @@ fn the_delay_can_be_held_up_for_the_picture() {
     assert!(delays.iter().all(|d| (140.0..195.0).contains(d)), "{} {}", mean(&delays), largest(&delays));
 }
 
+/// Each packet brings copies of those before it, as RFC 2198 does.
+fn run_with_copies(distance: u64, packets: u64, arrives: impl Fn(u64) -> bool) -> (Call, PlayoutStats) {
+    let mut call = Call::new(0, 0.0, |_| None);
+    for tick in 0..packets * 2 {
+        let (n, now) = (tick / 2, ms(tick * 10 + 3));
+        if tick % 2 == 0 && arrives(n) {
+            let arrival = ms(tick * 10 + 2);
+            call.push(arrival, n);
+            for back in (1..=distance.min(n)).rev() {
+                let (seq, rtp) = (call.first_seq.wrapping_add((n - back) as u16), (n - back) * FRAME);
+                let rtp = RtpTicks(call.first_rtp.wrapping_add(rtp as u32));
+                call.buffer.push_copy(seq, rtp, call.start + arrival, Vowel::packet(n - back));
+            }
+        }
+        let played = call.buffer.pull(call.start + now, &mut call.decoder);
+        call.played.push((now, played));
+    }
+    let stats = call.buffer.stats();
+    (call, stats)
+}
+
+#[test]
+fn bursts_are_bridged_by_copies_once_the_buffer_waits_as_long_as_they_reach() {
+    // Three of forty in a row: redundancy in the next packet alone repairs one of them.
+    let (call, stats) = run_with_copies(3, 3000, |n| n % 40 > 2);
+    let later = |from: Duration| call.played.iter().filter(move |(now, _)| *now > from);
+    let concealed = later(ms(10_000)).filter(|(_, played)| played.kind == PlayedKind::Concealed).count();
+    assert_eq!(concealed, 0, "{stats:?}");
+    assert!(stats.copies_used > 200 && stats.packets_missing >= 220, "{stats:?}");
+    let delays = call.mouth_to_ear(ms(10_000));
+    assert!((60.0..105.0).contains(&mean(&delays)), "{}", mean(&delays));
+    assert_eq!(clicks(&call.sound(20)), 0);
+}
+
+#[test]
+fn a_packet_that_comes_after_its_copy_is_played_itself() {
+    let mut call = Call::new(0, 0.0, |_| None);
+    call.push(ms(0), 0);
+    call.push(ms(40), 2);
+    let (seq, rtp) = (call.first_seq.wrapping_add(1), RtpTicks(call.first_rtp.wrapping_add(FRAME as u32)));
+    call.buffer.push_copy(seq, rtp, call.start + ms(40), Vowel::packet(1));
+    call.push(ms(41), 1);
+    let stats = call.run(ms(200));
+    assert_eq!((stats.packets_duplicate, stats.copies_used, stats.packets_missing), (0, 0, 0));
+}
+
+/// The whole process stood still, and the network's packets of that time come in one burst or not at all.
+#[test]
+fn after_a_stop_of_ten_seconds_nothing_old_is_played() {
+    for kept in [0, 60, 200, 500] {
+        let mut call = Call::new(0, 0.0, |_| None);
+        let mut push_until = 0;
+        let mut tick = |call: &mut Call, now: u64, arrives: &dyn Fn(u64) -> Option<u64>| {
+            while push_until * 20 <= now {
+                if let Some(at) = arrives(push_until) {
+                    call.push(ms(at), push_until);
+                }
+                push_until += 1;
+            }
+            let played = call.buffer.pull(call.start + ms(now + 3), &mut call.decoder);
+            call.played.push((ms(now + 3), played));
+        };
+        (0..500).for_each(|t| tick(&mut call, t * 10, &|n| Some(n * 20)));
+        // The socket kept the first of what came, and lost the rest.
+        let stood = |n: u64| if n * 20 > 15_000 { Some(n * 20) } else { (n < 250 + kept).then_some(15_000) };
+        (1500..2000).for_each(|t| tick(&mut call, t * 10, &stood));
+        let old = call.played.iter().filter(|(now, played)| {
+            let said = played.first_sample.map(|ts| ts.since(RtpTicks(call.first_rtp)) as f64 / 48.0);
+            let heard = matches!(played.kind, PlayedKind::Speech | PlayedKind::Recovered);
+            *now > ms(15_000) && heard && said.is_some_and(|said| now.as_secs_f64() * 1000.0 - said > 1000.0)
+        });
+        assert!(old.clone().count() <= 12, "{kept} kept: {} ms of old sound", old.count() * 10);
+        let back = call.mouth_to_ear(ms(16_500));
+        assert!(!back.is_empty() && largest(&back) < 120.0, "{kept} kept: {}", largest(&back));
+    }
+}
+
+/// The sound thread alone stood still (a device that hung), and packets came all the while.
+#[test]
+fn after_the_reader_stood_still_it_goes_on_with_the_newest_sound_at_once() {
+    let mut call = Call::new(0, 0.0, |_| None);
+    let mut next = 0;
+    for tick in (0..300).chain(480..800u64) {
+        while next * 20 <= tick * 10 {
+            call.push(ms(next * 20), next);
+            next += 1;
+        }
+        let played = call.buffer.pull(call.start + ms(tick * 10 + 3), &mut call.decoder);
+        call.played.push((ms(tick * 10 + 3), played));
+    }
+    let after = call.mouth_to_ear(ms(4800));
+    assert!(largest(&after[1..]) < 80.0, "{} ms", largest(&after[1..]));
+    assert!(call.buffer.stats().packets_discarded > 60);
+    assert_eq!(clicks(&call.sound(10)), 0);
+}
+
+#[test]
+fn a_reader_that_comes_in_pairs_is_given_the_time_it_needs() {
+    let mut call = Call::new(1000, 0.0, |_| Some(10.0));
+    call.wire.sort();
+    let mut wire = std::mem::take(&mut call.wire).into_iter().peekable();
+    for pair in 0..950u64 {
+        let now = ms(pair * 20 + 3);
+        while let Some((arrival, n)) = wire.next_if(|(arrival, _)| *arrival <= now) {
+            call.push(arrival, n);
+        }
+        for _ in 0..2 {
+            let played = call.buffer.pull(call.start + now, &mut call.decoder);
+            call.played.push((now, played));
+        }
+    }
+    let stats = call.buffer.stats();
+    assert_eq!((stats.concealed_samples, stats.packets_late), (0, 0), "{stats:?}");
+    assert!((7..25).contains(&stats.target_delay.as_millis()), "{stats:?}");
+}
+
 /// Everything at random, also what no network does: nothing panics, no sound is out of range, memory stays small.
 #[test]
 fn hostile_packets_do_no_harm() {
@@ -426,6 +542,9 @@ fn hostile_packets_do_no_harm() {
                 let at = now.checked_sub(ms(random.bits() % 5000)).unwrap_or(now);
                 let at = if random.bits().is_multiple_of(2) { now } else { at };
                 buffer.push(seq, RtpTicks(rtp), at, Bytes::from(vec![0; length]));
+                let (back, ago) = (random.bits() as u16 % 70, random.bits() as u32 % 60_000);
+                let ago = if random.bits().is_multiple_of(8) { random.bits() as u32 } else { ago };
+                buffer.push_copy(seq.wrapping_sub(back), RtpTicks(rtp.wrapping_sub(ago)), at, Bytes::from(vec![0; 8]));
             }
             let played = buffer.pull(now + ms(random.bits() % 30), &mut decoder);
             assert!(played.samples.iter().all(|s| s.abs() <= 1.0));

@@ -12,6 +12,8 @@ use visavis_codec::opus::{OpusDecoder, OpusEncoder, OpusError, OpusSettings, SAM
 use visavis_media::{AudioFrame, EncodedAudio, FRAME_DURATION, FRAME_SAMPLES, RtpTicks};
 use visavis_voice::playout::{PlayedKind, PlayoutBuffer, PlayoutSettings};
 
+/// A pause is announced by so many packets that say nothing, since one may get lost; the rest of it is not sent.
+const ANNOUNCEMENTS: u32 = 2;
 /// Packets taken from the network each tick at most.
 const PACKETS_PER_TICK: usize = 64;
 
@@ -71,6 +73,8 @@ pub(super) struct Call {
     out: mpsc::Sender<EncodedAudio>,
     counters: Counters,
     dtx: bool,
+    /// Packets in a row that say nothing.
+    paused: u32,
     pub(super) tap: Option<SoundTap>,
     lips: SharedLipSync,
 }
@@ -88,6 +92,7 @@ impl Call {
             out,
             counters,
             dtx,
+            paused: 0,
             tap,
             lips,
         }
@@ -116,8 +121,11 @@ impl Call {
         samples.copy_from_slice(&self.gathered[..SAMPLES_20_MS]);
         self.gathered.clear();
         match self.encoder.encode(&samples) {
-            Ok(data) if is_dtx(&data) && self.dtx => {}
             Ok(data) => {
+                self.paused = if is_dtx(&data) && self.dtx { self.paused.saturating_add(1) } else { 0 };
+                if self.paused > ANNOUNCEMENTS {
+                    return;
+                }
                 // A network that does not take 20 ms of sound at once is down: what was said then is not sent later.
                 let _ = self.out.try_send(EncodedAudio { data, at });
             }
@@ -175,6 +183,8 @@ impl Call {
         self.counters.update(|s| {
             let audio = &mut s.inbound_audio;
             audio.jitter_buffer_delay = played.jitter_buffer_delay;
+            audio.jitter_buffer_target_delay = played.target_delay_sum;
+            audio.jitter_buffer_minimum_delay = played.network_delay_sum;
             audio.jitter_buffer_emitted_count = played.jitter_buffer_emitted_count;
             audio.concealed_samples = played.concealed_samples;
             audio.silent_concealed_samples = played.silent_concealed_samples;

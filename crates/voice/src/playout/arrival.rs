@@ -12,8 +12,10 @@ pub(super) const MS: i64 = SAMPLE_RATE as i64 / 1000;
 const WINDOW: i64 = 10_000 * MS;
 /// Packets remembered at most; 10 s of 20 ms packets are 500.
 const WINDOW_PACKETS: usize = 1000;
-/// Share of packets that should be in time.
+/// Share of packets that should be in time in any case.
 const QUANTILE: f64 = 0.96;
+/// Share that should be where the rest comes only a little later.
+const TAIL: f64 = 0.995;
 /// Packets later than this came after a stall. Nobody would wait that long for each word, so it teaches nothing, nor do
 /// those that stood in the same queue behind it, until one is prompt again.
 const HOPELESS: i64 = 400 * MS;
@@ -47,8 +49,6 @@ pub(super) enum Verdict {
 struct Arrival {
     at: i64,
     transit: i64,
-    /// Whether it counts as jitter, and not as part of a stall.
-    teaches: bool,
 }
 
 /// Follows numbering and delay of one stream.
@@ -57,9 +57,9 @@ pub(super) struct Arrivals {
     highest: Option<Place>,
     suspect: Option<u16>,
     recent: VecDeque<Arrival>,
-    stalled: bool,
     scratch: Vec<i64>,
     spread: i64,
+    tail: i64,
     fastest: i64,
 }
 
@@ -111,6 +111,11 @@ impl Arrivals {
         self.spread
     }
 
+    /// How much later than that the slowest come, but for a few in a thousand.
+    pub fn tail(&self) -> i64 {
+        self.tail
+    }
+
     /// Packets that the two figures come from.
     pub fn experience(&self) -> usize {
         self.recent.len()
@@ -125,11 +130,7 @@ impl Arrivals {
     }
 
     fn learn(&mut self, arrival: i64, transit: i64) {
-        let late_by = transit - self.fastest;
-        self.stalled = late_by > HOPELESS || self.stalled && late_by > PROMPT;
-        // The very first packet has nothing to be compared with.
-        let teaches = !self.stalled || self.recent.is_empty();
-        self.recent.push_back(Arrival { at: arrival, transit, teaches });
+        self.recent.push_back(Arrival { at: arrival, transit });
         while self.recent.len() > WINDOW_PACKETS || self.recent.front().is_some_and(|a| a.at < arrival - WINDOW) {
             self.recent.pop_front();
         }
@@ -141,15 +142,22 @@ impl Arrivals {
         self.fastest = overall;
         if lately > overall + REBASE_BY && steady {
             self.recent.retain(|a| a.at >= arrival - REBASE_SPAN);
-            self.recent.iter_mut().for_each(|a| a.teaches = true);
             self.fastest = lately;
         }
         self.scratch.clear();
-        self.scratch.extend(self.recent.iter().filter(|a| a.teaches).map(|a| a.transit));
+        let (fastest, mut stalled) = (self.fastest, false);
+        self.scratch.extend(self.recent.iter().map(|a| a.transit).filter(|transit| {
+            let late_by = transit - fastest;
+            stalled = late_by > HOPELESS || stalled && late_by > PROMPT;
+            !stalled
+        }));
         let nth = (self.scratch.len().saturating_sub(1) as f64 * QUANTILE).round() as usize;
         if nth < self.scratch.len() {
-            let (_, slow, _) = self.scratch.select_nth_unstable(nth);
-            self.spread = (*slow - self.fastest).max(0);
+            let (_, slow, rest) = self.scratch.select_nth_unstable(nth);
+            let slow = *slow;
+            self.spread = (slow - self.fastest).max(0);
+            let nth = (rest.len() as f64 * (TAIL - QUANTILE) / (1.0 - QUANTILE)) as usize;
+            self.tail = if nth < rest.len() { *rest.select_nth_unstable(nth).1 - slow } else { 0 };
         }
     }
 }

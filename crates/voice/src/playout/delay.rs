@@ -3,9 +3,16 @@
 use super::arrival::MS;
 use super::stretch::{MAX_LAG, MIN_LAG};
 use super::{Flow, Place, PlayedKind, PlayoutBuffer, SpeechDecoder, samples_of};
+use visavis_media::FRAME_SAMPLES;
 
-/// What a tick of 10 ms can come too early, and a little for the reader's own jitter.
-const MARGIN: i64 = 15 * MS;
+/// Beyond what is known of jitter: a thread that is woken late.
+const MARGIN: i64 = 3 * MS;
+/// The slowest packets get so much more; what is slower still is not worth a delay of all.
+const MOST_FOR_TAIL: i64 = 12 * MS;
+/// Copies are waited for no longer than this.
+const MOST_FOR_COPIES: i64 = 200 * MS;
+/// Less than this is not worth a stretch.
+const LEAST_SPARE: i64 = 5 * MS;
 /// Pulls between two stretches, so that a voice does not warble.
 const COOL_DOWN: u32 = 4;
 /// Sound further back than target × 2 + this is dropped: stretching would take too long.
@@ -33,7 +40,8 @@ impl PlayoutBuffer {
         // Where packets get lost, what repairs them must be here in time: the next packet, or the one with the copy.
         let copies = self.reach.filter(|(_, until)| (self.now() as i64) < *until).map_or(0, |(reach, _)| reach);
         let repair = if self.lossy { self.frame as i64 } else { 0 }.max(copies);
-        let wanted = self.arrivals.spread() + MARGIN + repair;
+        let margin = MARGIN + self.early as i64 + self.arrivals.tail().min(MOST_FOR_TAIL);
+        let wanted = self.arrivals.spread() + margin + repair;
         wanted.clamp(samples_of(floor), samples_of(settings.max_delay).max(samples_of(floor)))
     }
 
@@ -75,12 +83,17 @@ impl PlayoutBuffer {
             return;
         }
         let (delay, target) = (self.delay(), self.target());
+        // Ten milliseconds are taken at a time, and what is played in their midst must be here at their beginning. So it
+        // is the slack that must not fall below the target, and it changes by ten milliseconds at a time.
+        let grain = (self.sound.len() % FRAME_SAMPLES) as i64;
+        let slack = delay - grain;
         // Once begun, it goes on until the target is nearly met.
-        let tolerated = if self.shrinking { 2 * MS } else { (target * 15 / 100).max(8 * MS) };
-        self.shrinking = delay > target + tolerated;
+        let tolerated = if self.shrinking { MS } else { (target * 15 / 100).max(3 * MS) };
+        let spare = (slack - target - tolerated).max(0) / FRAME_SAMPLES as i64 * FRAME_SAMPLES as i64 + grain;
+        self.shrinking = slack >= target && spare >= if self.shrinking { MIN_LAG as i64 } else { LEAST_SPARE };
         if self.shrinking {
             // Not below what is in hand: when all packets are late, leaving out sound would only make a hole.
-            let most = (delay - target).min(self.in_hand() - target).min(MAX_LAG as i64);
+            let most = spare.min(self.in_hand() - target).min(MAX_LAG as i64);
             if most < MIN_LAG as i64 {
                 return;
             }
@@ -89,10 +102,10 @@ impl PlayoutBuffer {
                 self.stats.removed_samples += removed as u64;
                 self.cool_down = if delay > 2 * target { COOL_DOWN / 2 } else { COOL_DOWN };
             }
-        } else if delay < target - (target / 5).max(5 * MS) {
+        } else if slack < target - (target / 10).max(MS) {
             self.decode_ahead(MAX_LAG, decoder);
-            let most = (target - delay).clamp(MIN_LAG as i64, MAX_LAG as i64) as usize;
-            if let Some(inserted) = self.sound.lengthen(most) {
+            let most = (target - slack).max(FRAME_SAMPLES as i64 - grain).clamp(MIN_LAG as i64, MAX_LAG as i64);
+            if let Some(inserted) = self.sound.lengthen(most as usize) {
                 self.stats.inserted_samples += inserted as u64;
                 self.cool_down = COOL_DOWN;
             }

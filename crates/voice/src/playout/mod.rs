@@ -40,7 +40,7 @@ pub trait SpeechDecoder {
 /// What may differ between uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PlayoutSettings {
-    /// Delay in a perfect network: what a tick of 10 ms and a packet of 20 ms need.
+    /// Delay in a perfect network. What a reader needs who does not come on time is added.
     pub min_delay: Duration,
     /// Delay beyond which late packets are rather given up.
     pub max_delay: Duration,
@@ -51,7 +51,7 @@ pub struct PlayoutSettings {
 impl Default for PlayoutSettings {
     fn default() -> Self {
         Self {
-            min_delay: Duration::from_millis(20),
+            min_delay: Duration::from_millis(5),
             max_delay: Duration::from_millis(400),
             first_delay: Duration::from_millis(40),
         }
@@ -97,12 +97,25 @@ const CLOCK_JUMP: f64 = 100.0 * MS as f64;
 const LONGEST_REACH: i64 = 200 * MS;
 /// How far copies reach counts this long after one came from there.
 const REACH_REMEMBERED: i64 = 2000 * MS;
+/// How early it comes at worst is forgotten within about so many pulls (10 s); and earlier than this it does not come.
+const EARLY_MEMORY: f64 = 1000.0;
+const MOST_EARLY: f64 = 20.0 * MS as f64;
 
 #[derive(Debug)]
 struct Packet {
     ts: i64,
     arrival: i64,
     payload: Bytes,
+    /// It came with a later packet.
+    copy: bool,
+}
+
+/// Sound invented for want of packets, as long as it may still turn out that the sender paused.
+#[derive(Clone, Copy, Debug, Default)]
+struct Unsettled {
+    samples: usize,
+    silent: usize,
+    events: u64,
 }
 
 /// Whether sound flows.
@@ -136,6 +149,9 @@ pub struct PlayoutBuffer {
     lossy: bool,
     /// How far back copies reach that came of late, and until when that counts.
     reach: Option<(i64, i64)>,
+    /// How early the reader comes at worst, in samples.
+    early: f64,
+    unsettled: Unsettled,
     cool_down: u32,
     shrinking: bool,
     stats: PlayoutStats,
@@ -159,6 +175,8 @@ impl PlayoutBuffer {
             loss: 0.0,
             lossy: false,
             reach: None,
+            early: 0.0,
+            unsettled: Unsettled::default(),
             cool_down: 0,
             shrinking: false,
             stats: PlayoutStats::default(),
@@ -187,16 +205,17 @@ impl PlayoutBuffer {
             self.stats.packets_late += 1;
             return;
         }
+        let packet = Packet { ts: place.ts, arrival, payload, copy: false };
         match self.packets.entry(place.seq) {
             Entry::Vacant(free) => {
-                free.insert(Packet { ts: place.ts, arrival, payload });
+                free.insert(packet);
+            }
+            Entry::Occupied(mut there) if there.get().copy => {
+                there.insert(packet);
             }
             Entry::Occupied(_) => self.stats.packets_duplicate += 1,
         }
-        if self.packets.len() > MAX_PACKETS {
-            self.packets.pop_first();
-            self.stats.packets_discarded += 1;
-        }
+        self.bound();
     }
 
     /// Takes a copy of a packet, which travelled with a later one (RFC 2198) that was pushed before. It fills a gap, but
@@ -217,7 +236,7 @@ impl PlayoutBuffer {
             self.stats.copies_discarded += 1;
             return;
         }
-        self.packets.insert(place.seq, Packet { ts: place.ts, arrival, payload });
+        self.packets.insert(place.seq, Packet { ts: place.ts, arrival, payload, copy: true });
     }
 
     /// The next 10 ms. To be called every 10 ms; never waits, takes as long as the decoder does.
@@ -258,7 +277,15 @@ impl PlayoutBuffer {
         PlayoutStats { target_delay, network_delay, delay: span(delay), ..self.stats }
     }
 
+    fn bound(&mut self) {
+        if self.packets.len() > MAX_PACKETS {
+            self.packets.pop_first();
+            self.stats.packets_discarded += 1;
+        }
+    }
+
     fn begin_anew(&mut self) {
+        self.settle(false);
         self.packets.clear();
         self.next = None;
         self.sound.cut();
@@ -282,7 +309,9 @@ impl PlayoutBuffer {
         let now = self.samples(now) as f64;
         let due = self.clock.map_or(now, |clock| clock + FRAME_SAMPLES as f64);
         let error = now - due;
-        self.clock = Some(if error.abs() > CLOCK_JUMP { now } else { due + error * CLOCK_FOLLOW });
+        let clock = if error.abs() > CLOCK_JUMP { now } else { due + error * CLOCK_FOLLOW };
+        self.clock = Some(clock);
+        self.early = (self.early - self.early / EARLY_MEMORY).max(clock - now).min(MOST_EARLY);
         self.cool_down = self.cool_down.saturating_sub(1);
     }
 

@@ -2,7 +2,8 @@
 
 use super::arrival::MS;
 use super::delay::FLUSH_BEYOND;
-use super::{Flow, Place, PlayedKind, PlayoutBuffer, SpeechDecoder, USUAL_FRAME};
+use super::stats::span;
+use super::{Flow, Place, PlayedKind, PlayoutBuffer, SpeechDecoder, USUAL_FRAME, Unsettled};
 use visavis_media::{FRAME_SAMPLES, SAMPLE_RATE};
 
 /// 120 ms (RFC 6716 §2.1.4).
@@ -44,6 +45,7 @@ impl PlayoutBuffer {
         if let (Some(next), Some((&seq, first))) = (self.next, self.packets.first_key_value()) {
             // Nothing lost and the timestamps left out about as much as we were silent: it was the sender's pause.
             let pause = seq == next.seq && first.ts - next.ts > silent as i64 / 2;
+            self.settle(pause);
             if !pause {
                 self.stats.packets_missing += seq.saturating_sub(next.seq).clamp(0, 1 << 16) as u64;
                 self.count_concealed(silent, silent);
@@ -60,6 +62,8 @@ impl PlayoutBuffer {
         };
         let (ts, payload) = (first.ts, first.payload.clone());
         let gap = ts - next.ts;
+        // Nothing was lost, and the timestamps leave out what was invented: there was nothing to say.
+        self.settle(seq == next.seq && owed > 0 && gap > owed as i64 / 2);
         // Sound that is missing for good, or was never sent. What was concealed in its place already counts; and what
         // is due in any case is not waited for.
         let filled = owed as i64 >= gap - MS || self.delay_of(ts) >= self.target();
@@ -116,7 +120,10 @@ impl PlayoutBuffer {
             self.flow = Flow::Idle { silent: CHUNK };
             return self.sound.push_silence(CHUNK);
         }
-        self.conceal(CHUNK, decoder);
+        let (invented, silent, begins) = self.invent(CHUNK, decoder);
+        self.unsettled.samples += invented;
+        self.unsettled.silent += silent;
+        self.unsettled.events += u64::from(begins);
         self.flow = Flow::Playing { owed: owed + CHUNK, paused };
     }
 
@@ -159,24 +166,49 @@ impl PlayoutBuffer {
         self.stats.jitter_buffer_delay += held.max(0.0) / f64::from(SAMPLE_RATE) * decoded.len() as f64;
         self.stats.jitter_buffer_emitted_count += decoded.len() as u64;
         self.frame = decoded.len();
+        self.stats.target_delay_sum += span(self.target()).as_secs_f64() * decoded.len() as f64;
+        self.stats.network_delay_sum += span(self.network_target()).as_secs_f64() * decoded.len() as f64;
         self.pause_announced = packet.payload.len() <= PAUSE_BYTES;
-        self.loss -= self.loss / 128.0;
-        self.lossy &= self.loss > NOT_LOSSY;
-        let kind = if self.pause_announced { PlayedKind::Comfort } else { PlayedKind::Speech };
+        if packet.copy {
+            self.miss(1);
+            self.stats.copies_used += 1;
+        } else {
+            self.loss -= self.loss / 128.0;
+            self.lossy &= self.loss > NOT_LOSSY;
+        }
+        let kind = match (self.pause_announced, packet.copy) {
+            (true, _) => PlayedKind::Comfort,
+            (false, true) => PlayedKind::Recovered,
+            (false, false) => PlayedKind::Speech,
+        };
         self.sound.push(&decoded, kind);
         self.advance(decoded.len());
     }
 
     pub(super) fn conceal(&mut self, samples: usize, decoder: &mut dyn SpeechDecoder) {
-        if self.sound.invented() == 0 {
-            self.stats.concealment_events += 1;
-        }
+        let (invented, silent, begins) = self.invent(samples, decoder);
+        self.stats.concealment_events += u64::from(begins);
+        self.count_concealed(invented, silent);
+    }
+
+    /// Adds what probably was said. Says how many samples, how many of them are silent, and whether it begins with them.
+    fn invent(&mut self, samples: usize, decoder: &mut dyn SpeechDecoder) -> (usize, usize, bool) {
+        let begins = self.sound.invented() == 0;
         let mut invented = Vec::with_capacity(samples);
         if self.sound.invented() >= FADE_TO || !decoder.conceal(samples, &mut invented) {
             invented = vec![0.0; samples];
         }
         let silent = self.sound.push_invented(&mut invented, FADE_FROM, FADE_TO);
-        self.count_concealed(invented.len(), silent);
+        (invented.len(), silent, begins)
+    }
+
+    /// What was invented for want of packets counts as concealed, unless the sender paused.
+    pub(super) fn settle(&mut self, paused: bool) {
+        let Unsettled { samples, silent, events } = std::mem::take(&mut self.unsettled);
+        if !paused {
+            self.stats.concealment_events += events;
+            self.count_concealed(samples, silent);
+        }
     }
 
     pub(super) fn count_concealed(&mut self, samples: usize, silent: usize) {

@@ -7,7 +7,7 @@ use visavis_media::SAMPLE_RATE;
 /// them.
 ///
 /// A gap in which the sender was silent on purpose (nothing lost, its timestamps jump) counts neither as concealed nor
-/// as received. A stall is counted when it is over.
+/// as received. What was invented for want of packets is counted when the next one shows that they were lost or late.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct PlayoutStats {
     /// `totalSamplesReceived`: samples played, concealed ones included.
@@ -27,6 +27,10 @@ pub struct PlayoutStats {
     pub jitter_buffer_delay: f64,
     /// `jitterBufferEmittedCount`: samples that came out of packets.
     pub jitter_buffer_emitted_count: u64,
+    /// `jitterBufferTargetDelay`: seconds for which sound should be held back, summed over all emitted samples.
+    pub target_delay_sum: f64,
+    /// `jitterBufferMinimumDelay`: what the network alone asks for, likewise.
+    pub network_delay_sum: f64,
     /// How long sound should be held back at present, beyond the fastest packet's way.
     pub target_delay: Duration,
     /// How long it would be for the network's sake alone, without [`set_minimum_delay`].
@@ -47,6 +51,8 @@ pub struct PlayoutStats {
     pub fec_recovered: u64,
     /// `fecPacketsDiscarded`: copies of packets that were there, or that came after their turn.
     pub copies_discarded: u64,
+    /// Packets played from a copy that came with a later one.
+    pub copies_used: u64,
 }
 
 impl PlayoutStats {
