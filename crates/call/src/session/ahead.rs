@@ -13,6 +13,11 @@ use super::{Output, Session, Stage};
 use crate::control::ControlMessage;
 use crate::peer::PeerCommand;
 use std::time::Instant;
+use visavis_signaling::Budget;
+
+/// Offers of theirs that are looked at, at once and each second; further ones are passed over. An honest side makes one
+/// for each path that broke, and may live on a network that never comes to rest.
+const LOOKED_AT: (u32, u32) = (4, 1);
 
 /// What we hold of theirs.
 #[derive(Clone, Debug)]
@@ -42,6 +47,8 @@ pub(super) struct Ahead {
     number: u64,
     mine: Mine,
     theirs: Option<Held>,
+    /// Made with the first offer of theirs.
+    looked_at: Option<Budget>,
 }
 
 impl Ahead {
@@ -71,7 +78,7 @@ impl Ahead {
 
     /// ICE begins anew otherwise, which makes both of no use.
     pub(super) fn forget(&mut self) {
-        *self = Self { number: self.number, ..Self::default() };
+        (self.mine, self.theirs) = (Mine::None, None);
     }
 
     /// Both, to be used now: the generation of ours, and theirs.
@@ -83,8 +90,7 @@ impl Ahead {
 
 impl Talk {
     /// Looks through an offer made ahead, as through any other, and holds it; its ICE generation.
-    fn hold_ahead(&mut self, now: Instant, sdp: &str) -> Result<String, Unread> {
-        self.count_description(now)?;
+    fn hold_ahead(&mut self, sdp: &str) -> Result<String, Unread> {
         let facts = sdp::check(sdp).map_err(Unread::Unusable)?;
         if self.announced.as_ref() != Some(&facts.fingerprint) {
             return Err(Unread::Unusable(SdpFault::OtherKeys));
@@ -126,12 +132,17 @@ impl Session {
 
     /// Theirs came.
     pub(super) fn hold_ahead(&mut self, now: Instant, connection: u32, sdp: String) {
-        let sdp = self.fit(sdp);
         let Stage::Talking(talk) = &mut self.stage else { return };
         if !talk.is_connected() || connection != talk.connection {
             return;
         }
-        match talk.hold_ahead(now, &sdp) {
+        let (most, per_second) = LOOKED_AT;
+        if !talk.ahead.looked_at.get_or_insert_with(|| Budget::new(now, most, per_second)).take(now) {
+            return tracing::debug!("too many offers ahead");
+        }
+        let sdp = self.fit(sdp);
+        let Stage::Talking(talk) = &mut self.stage else { return };
+        match talk.hold_ahead(&sdp) {
             Ok(generation) => self.send_control(&ControlMessage::AheadHeld { generation }),
             Err(why) => self.unread(now, why, "an offer ahead that is of no use"),
         }

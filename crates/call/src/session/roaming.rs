@@ -13,7 +13,7 @@ use crate::peer::PeerCommand;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
-use visavis_signaling::Kind;
+use visavis_signaling::{Budget, Kind};
 
 /// Without a packet for so long, the call is over.
 const OVER: Duration = Duration::from_secs(30);
@@ -23,6 +23,10 @@ const LONGEST_WAIT: Duration = Duration::from_secs(4);
 /// An offer is on its way for so long at most: servers keep what they could not deliver, so that another one would only
 /// be one more to be answered.
 const ON_ITS_WAY: Duration = Duration::from_secs(8);
+
+/// Descriptions that we make at once, and each second: less than the other side takes. An offer counts twice, for the
+/// other side may make as many, which are to be answered: so a network that never comes to rest is no flood.
+const SAID: (u32, u32) = (8, 1);
 
 /// How long nothing has got through, and what was done about it.
 #[derive(Clone, Copy, Debug)]
@@ -105,12 +109,14 @@ impl Exchange {
 
 impl Talk {
     /// What to do about an offer of theirs. While another one is being answered it waits, and only the newest does.
-    pub(super) fn take_offer(&mut self, sdp: String) -> Option<PeerCommand> {
+    pub(super) fn take_offer(&mut self, now: Instant, sdp: String) -> Option<PeerCommand> {
         self.exchange.settled();
         if self.exchange.answering.is_some() {
             self.exchange.next = Some((sdp, Vec::new()));
             return None;
         }
+        // An answer is owed in any case.
+        let _ = self.said.get_or_insert_with(|| Budget::new(now, SAID.0, SAID.1)).take(now);
         self.exchange.answering = Some(sdp::generation_of(&sdp).map(str::to_owned));
         self.ahead.forget();
         Some(PeerCommand::AcceptOffer(sdp))
@@ -127,7 +133,7 @@ impl Session {
         match (interrupted, talk.local) {
             (Some(interruption), _) => {
                 // What was said names addresses of before.
-                *interruption = Interruption { since: interruption.since, ..Interruption::new(now) };
+                interruption.tries = 0;
                 talk.exchange.settled();
                 self.mend(now);
             }
@@ -191,6 +197,10 @@ impl Session {
         if !heard || talk.exchange.is_busy(now) {
             return;
         }
+        let said = talk.said.get_or_insert_with(|| Budget::new(now, SAID.0, SAID.1));
+        if !(said.take(now) && said.take(now)) {
+            return;
+        }
         // The one before, if any, may have been lost with a network.
         talk.negotiation.forget_offer();
         if talk.negotiation.begin_offer() {
@@ -252,13 +262,14 @@ impl Session {
     }
 
     /// Their offer was answered, or cannot be: the next one's turn.
-    pub(super) fn exchange_over(&mut self) {
+    pub(super) fn exchange_over(&mut self, now: Instant) {
         let Stage::Talking(talk) = &mut self.stage else { return };
         let key = talk.key;
         talk.exchange.settled();
         talk.exchange.answering = None;
         let Some((sdp, candidates)) = talk.exchange.next.take() else { return };
-        let commands = talk.take_offer(sdp).into_iter().chain(candidates.into_iter().map(PeerCommand::AddCandidate));
+        let commands =
+            talk.take_offer(now, sdp).into_iter().chain(candidates.into_iter().map(PeerCommand::AddCandidate));
         let commands: Vec<_> = commands.map(|command| Output::PeerDo(key, command)).collect();
         self.outputs.extend(commands);
     }

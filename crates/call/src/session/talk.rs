@@ -26,7 +26,7 @@ const MAX_EARLY: usize = 32;
 const MAX_CONNECTIONS: u32 = 6;
 /// Lines of chat that are kept.
 pub(super) const MAX_CHAT_LINES: usize = 500;
-/// Descriptions that one side may send at once, and each second, over whichever way: each is a lot of work, and an honest
+/// Descriptions that one side may send at once, and each second: each is a lot of work, and an honest
 /// side begins ICE anew a few times within seconds at most.
 const DESCRIPTIONS: (u32, u32) = (10, 1);
 
@@ -133,6 +133,8 @@ pub(crate) struct Talk {
     pub(super) seated: bool,
     /// Made with the first description.
     descriptions: Option<Budget>,
+    /// Of descriptions that we make in mid-call; made with the first one.
+    pub(super) said: Option<Budget>,
     pub transport: Transport,
     pub code: Option<RoomCode>,
     pub view: PeerView,
@@ -212,6 +214,7 @@ impl Talk {
             local: None,
             seated: true,
             descriptions: None,
+            said: None,
             transport: Transport::Connecting { limit, ready_by: None },
             code: None,
             view: PeerView { video_on: true, has_camera: true, ..PeerView::default() },
@@ -257,22 +260,18 @@ impl Talk {
         envelope: &Envelope,
     ) -> Result<(Description, Facts), Unread> {
         let plain = self.open(kind, envelope)?;
-        self.count_description(now)?;
+        let (most, per_second) = DESCRIPTIONS;
+        if !self.descriptions.get_or_insert_with(|| Budget::new(now, most, per_second)).take(now) {
+            return Err(Unread::Unusable(SdpFault::TooMany));
+        }
         let description: Description =
             serde_json::from_slice(&plain).map_err(|_| Unread::Unusable(SdpFault::Garbage))?;
         let facts = sdp::check(&description.sdp).map_err(Unread::Unusable)?;
         Ok((description, facts))
     }
 
-    /// Counts a description of theirs.
-    pub(super) fn count_description(&mut self, now: Instant) -> Result<(), Unread> {
-        let (most, per_second) = DESCRIPTIONS;
-        let few = self.descriptions.get_or_insert_with(|| Budget::new(now, most, per_second)).take(now);
-        if few { Ok(()) } else { Err(Unread::Unusable(SdpFault::TooMany)) }
-    }
-
     /// Remembers what a description says about its sender, whose keys stay the same as long as the connection does.
-    pub(super) fn remember(&mut self, facts: Facts) -> Result<(), Unread> {
+    fn remember(&mut self, facts: Facts) -> Result<(), Unread> {
         let Facts { fingerprint, generation, candidates } = facts;
         if self.is_connected() && self.announced.as_ref() != Some(&fingerprint) {
             return Err(Unread::Unusable(SdpFault::OtherKeys));

@@ -86,7 +86,7 @@ impl Session {
                         Verdict::Answer => {
                             let sdp = self.fit(sdp);
                             let Stage::Talking(talk) = &mut self.stage else { return };
-                            if let Some(command) = talk.take_offer(sdp) {
+                            if let Some(command) = talk.take_offer(now, sdp) {
                                 self.output(Output::PeerDo(key, command));
                             }
                         }
@@ -210,7 +210,7 @@ impl Session {
             PeerEvent::Failed(error) if talk.is_connected() => {
                 tracing::debug!(error, "a step of the connection failed");
                 talk.negotiation.forget_offer();
-                self.exchange_over();
+                self.exchange_over(now);
                 self.interrupted(now);
             }
             PeerEvent::Failed(error) if talk.packets_get_through() => {
@@ -222,7 +222,7 @@ impl Session {
                 if talk.attempt_event(&mut self.outputs, &self.links, event) {
                     self.no_connection(now);
                 } else if answered {
-                    self.exchange_over();
+                    self.exchange_over(now);
                 }
             }
         }

@@ -13,6 +13,7 @@ mod impostor;
 mod local_network;
 mod mute;
 mod reasons;
+mod roaming;
 mod server_loss;
 mod sources;
 mod stuck;

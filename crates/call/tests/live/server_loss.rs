@@ -6,7 +6,8 @@ use crate::common::{
 use std::time::Instant;
 use visavis_call::{Command, EndReason, Event};
 
-fn goes_on(a: &mut Side, b: &mut Side) {
+/// Pictures and words go both ways.
+pub(crate) fn goes_on(a: &mut Side, b: &mut Side) {
     let now = Instant::now();
     a.sees_what_was_captured_after(now);
     b.sees_what_was_captured_after(now);
