@@ -201,6 +201,10 @@ struct WatchedSocket {
     asleep: Mutex<Asleep>,
     /// The datagram that waits for the socket has passed the filter.
     passed: AtomicBool,
+    /// The last one that came was DTLS. webrtc reads on while there is something to read and only then looks at what
+    /// happened, so the media right behind the last flight would meet a connection without keys, and be dropped: it is
+    /// told once that there is nothing more.
+    pause: AtomicBool,
 }
 
 impl WatchedSocket {
@@ -291,6 +295,10 @@ impl AsyncUdpSocket for WatchedSocket {
         bufs: &mut [IoSliceMut<'_>],
         meta: &mut [RecvMeta],
     ) -> Poll<io::Result<usize>> {
+        if self.pause.swap(false, Ordering::Relaxed) {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         let received = self.receive_fresh(cx, bufs, meta);
         if let Poll::Ready(Ok(count)) = received
             && self.way_out.settings.repeat
@@ -298,6 +306,7 @@ impl AsyncUdpSocket for WatchedSocket {
             for (buffer, meta) in bufs.iter().zip(meta.iter()).take(count) {
                 for datagram in datagrams(&buffer[..meta.len.min(buffer.len())], meta.stride) {
                     self.nudge.look(datagram);
+                    self.pause.fetch_or(is_dtls(datagram), Ordering::Relaxed);
                     self.repeater.received(self.route(meta.addr), datagram);
                 }
             }
@@ -320,10 +329,10 @@ impl Runtime for Wire {
             return Ok(socket);
         }
         self.repeater.add(&way_out);
-        let passed = AtomicBool::new(false);
+        let (passed, pause) = (AtomicBool::new(false), AtomicBool::new(false));
         let asleep = Mutex::new(Asleep::new(self.sleeps.clone(), Instant::now()));
         let (repeater, nudge) = (self.repeater.clone(), self.nudge.clone());
-        Ok(Arc::new(WatchedSocket { socket, way_out, repeater, nudge, asleep, passed }))
+        Ok(Arc::new(WatchedSocket { socket, way_out, repeater, nudge, asleep, passed, pause }))
     }
 
     fn resolve_host<'a>(&'a self, host: &'a str) -> Boxed<'a, io::Result<Vec<SocketAddr>>> {
@@ -404,6 +413,26 @@ mod tests {
         theirs.send_to(&[0x80; 40], from).expect("sent");
         assert_eq!(receive(&ours).await, [0x80; 40]);
         assert_eq!(lock(&wire.repeater.flights).deadline(), None);
+    }
+
+    #[tokio::test]
+    async fn reading_pauses_once_after_dtls_so_that_keys_are_there_for_the_media_behind_it() {
+        let (wire, theirs) = (wire(true), bound());
+        let ours = wire.wrap_udp_socket(bound()).expect("wrapped");
+        let there = ours.local_addr().expect("bound");
+        let flight = super::super::records::tests::message(0, 0, 30);
+        for datagram in [&flight[..], &[0x80; 40], &[0x81; 40]] {
+            theirs.send_to(datagram, there).expect("sent");
+        }
+        // The first one is waited for; loopback keeps their order, so the others are there with it or soon after.
+        assert_eq!(receive(&ours).await, flight);
+        let mut buffer = [0; 100];
+        let poll = |buffer: &mut [u8]| {
+            let mut cx = Context::from_waker(std::task::Waker::noop());
+            ours.poll_recv(&mut cx, &mut [IoSliceMut::new(buffer)], &mut [RecvMeta::default()]).is_ready()
+        };
+        assert!(!poll(&mut buffer), "a pause");
+        assert_eq!((receive(&ours).await, receive(&ours).await), (vec![0x80; 40], vec![0x81; 40]));
     }
 
     #[tokio::test]
