@@ -158,6 +158,9 @@ impl Notes {
             "freezes_s": received.map(|r| round(r.total_freezes_duration)),
             "nacks": received.map(|r| r.nack_count),
             "plis": received.map(|r| r.pli_count),
+            "parity": received.map(|r| r.fec_packets_received),
+            "parity_unused": received.map(|r| r.fec_packets_discarded),
+            "sent_again": sent.map(|s| s.retransmitted_packets_sent),
         })
     }
 

@@ -469,7 +469,9 @@ impl Actor {
             let i = self.tracks.iter().position(|(k, _)| *k == kind)?;
             Some(self.tracks.swap_remove(i).1)
         };
-        built.parity.negotiated(negotiated(&built.video_sender, MIME_TYPE_PARITY).await);
+        let parity = negotiated(&built.video_sender, MIME_TYPE_PARITY).await;
+        tracing::debug!(?parity, "negotiated");
+        built.parity.negotiated(parity);
         PeerLink {
             video: built.video.clone(),
             audio: built.audio.clone(),

@@ -109,6 +109,9 @@ impl LossWatch {
             }
             self.plan.set(plan);
             let plan = self.path.plan(self.round_trip.get().shortest());
+            if plan != self.parity.get() {
+                tracing::debug!(?plan, "parity of pictures");
+            }
             self.parity.set(plan, self.path.heavy());
         }
     }

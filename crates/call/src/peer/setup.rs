@@ -38,9 +38,11 @@ const OPUS: u8 = 111;
 const RED: u8 = 63;
 /// Payload type of parity over pictures (see `parity`); one of those that are free to be named.
 const PARITY: u8 = 119;
-/// Names that the crate does not have.
+/// Its name, which the crate does not have.
 pub(super) const MIME_TYPE_RED: &str = "audio/red";
-pub(super) const MIME_TYPE_PARITY: &str = "video/visavis-parity";
+/// Of the codecs beside a track's own the crate keeps only those that repair, which it knows by the beginning of their
+/// names. This is no FlexFEC; nobody else takes it for one either, since its name is another.
+pub(super) const MIME_TYPE_PARITY: &str = "video/flexfec-visavis";
 /// Connectivity checks this often; the crate's 200 ms would put every connect on a grid of 200 ms.
 const CHECK_INTERVAL: Duration = Duration::from_millis(20);
 /// Checks before a pair is given up: 30 s at [`CHECK_INTERVAL`], as long as an interrupted call is held.
