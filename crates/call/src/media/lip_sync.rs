@@ -5,7 +5,7 @@
 //! unknown difference of the two machines' clocks, which both lags share.
 //!
 //! Nobody notices sound that is up to 45 ms early or 125 ms late (ITU-R BT.1359), and a picture that waits makes the
-//! call slower. So nothing is held back for exactness: the earlier of the two is brought to within 35 ms of the later.
+//! call slower. So nothing is held back for exactness: the earlier of the two is brought to within 37 ms of the later.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ use visavis_media::time::{NtpTime, SenderClock};
 use visavis_media::{ClockRate, RtpTicks};
 
 /// Who is earlier by no more than this does not wait, in seconds.
-const TOLERATED: f64 = 0.035;
+const TOLERATED: f64 = 0.037;
 /// Sound that waits for the picture waits less again when it need not have been so much; between, it stays.
 const CONTENT: f64 = 0.015;
 /// Sound never waits longer than this for a picture.

@@ -9,10 +9,8 @@ use visavis_media::FRAME_SAMPLES;
 const MARGIN: i64 = 3 * MS;
 /// The slowest packets get so much more; what is slower still is not worth a delay of all.
 const MOST_FOR_TAIL: i64 = 12 * MS;
-/// Copies are waited for no longer than this.
-const MOST_FOR_COPIES: i64 = 200 * MS;
 /// Less than this is not worth a stretch.
-const LEAST_SPARE: i64 = 5 * MS;
+const LEAST_SPARE: i64 = 3 * MS;
 /// Pulls between two stretches, so that a voice does not warble.
 const COOL_DOWN: u32 = 4;
 /// Sound further back than target × 2 + this is dropped: stretching would take too long.

@@ -97,8 +97,8 @@ const CLOCK_JUMP: f64 = 100.0 * MS as f64;
 const LONGEST_REACH: i64 = 200 * MS;
 /// How far copies reach counts this long after one came from there.
 const REACH_REMEMBERED: i64 = 2000 * MS;
-/// How early it comes at worst is forgotten within about so many pulls (10 s); and earlier than this it does not come.
-const EARLY_MEMORY: f64 = 1000.0;
+/// How early it comes at worst is forgotten within about so many pulls (3 s); and earlier than this it does not come.
+const EARLY_MEMORY: f64 = 300.0;
 const MOST_EARLY: f64 = 20.0 * MS as f64;
 
 #[derive(Debug)]
