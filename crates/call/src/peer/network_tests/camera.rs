@@ -1,16 +1,14 @@
-//! A camera and its encoder, made up: pictures of sizes that scatter around what the target allows.
+//! A camera and its encoder, made up: pictures of sizes that scatter around what a call's own rules ask for.
 
-use crate::rate::SharedTarget;
+use crate::rate::{Due, PictureBudget, SharedTarget};
 use bytes::Bytes;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use std::time::{Duration, Instant};
 use visavis_codec::rtp_h264::packetize;
 
-/// As in a call: the payload of a packet, what its headers add to it, and the least that pictures get.
+/// As in a call: the payload of a packet.
 const MAX_PAYLOAD: usize = 1160;
-const WITH_HEADERS: f64 = 1.08;
-const LEAST: u32 = 20_000;
 /// Pictures a second.
 pub(super) const FPS: u32 = 30;
 /// A keyframe is so much larger than other pictures.
@@ -21,8 +19,7 @@ pub(super) struct Camera {
     random: StdRng,
     begun: Instant,
     next: u32,
-    /// How far the encoder is ahead of its rate, in seconds.
-    debt: f64,
+    budget: PictureBudget,
     /// What the scene needs at most.
     most: f64,
     pub(super) dropped: u32,
@@ -31,7 +28,7 @@ pub(super) struct Camera {
 impl Camera {
     /// `most`: bits per second beyond which the scene does not get any better.
     pub(super) fn new(begun: Instant, most: f64, seed: u64) -> Self {
-        Self { random: StdRng::seed_from_u64(seed), begun, next: 0, debt: 0.0, most, dropped: 0 }
+        Self { random: StdRng::seed_from_u64(seed), begun, next: 0, budget: PictureBudget::default(), most, dropped: 0 }
     }
 
     /// When the next picture is captured.
@@ -41,21 +38,19 @@ impl Camera {
 
     /// The packets of a picture; `None`: too much is made or waits already, and this one is left out.
     pub(super) fn picture(&mut self, target: &SharedTarget, keyframe: bool) -> Option<Vec<Bytes>> {
-        let first = self.next == 0;
+        let (first, captured) = (self.next == 0, self.due());
         self.next += 1;
-        // Sound and repair go first.
-        let left = target.get().0.saturating_sub(target.beside().0).max(LEAST);
-        let rate = (f64::from(left) / WITH_HEADERS).min(self.most);
-        let interval = 1.0 / f64::from(FPS);
-        self.debt = (self.debt - interval).max(0.0);
-        if self.debt > interval || target.backlog().as_secs_f64() > interval {
+        let interval = Duration::from_secs(1) / FPS;
+        if self.budget.due(captured, interval, target.backlog()) != Due::Encode {
             self.dropped += 1;
             return None;
         }
+        let wire = PictureBudget::for_pictures(target);
+        let rate = f64::from(self.budget.wish(wire, FPS as f32).0).min(self.most);
         let keyframe = keyframe || first;
         let scatter = self.random.random_range(0.6..1.4) * if keyframe { KEYFRAME } else { 1.0 };
-        let bytes = (rate * interval * scatter / 8.0) as usize;
-        self.debt = (self.debt + bytes as f64 * 8.0 / rate).min(3.0 * interval);
+        let bytes = (rate / f64::from(FPS) * scatter / 8.0) as usize;
+        self.budget.made(bytes, keyframe, wire, interval);
         let mut unit = if keyframe { vec![0, 0, 0, 1, 0x67, 1, 2, 3, 0, 0, 0, 1, 0x68, 4, 5] } else { Vec::new() };
         unit.extend_from_slice(&[0, 0, 0, 1, if keyframe { 0x65 } else { 0x41 }]);
         unit.resize(unit.len() + bytes, 0x55);
