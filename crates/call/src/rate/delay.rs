@@ -10,6 +10,8 @@ const RATE_WINDOW: Duration = Duration::from_millis(500);
 const BASE_WINDOW: Duration = Duration::from_secs(30);
 /// The least wait within this time is the queue's length: jitter is in the others.
 const RECENT: Duration = Duration::from_millis(200);
+/// Packets on a busy path of more than 125 kb/s come at least this often.
+const PAUSE: Duration = Duration::from_millis(80);
 /// Bound of what is kept of arrivals: 500 ms at 50 Mb/s.
 const MAX_ARRIVALS: usize = 4096;
 /// A transit that differs this much from the one before is a clock that jumped, or nonsense.
@@ -47,14 +49,36 @@ impl PacketRate {
         self.over(RATE_WINDOW).filter(|_| self.span() >= RATE_WINDOW / 5)
     }
 
-    /// Over the newest `window`: what a path carries while a queue stands at it.
-    pub(super) fn over(&self, window: Duration) -> Option<f64> {
+    fn over(&self, window: Duration) -> Option<f64> {
         let (last, _) = self.passed.back()?;
         let from = last.saturating_sub(window);
-        let mut within = self.passed.iter().skip_while(|(at, _)| *at < from);
-        let (first, _) = within.next()?;
+        Self::rate(self.passed.iter().skip_while(|(at, _)| *at < from))
+    }
+
+    /// Over the newest `window`, while a queue stands all the time: what the path carries. A moment without arrivals
+    /// is no rate then, but a path that has become longer, and what came before it is not counted.
+    pub(super) fn busy(&self, window: Duration) -> Option<f64> {
+        let (last, _) = self.passed.back()?;
+        let from = last.saturating_sub(window);
+        let within = self.passed.iter().enumerate().skip_while(|(_, (at, _))| *at < from);
+        let mut begin = within.clone().next()?.0;
+        let mut before = self.passed[begin].0;
+        for (i, (at, _)) in within {
+            if at.saturating_sub(before) > PAUSE {
+                begin = i;
+            }
+            before = *at;
+        }
+        Self::rate(self.passed.range(begin..))
+    }
+
+    fn rate<'a>(mut passed: impl Iterator<Item = &'a (Duration, usize)>) -> Option<f64> {
+        let (first, _) = passed.next()?;
+        let (mut last, mut bytes) = (*first, 0usize);
+        for (at, size) in passed {
+            (last, bytes) = (*at, bytes.saturating_add(*size));
+        }
         let span = last.checked_sub(*first)?.as_secs_f64();
-        let bytes = within.fold(0usize, |sum, (_, size)| sum.saturating_add(*size));
         (span >= 0.02).then(|| bytes as f64 * 8.0 / span)
     }
 
@@ -171,6 +195,14 @@ mod tests {
         }
         assert!((rate.over(Duration::from_millis(150)).expect("measured") - 2e5).abs() < 1.0);
         assert!(rate.bits_per_second().is_some_and(|r| (6e5..7e5).contains(&r)), "{:?}", rate.bits_per_second());
+    }
+
+    #[test]
+    fn a_pause_is_no_rate_of_a_busy_path() {
+        let mut rate = PacketRate::default();
+        (0..50u64).for_each(|i| rate.add(Duration::from_millis(10 * i + if i < 40 { 0 } else { 150 }), 1250));
+        let window = Duration::from_millis(300);
+        assert!(rate.over(window).is_some_and(|r| r < 6e5) && rate.busy(window).is_some_and(|r| (r - 1e6).abs() < 1.0));
     }
 
     #[test]

@@ -34,12 +34,12 @@ const BUSY: Duration = Duration::from_millis(30);
 const BUSY_WINDOW: Duration = Duration::from_millis(200);
 /// A queue is to be gone after about this many seconds; at least and at most this share of the path's rate is sent
 /// meanwhile.
-const DRAIN_S: f64 = 0.6;
-const DRAIN_SHARES: (f64, f64) = (0.35, 0.88);
+const DRAIN_S: f64 = 0.8;
+const DRAIN_SHARES: (f64, f64) = (0.45, 0.88);
 /// A queue that is this much longer than when it began to be drained was fed by more than was thought.
 const GREW: Duration = Duration::from_millis(10);
 /// A queue gives out this much more than is put in.
-const SERVED: f64 = 1.05;
+const SERVED: f64 = 1.2;
 /// Share of the path's rate that is sent once a queue is gone.
 const AFTER: f64 = 0.92;
 /// How close one gets to a limit by creeping, and by how much of it per second.
@@ -159,7 +159,7 @@ impl Estimator {
 
     /// What the path carries, as far as one can tell while a queue of this length stands.
     fn carried(&self, queue: Duration) -> Option<f64> {
-        let busy = self.acknowledged.over(BUSY_WINDOW).filter(|_| queue > BUSY);
+        let busy = self.acknowledged.busy(BUSY_WINDOW).filter(|_| queue > BUSY);
         busy.or_else(|| self.acknowledged.bits_per_second())
     }
 

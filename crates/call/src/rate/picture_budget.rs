@@ -23,9 +23,15 @@ const DEBT: f64 = 3.0;
 const SAVED: f64 = 0.5;
 /// What is asked for on average, as a share of what pictures may take: a debt has to be paid of something.
 const AIM: f64 = 0.98;
-/// How far a wish is corrected, and how quickly, per picture.
-const CORRECTION: (f64, f64) = (0.6, 1.1);
+/// How far a wish is corrected, and how quickly, per picture. Never upward: an encoder that makes less than it may has an
+/// easy picture, and more would be spent on refining all of it at once.
+const CORRECTION: (f64, f64) = (0.6, 1.0);
 const CORRECTS: f64 = 0.04;
+/// For the same reason no more is asked for than this multiple of what it makes, over about so many pictures.
+const AHEAD: f64 = 1.3;
+const MADE: f64 = 1.0 / 15.0;
+/// …but always this much, in bits per second: what a small picture takes at its best.
+const ALWAYS: f64 = 150_000.0;
 
 /// See the module's text.
 #[derive(Debug, Default)]
@@ -34,6 +40,8 @@ pub(crate) struct PictureBudget {
     debt_s: f64,
     last: Option<Instant>,
     correction: Option<f64>,
+    /// What pictures take lately, in bits per second on the wire.
+    made: Option<f64>,
 }
 
 /// What is to become of a picture.
@@ -69,6 +77,7 @@ impl PictureBudget {
     /// What to ask of an encoder, so that with headers and its habits it makes `wire` bits per second.
     pub(crate) fn wish(&self, wire: f64, fps: f32) -> BitsPerSecond {
         // Half a packet more per picture: the last one is seldom full.
+        let wire = self.made.map_or(wire, |made| wire.min((made * AHEAD).max(ALWAYS)));
         let headers = 0.5 * PACKET_BITS * f64::from(fps);
         let payload = (wire - headers) / (1.0 + PACKET_BITS / PAYLOAD_BITS);
         BitsPerSecond((payload * self.correction.unwrap_or(1.0)).max(LEAST) as u32)
@@ -81,6 +90,8 @@ impl PictureBudget {
         let interval_s = interval.as_secs_f64();
         self.debt_s = (self.debt_s + bits / wire).min((DEBT + 1.0) * interval_s);
         if !keyframe {
+            let now = bits / interval_s;
+            self.made = Some(self.made.map_or(wire, |made| made + MADE * (now - made)));
             let made = (bits / (AIM * wire * interval_s)).min(3.0);
             let corrected = self.correction.unwrap_or(1.0) * (1.0 + CORRECTS * (1.0 - made));
             self.correction = Some(corrected.clamp(CORRECTION.0, CORRECTION.1));
@@ -134,6 +145,23 @@ mod tests {
     }
 
     #[test]
+    fn an_encoder_with_an_easy_picture_is_not_asked_for_much_more_than_it_makes() {
+        let (begun, mut budget) = (Instant::now(), PictureBudget::default());
+        for i in 0..90 {
+            budget.due(begun + INTERVAL * i, INTERVAL, Duration::ZERO);
+            budget.made(2000, false, 2e6, INTERVAL);
+        }
+        let asked = f64::from(budget.wish(2e6, 30.0).0);
+        assert!((500e3..700e3).contains(&asked), "{asked}");
+        // A hard scene: what it makes grows, and what it may, within a second.
+        for i in 90..120 {
+            budget.due(begun + INTERVAL * i, INTERVAL, Duration::ZERO);
+            budget.made((f64::from(budget.wish(2e6, 30.0).0) * 1.2 / 240.0) as usize, false, 2e6, INTERVAL);
+        }
+        assert!(budget.wish(2e6, 30.0).0 > 1_300_000, "{}", budget.wish(2e6, 30.0));
+    }
+
+    #[test]
     fn what_waits_in_the_pacer_stops_the_encoder() {
         let (begun, mut budget) = (Instant::now(), PictureBudget::default());
         assert_eq!(budget.due(begun, INTERVAL, INTERVAL * 2), Due::LeftOut);
@@ -146,7 +174,7 @@ mod tests {
         let (begun, mut budget) = (Instant::now(), PictureBudget::default());
         budget.due(begun, INTERVAL, Duration::ZERO);
         budget.made(40_000, true, 1e6, INTERVAL);
-        assert_eq!(budget.correction, None);
+        assert_eq!((budget.correction, budget.made), (None, None));
         let encoded = (1..10).find(|i| budget.due(begun + INTERVAL * *i, INTERVAL, Duration::ZERO) == Due::Encode);
         assert!(encoded.is_some_and(|i| i <= 4), "{encoded:?}");
     }
