@@ -39,7 +39,7 @@ const DRAIN_SHARES: (f64, f64) = (0.45, 0.88);
 /// A queue that is this much longer than when it began to be drained was fed by more than was thought.
 const GREW: Duration = Duration::from_millis(10);
 /// A queue gives out this much more than is put in.
-const SERVED: f64 = 1.2;
+const SERVED: f64 = 1.05;
 /// Share of the path's rate that is sent once a queue is gone.
 const AFTER: f64 = 0.92;
 /// How close one gets to a limit by creeping, and by how much of it per second.

@@ -206,7 +206,7 @@ fn a_path_that_becomes_longer_is_not_taken_for_a_queue_for_long() {
     call.run(60.0);
     let (least, later) = (call.target(20.0, 60.0, 0.0), call.target(30.0, 60.0, 0.05));
     println!("least {least:.2}, later {later:.2} Mb/s");
-    assert!(least > 1.0 && later > 2.2, "{least} {later} Mb/s");
+    assert!(least > 0.7 && later > 2.2, "{least} {later} Mb/s");
 }
 
 #[test]
