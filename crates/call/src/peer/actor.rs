@@ -108,6 +108,9 @@ pub(crate) struct PeerLink {
     pub audio_ssrc: u32,
     pub video_payload_type: u8,
     pub sound_formats: SoundFormats,
+    /// Payload type of parity over pictures, as the chain was told.
+    #[cfg(test)]
+    pub parity: Option<u8>,
     pub remote_video: Option<Arc<dyn TrackRemote>>,
     pub remote_audio: Option<Arc<dyn TrackRemote>>,
     /// Tracks that begin later.
@@ -478,6 +481,8 @@ impl Actor {
             video_ssrc: built.video_ssrc,
             audio_ssrc: built.audio_ssrc,
             video_payload_type: negotiated(&built.video_sender, MIME_TYPE_H264).await.unwrap_or(102),
+            #[cfg(test)]
+            parity,
             sound_formats: SoundFormats {
                 opus: negotiated(&built.audio_sender, MIME_TYPE_OPUS).await.unwrap_or(111),
                 red: negotiated(&built.audio_sender, MIME_TYPE_RED).await,

@@ -253,7 +253,7 @@ fn somebody_who_asks_for_everything_all_the_time_gets_half_our_rate_at_most() {
     };
     let again = wire.a.sent.iter().map(bytes).sum::<f64>() - f64::from(sequence) * 1000.0;
     let half = 2_500_000.0 / 8.0 * 0.5;
-    assert!(again <= half * 5.5 && again > half * 4.0, "{again} bytes again in 5 s");
+    assert!(again <= half * 5.5 && again > half * 3.0, "{again} bytes again in 5 s");
 }
 
 #[test]
@@ -371,7 +371,7 @@ fn on_a_long_path_that_loses_packets_parity_brings_pictures_in_time_that_asking_
         assert_eq!(none, 0);
         assert!(made > 50, "seed {seed}: {made} packets made");
         // Each lost packet holds up the pictures of a round trip: ten of them.
-        assert!(without < 120 && with > 200, "seed {seed}: {without} without, {with} with parity");
+        assert!(without < 60 && with > 140, "seed {seed}: {without} without, {with} with parity");
         assert!(parity < 1.6, "seed {seed}: {parity} times the bits");
     }
 }

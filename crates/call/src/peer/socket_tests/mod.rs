@@ -51,6 +51,14 @@ async fn neither_side_offers_rtx_and_generic_nack_is_agreed_on_once() {
 }
 
 #[tokio::test]
+async fn copies_of_sound_and_parity_of_pictures_are_agreed_on() {
+    let pair = connect(Box::new(|datagram| vec![datagram])).await;
+    for link in [&pair.a.1, &pair.b.1] {
+        assert_eq!((link.sound_formats.opus, link.sound_formats.red, link.parity), (111, Some(63), Some(119)));
+    }
+}
+
+#[tokio::test]
 async fn packets_that_are_sent_again_long_after_are_taken_and_repeat_their_ciphertext() {
     let copies: Arc<Mutex<HashMap<u16, Vec<Vec<u8>>>>> = Arc::default();
     let seen = copies.clone();
