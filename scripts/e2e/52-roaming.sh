@@ -186,5 +186,6 @@ talk
 sleeps 33
 event ann ended
 has "$tmp/ann.log" "The connection broke and did not come back" || fail "ann was told otherwise"
-stop ann bob
+ends_with "${peer_pid[ann]}" 0 ann
+stop bob
 ok "a call is over after half a minute without a word"

@@ -126,21 +126,25 @@ impl Talk {
 impl Session {
     /// This machine's addresses are others than before.
     pub(super) fn network_changed(&mut self, now: Instant, addresses: BTreeSet<IpAddr>) {
-        let before = self.addresses.replace(addresses.clone()).unwrap_or_default();
+        let gone = |address: &IpAddr| !addresses.contains(address);
+        let local = if let Stage::Talking(talk) = &self.stage { talk.local } else { None };
+        let lost = match local {
+            Some(local) => crate::network::matters(&local) && gone(&local),
+            None => self.addresses.iter().flatten().any(gone),
+        };
+        self.addresses = Some(addresses);
         let Stage::Talking(talk) = &mut self.stage else { return };
         let Transport::Connected { interrupted, .. } = &mut talk.transport else { return };
-        let gone = |address: &IpAddr| !addresses.contains(address);
-        match (interrupted, talk.local) {
-            (Some(interruption), _) => {
+        match interrupted {
+            Some(interruption) => {
                 // What was said names addresses of before.
                 interruption.tries = 0;
                 talk.exchange.settled();
                 self.mend(now);
             }
-            (None, Some(local)) if crate::network::matters(&local) && gone(&local) => self.interrupted(now),
-            (None, None) if before.iter().any(gone) => self.interrupted(now),
+            None if lost => self.interrupted(now),
             // Others come and go, and the path stays.
-            (None, _) => {}
+            None => {}
         }
     }
 
