@@ -180,6 +180,35 @@ fn a_change_of_rate_holds_for_what_waits_and_no_rate_lets_all_of_it_go() {
 }
 
 #[test]
+fn a_change_that_nobody_looked_at_when_it_came_still_came_at_its_moment() {
+    let begun = Instant::now();
+    let mut link = Link::new(begun, "rate=100k,queue=5000".parse().expect("a link"), 1);
+    link.start(begun, &["0.05:rate=1M".parse().expect("a change")]);
+    link.push(begun, 1250, ());
+    let arrival = link.poll(begun + Duration::from_secs(5)).expect("it is there");
+    near((arrival.at - begun).as_secs_f64() * 1000.0, 55.0, 1e-3);
+}
+
+#[test]
+fn figures_of_a_time_are_those_of_the_bins_that_begin_in_it() {
+    let begun = Instant::now();
+    let mut link = Link::new(begun, LinkSpec::default(), 1);
+    for half in 0..4 {
+        link.push(begun + ms(500.0 * f64::from(half)), 100, ());
+    }
+    let counted = |from: f64, to: f64| link.figures().between(ms(from), ms(to)).in_packets;
+    assert_eq!((counted(0.0, 500.0), counted(500.0, 1500.0), counted(1500.0, 9000.0)), (1, 2, 1));
+}
+
+#[test]
+fn the_largest_packet_on_the_slowest_link_arrives_some_day() {
+    let begun = Instant::now();
+    let mut link = Link::new(begun, "rate=100".parse().expect("a link"), 1);
+    link.push(begun, usize::MAX, ());
+    assert!(link.poll(begun + Duration::from_secs(10_001)).is_some());
+}
+
+#[test]
 fn time_that_runs_backwards_stands_still() {
     let begun = Instant::now() + Duration::from_secs(10);
     let mut link = Link::new(begun, "rate=1M".parse().expect("a link"), 1);

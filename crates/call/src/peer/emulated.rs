@@ -220,6 +220,10 @@ mod tests {
     #[test]
     fn a_change_wakes_a_link_that_sleeps() {
         let (link, ours, theirs) = (link("rate=100,queue=60000"), socket(), socket());
+        let sleeps = || link.0.shared.lock().sleeps_until;
+        while sleeps().is_none() {
+            std::thread::yield_now();
+        }
         // At 100 bit/s it takes longer than anybody waits here.
         link.send(&ours, &[7; 1000], theirs.local_addr().expect("bound"));
         link.change(&"rate=0".parse().expect("a change"));

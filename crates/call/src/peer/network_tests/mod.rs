@@ -26,7 +26,7 @@ fn a_link_with_room_for_everything_is_used_within_seconds_and_costs_no_waiting()
     for seed in 1..=4 {
         let out = call(30, &Setting { seed, ..Setting::default() });
         assert!(out.kbps(3.0, 30.0) > 0.88 * MOST, "{out:?}");
-        assert!(out.latency(5.0, 30.0, 0.95) < 40.0 && out.gaps(1.0, 30.0, 100.0).is_empty(), "{out:?}");
+        assert!(out.latency(5.0, 30.0, 0.95) < 25.0 && out.gaps(1.0, 30.0, 100.0).is_empty(), "{out:?}");
         assert_eq!((out.keyframes_asked, out.sounds_lost), (0, 0), "{out:?}");
     }
 }
@@ -36,18 +36,18 @@ fn a_long_path_costs_its_delay_and_no_more() {
     let setting = Setting { link: "delay=150", ..Setting::default() };
     let out = call(30, &setting);
     assert!(out.kbps(5.0, 30.0) > 0.88 * MOST, "{out:?}");
-    assert!(out.latency(5.0, 30.0, 0.95) < 150.0 + 40.0, "{out:?}");
+    assert!(out.latency(5.0, 30.0, 0.95) < 150.0 + 25.0, "{out:?}");
 }
 
 #[test]
 fn before_a_limit_the_queue_stays_short_and_most_of_the_rate_is_used() {
-    for (kbps, seed) in [(2000.0, 1), (1000.0, 2), (500.0, 3)] {
+    for (kbps, seed) in [(2000.0, 1), (1000.0, 2), (500.0, 3), (300.0, 4)] {
         // A queue so deep that nothing but its delay tells of the limit.
         let link = format!("delay=25,rate={kbps}k,queue=2000");
         let out = call(60, &Setting { link: &link, seed, ..Setting::default() });
         assert!(out.kbps(10.0, 60.0) > 0.8 * kbps, "{out:?}");
         assert!(out.queue(10.0, 60.0) < 400.0, "{out:?}");
-        assert!(out.latency(10.0, 60.0, 0.5) < 120.0 && out.latency(10.0, 60.0, 0.95) < 250.0, "{out:?}");
+        assert!(out.latency(10.0, 60.0, 0.5) < 100.0 && out.latency(10.0, 60.0, 0.95) < 150.0, "{out:?}");
         assert!(out.fps(10.0, 60.0) > 26.0, "{out:?}");
     }
 }
@@ -78,9 +78,9 @@ fn a_limit_that_falls_to_a_sixth_and_rises_again_is_followed_both_ways() {
             call(60, &Setting { link: "delay=25,rate=3M,queue=500", changes: &changes, seed, ..Setting::default() });
         let before = out.sent_kbps(10.0, 15.0);
         assert!(before > 0.88 * MOST, "{out:?}");
-        assert!(out.latency(22.0, 35.0, 0.5) < 150.0 && out.kbps(20.0, 35.0) > 350.0, "{out:?}");
-        assert!(out.s_until(35.0, 0.8 * before).is_some_and(|s| s < 15.0), "{out:?}");
-        assert!(out.latency(50.0, 60.0, 0.95) < 120.0, "{out:?}");
+        assert!(out.latency(18.0, 35.0, 0.5) < 120.0 && out.kbps(20.0, 35.0) > 350.0, "{out:?}");
+        assert!(out.s_until(35.0, 0.8 * before).is_some_and(|s| s <= 5.0), "{out:?}");
+        assert!(out.latency(50.0, 60.0, 0.95) < 90.0, "{out:?}");
     }
 }
 
