@@ -123,7 +123,7 @@ impl SoundLoss {
 
     /// Share of the packets that neither came nor can be made good by a copy, 0…1.
     fn beyond_repair(&self, plan: &SoundPlan) -> f64 {
-        self.sum(|later| f64::from(u8::from(!plan.distances().any(|back| later(back)))))
+        self.sum(|later| f64::from(u8::from(!plan.distances().any(later))))
     }
 
     /// What a plan would have cost: as if so many in a hundred packets were concealed.
