@@ -167,7 +167,7 @@ fn another_second(total: &mut StatsSnapshot, weather: Weather, second: u32) {
     video.total_decode_time += 0.003 * f64::from(fps);
     video.jitter_buffer_delay += (0.006 + 0.05 * loss) * f64::from(fps);
     video.jitter_buffer_emitted_count += u64::from(fps);
-    if loss > 0.06 && second % 3 == 0 {
+    if loss > 0.06 && second.is_multiple_of(3) {
         (video.freeze_count, video.total_freezes_duration) =
             (video.freeze_count + 1, video.total_freezes_duration + 0.42);
     }

@@ -75,7 +75,8 @@ impl Sample {
         let (old, new) = (&before.inbound_audio, &now.inbound_audio);
         let backwards = new.packets_received < old.packets_received
             || now.outbound_audio.packets_sent < before.outbound_audio.packets_sent;
-        if !(seconds > 0.05) || backwards {
+        let later = seconds > 0.05;
+        if !later || backwards {
             return None;
         }
         // The last report before an interruption says nothing about it.

@@ -110,11 +110,7 @@ fn under_jitter_pictures_are_shown_evenly_at_no_more_than_its_cost() {
         assert!(went < 0.55 * came || went < 7.0, "{spread} ms: {came:.1} became {went:.1}");
         assert!(latency < 20.0 + spread + 5.0, "{spread} ms: {latency:.0}");
         let late = seen.iter().filter(|s| s.waited() < 0.1).count();
-        assert!(
-            spread < 30.0 || late * 2 < seen.len(),
-            "{spread} ms: {late} of {} shown as they came",
-            seen.len()
-        );
+        assert!(spread < 30.0 || late * 2 < seen.len(), "{spread} ms: {late} of {} shown as they came", seen.len());
     }
 }
 

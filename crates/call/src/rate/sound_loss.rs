@@ -21,8 +21,8 @@ pub(crate) const MOST_COPIES: usize = 2;
 const COARSE: f64 = 0.3;
 /// What a copy costs, as if so many in a hundred packets were concealed: it doubles the rate of sound.
 const COPY: f64 = 0.5;
-/// …and what 20 ms more delay cost.
-const DELAY: f64 = 0.15;
+/// …and what 20 ms more delay cost, of the picture too, which waits for the sound. The first 20 ms Opus's own needs, too.
+const DELAY: f64 = 0.4;
 /// A plan is kept until another is better by this, since each change of delay is heard a little.
 const CHANGE: f64 = 0.4;
 /// The least and the most that Opus is told to expect, in percent.
@@ -131,8 +131,8 @@ impl SoundLoss {
         if plan.count() == 0 {
             return 100.0 * self.sum(|later| if later(1) { COARSE } else { 1.0 });
         }
-        let furthest = plan.distances().max().unwrap_or(0) as f64;
-        100.0 * self.beyond_repair(plan) + COPY * plan.count() as f64 + DELAY * furthest
+        let further = plan.distances().max().map_or(0, |furthest| furthest - 1) as f64;
+        100.0 * self.beyond_repair(plan) + COPY * plan.count() as f64 + DELAY * further
     }
 
     /// The mean, over all packets whose successors are known, of what a lost one costs, given which of those came.

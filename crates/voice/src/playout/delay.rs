@@ -37,7 +37,8 @@ impl PlayoutBuffer {
         let floor = if known { settings.min_delay } else { settings.first_delay };
         // Where packets get lost, what repairs them must be here in time: the next packet, or the one with the copy.
         let copies = self.reach.filter(|(_, until)| (self.now() as i64) < *until).map_or(0, |(reach, _)| reach);
-        let repair = if self.lossy { self.frame as i64 } else { 0 }.max(copies);
+        let lossy = (self.now() as i64) < self.lossy_until;
+        let repair = if lossy { self.frame as i64 } else { 0 }.max(copies);
         let margin = MARGIN + self.early as i64 + self.arrivals.tail().min(MOST_FOR_TAIL);
         let wanted = self.arrivals.spread() + margin + repair;
         wanted.clamp(samples_of(floor), samples_of(settings.max_delay).max(samples_of(floor)))

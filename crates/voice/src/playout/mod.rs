@@ -146,7 +146,8 @@ pub struct PlayoutBuffer {
     pause_announced: bool,
     extra_delay: i64,
     loss: f64,
-    lossy: bool,
+    /// Until when the next packet is waited for, since it may repair the one before.
+    lossy_until: i64,
     /// How far back copies reach that came of late, and until when that counts.
     reach: Option<(i64, i64)>,
     /// How early the reader comes at worst, in samples.
@@ -173,7 +174,7 @@ impl PlayoutBuffer {
             pause_announced: false,
             extra_delay: 0,
             loss: 0.0,
-            lossy: false,
+            lossy_until: i64::MIN,
             reach: None,
             early: 0.0,
             unsettled: Unsettled::default(),

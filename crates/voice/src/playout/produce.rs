@@ -19,8 +19,8 @@ const LONGEST_PAUSE: usize = 1000 * MS as usize;
 const PAUSE_BYTES: usize = 2;
 /// Loss above which a packet more is held back, so that redundancy in the next can be used.
 const LOSSY: f64 = 0.01;
-/// Loss below which that ends.
-const NOT_LOSSY: f64 = 0.004;
+/// …and for how long after the last such loss: at two in a hundred, several seconds may go by between them.
+const LOSS_REMEMBERED: i64 = 10_000 * MS;
 
 impl PlayoutBuffer {
     /// Adds some sound, whatever there is.
@@ -174,7 +174,6 @@ impl PlayoutBuffer {
             self.stats.copies_used += 1;
         } else {
             self.loss -= self.loss / 128.0;
-            self.lossy &= self.loss > NOT_LOSSY;
         }
         let kind = match (self.pause_announced, packet.copy) {
             (true, _) => PlayedKind::Comfort,
@@ -225,6 +224,8 @@ impl PlayoutBuffer {
     pub(super) fn miss(&mut self, packets: i64) {
         self.stats.packets_missing += packets as u64;
         self.loss += (1.0 - self.loss) / 128.0 * packets.min(3) as f64;
-        self.lossy |= self.loss > LOSSY;
+        if self.loss > LOSSY {
+            self.lossy_until = self.now() as i64 + LOSS_REMEMBERED;
+        }
     }
 }

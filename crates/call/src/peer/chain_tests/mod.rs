@@ -71,7 +71,9 @@ fn picture(keyframe: bool, random: &mut StdRng) -> Vec<bytes::Bytes> {
 fn call(seed: u64, loss: f64, queue: Duration, how: impl Fn(Registry) -> Registry) -> Outcome {
     let begun = Instant::now();
     let (there, back) = (Path::new(ms(25), loss, seed), Path::new(ms(25), loss, seed + 1000));
-    let mut wire = Wire::new(End::new(begun, &how), End::new(begun, &how), begun, there, back);
+    // Behind the queue pictures are given up, and keyframes come on top of the rate.
+    let end = || if queue.is_zero() { End::new(begun, &how) } else { End::roomy(begun, &how) };
+    let mut wire = Wire::new(end(), end(), begun, there, back);
     let mut random = StdRng::seed_from_u64(seed + 2000);
     let (mut assembler, mut out) = (FrameAssembler::new(), Outcome::default());
     let (mut sequence, mut sound, mut last_shown) = (65_000 + seed as u16, 0u16, None);
@@ -235,11 +237,11 @@ fn somebody_who_asks_for_everything_all_the_time_gets_half_our_rate_at_most() {
     let mut wire = Wire::new(End::new(begun, ours), End::new(begun, ours), begun, path(), path());
     let mut sequence = 0u16;
     while wire.ms() < 5000 {
-        if wire.ms().is_multiple_of(5) {
+        if wire.ms().is_multiple_of(10) {
             wire.a.write(wire.now, rtp(VIDEO, sequence, 0, true, vec![1; 1000].into()));
             sequence = sequence.wrapping_add(1);
         }
-        let all: Vec<_> = (1..800).rev().map(|back| sequence.wrapping_sub(back)).collect();
+        let all: Vec<_> = (1..400).rev().map(|back| sequence.wrapping_sub(back)).collect();
         let nacks = rtc::rtcp::transport_feedbacks::transport_layer_nack::nack_pairs_from_sequence_numbers(&all);
         wire.b.write(
             wire.now,
@@ -253,7 +255,7 @@ fn somebody_who_asks_for_everything_all_the_time_gets_half_our_rate_at_most() {
     };
     let again = wire.a.sent.iter().map(bytes).sum::<f64>() - f64::from(sequence) * 1000.0;
     let half = 2_500_000.0 / 8.0 * 0.5;
-    assert!(again <= half * 5.5 && again > half * 3.0, "{again} bytes again in 5 s");
+    assert!(again <= half * 5.5 && again > half * 4.0, "{again} bytes again in 5 s");
 }
 
 #[test]
@@ -314,7 +316,7 @@ fn both_ends_know_the_round_trip_from_their_reports() {
 fn long_path(seed: u64, parity: bool) -> (u64, u64, f64) {
     let begun = Instant::now();
     let path = |seed| Path::new(ms(150), 0.05, seed);
-    let mut wire = Wire::new(End::new(begun, ours), End::new(begun, ours), begun, path(seed), path(seed + 1000));
+    let mut wire = Wire::new(End::roomy(begun, ours), End::roomy(begun, ours), begun, path(seed), path(seed + 1000));
     let (mut random, mut assembler) = (StdRng::seed_from_u64(seed + 2000), FrameAssembler::new());
     for end in [&wire.a, &wire.b] {
         end.shared.round_trip.sample(ms(300));
@@ -371,7 +373,7 @@ fn on_a_long_path_that_loses_packets_parity_brings_pictures_in_time_that_asking_
         assert_eq!(none, 0);
         assert!(made > 50, "seed {seed}: {made} packets made");
         // Each lost packet holds up the pictures of a round trip: ten of them.
-        assert!(without < 60 && with > 140, "seed {seed}: {without} without, {with} with parity");
+        assert!(without < 60 && with > 200, "seed {seed}: {without} without, {with} with parity");
         assert!(parity < 1.6, "seed {seed}: {parity} times the bits");
     }
 }

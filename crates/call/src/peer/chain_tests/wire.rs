@@ -49,6 +49,11 @@ impl End {
         Self::estimating(begun, [rate, rate, rate], change)
     }
 
+    /// …with a rate that holds nothing back, for senders that do not look at it.
+    pub(super) fn roomy(begun: Instant, change: impl FnOnce(Registry) -> Registry) -> Self {
+        Self::estimating(begun, [BitsPerSecond::kilo(6000); 3], change)
+    }
+
     /// With an estimator that starts with the first of these rates and stays between the others.
     pub(in crate::peer) fn estimating(
         begun: Instant,
