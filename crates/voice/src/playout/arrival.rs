@@ -10,6 +10,10 @@ use visavis_media::SAMPLE_RATE;
 pub(super) const MS: i64 = SAMPLE_RATE as i64 / 1000;
 /// How far back delays are remembered: long enough to see a rare spike again, short enough to follow clock drift.
 const WINDOW: i64 = 10_000 * MS;
+/// …but at the beginning, when the path is tried and queues come and go, no further than this, and later than this share
+/// of the stream's age.
+const FIRST_WINDOW: i64 = 3_000 * MS;
+const OF_AGE: (i64, i64) = (3, 5);
 /// Packets remembered at most; 10 s of 20 ms packets are 500.
 const WINDOW_PACKETS: usize = 1000;
 /// Share of packets that should be in time in any case.
@@ -56,6 +60,8 @@ struct Arrival {
 pub(super) struct Arrivals {
     highest: Option<Place>,
     suspect: Option<u16>,
+    /// When the stream's first packet came.
+    begun: Option<i64>,
     recent: VecDeque<Arrival>,
     scratch: Vec<i64>,
     spread: i64,
@@ -124,14 +130,16 @@ impl Arrivals {
     fn begin(&mut self, seq: u16, rtp: u32, arrival: i64) -> Place {
         let place = Place { seq: i64::from(seq), ts: i64::from(rtp) };
         self.highest = Some(place);
-        self.suspect = None;
+        (self.suspect, self.begun) = (None, Some(arrival));
         self.learn(arrival, arrival - place.ts);
         place
     }
 
     fn learn(&mut self, arrival: i64, transit: i64) {
         self.recent.push_back(Arrival { at: arrival, transit });
-        while self.recent.len() > WINDOW_PACKETS || self.recent.front().is_some_and(|a| a.at < arrival - WINDOW) {
+        let age = arrival - *self.begun.get_or_insert(arrival);
+        let window = (age.saturating_mul(OF_AGE.0) / OF_AGE.1).clamp(FIRST_WINDOW, WINDOW);
+        while self.recent.len() > WINDOW_PACKETS || self.recent.front().is_some_and(|a| a.at < arrival - window) {
             self.recent.pop_front();
         }
         let best = |since: i64| self.recent.iter().filter(|a| a.at >= since).map(|a| a.transit).min();
@@ -165,6 +173,25 @@ impl Arrivals {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_learnt_while_the_path_was_tried_is_forgotten_sooner_than_later_jitter() {
+        // Seconds of jitter at the beginning, or in mid-call, and how long after its end it still counts.
+        let remembered = |from: i64, to: i64| {
+            let (mut arrivals, mut until) = (Arrivals::default(), 0);
+            for n in 0..4000i64 {
+                let at = n * 960;
+                let rough = (from * 50..to * 50).contains(&n) && n % 2 == 0;
+                arrivals.on_packet(n as u16, at as u32, at + if rough { 150 * MS } else { 0 });
+                if n >= to * 50 && arrivals.spread() > 50 * MS {
+                    until = n - to * 50;
+                }
+            }
+            until / 50
+        };
+        assert!(remembered(0, 2) <= 3, "{} s", remembered(0, 2));
+        assert!((7..=10).contains(&remembered(40, 42)), "{} s", remembered(40, 42));
+    }
 
     #[test]
     fn numbers_go_on_across_their_wrap() {
