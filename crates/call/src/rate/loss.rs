@@ -63,7 +63,8 @@ struct Trial {
 /// See the module's text.
 #[derive(Debug, Default)]
 pub(super) struct LossControl {
-    recent: VecDeque<(Instant, usize, usize)>,
+    /// Lost and all packets of each message, and what arrived then, in bits per second.
+    recent: VecDeque<(Instant, usize, usize, f64)>,
     trial: Option<Trial>,
     own: Option<(f64, Instant)>,
     pause_until: Option<Instant>,
@@ -87,11 +88,11 @@ impl LossControl {
             let enough = lasted >= TRIAL && trial.total as f64 >= TRIAL_PACKETS;
             return if enough || lasted >= LONGEST_TRIAL { self.judge(now) } else { Verdict::Keep };
         }
-        self.recent.push_back((now, lost, total));
+        self.recent.push_back((now, lost, total, acknowledged.unwrap_or(0.0)));
         while self.recent.front().is_some_and(|(at, ..)| now.saturating_duration_since(*at) > WINDOW) {
             self.recent.pop_front();
         }
-        let (lost, total) = self.recent.iter().fold((0, 0), |(l, t), (_, lost, total)| (l + lost, t + total));
+        let (lost, total) = self.recent.iter().fold((0, 0), |(l, t), (_, lost, total, _)| (l + lost, t + total));
         let (loss, total) = (lost as f64 / total as f64, total as f64);
         if total < PACKETS || self.pause_until.is_some_and(|until| now < until) {
             return Verdict::Keep;
@@ -99,10 +100,9 @@ impl LossControl {
         let surely_above = |limit: f64| loss > limit + 3.0 * (limit * (1.0 - limit) * BURSTS / total).sqrt();
         self.own = self.own.filter(|(_, at)| now.saturating_duration_since(*at) < BELIEVED);
         let own = self.own.map_or(0.0, |(own, _)| own);
-        if surely_above((own * 1.5 + HARMLESS).min(HEAVY))
-            && own < HEAVY
-            && let Some(arrives) = acknowledged
-        {
+        if surely_above((own * 1.5 + HARMLESS).min(HEAVY)) && own < HEAVY && acknowledged.is_some() {
+            // Within a burst hardly anything arrives; what the path carries is what arrived at best.
+            let arrives = self.recent.iter().map(|(.., arrived)| *arrived).fold(0.0, f64::max);
             let tried = (arrives * TRIED).min(target * TRIED);
             self.trial = Some(Trial { since: now, loss, before: target, tried, lost: 0, total: 0 });
             self.recent.clear();

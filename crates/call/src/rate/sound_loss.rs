@@ -22,7 +22,7 @@ const COARSE: f64 = 0.3;
 /// What a copy costs, as if so many in a hundred packets were concealed: it doubles the rate of sound.
 const COPY: f64 = 0.5;
 /// …and what 20 ms more delay cost, of the picture too, which waits for the sound. The first 20 ms Opus's own needs, too.
-const DELAY: f64 = 0.4;
+const DELAY: f64 = 0.8;
 /// A plan is kept until another is better by this, since each change of delay is heard a little.
 const CHANGE: f64 = 0.4;
 /// The least and the most that Opus is told to expect, in percent.
