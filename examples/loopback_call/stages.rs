@@ -15,7 +15,7 @@ pub(crate) const NAMES: [&str; 8] = [
     "pacer and path, first packet",
     "pacer and path, the other packets",
     "assembly, to decoder's thread",
-    "decoding",
+    "decoding, and until it is due",
     "all of it",
 ];
 
