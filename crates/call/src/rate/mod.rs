@@ -8,6 +8,7 @@ mod emulation;
 mod estimator;
 #[cfg(test)]
 mod estimator_tests;
+mod fates;
 mod ladder;
 mod lateness;
 mod loss;

@@ -4,7 +4,7 @@
 //! that is in time, and costs exactly what was lost; on a long one it is not, and parity that travels with each picture is
 //! the lesser evil. How much of it: what would have made nearly all pictures whole that the last packets could have been.
 
-use std::collections::VecDeque;
+use super::fates::Fates;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -44,9 +44,7 @@ impl ParityPlan {
 #[derive(Debug, Default)]
 pub(crate) struct PathLoss {
     /// What became of the last packets, in the order in which they left; `None` while nobody has said.
-    fates: VecDeque<Option<bool>>,
-    /// The number of the first of them.
-    first: u64,
+    fates: Fates<REMEMBERED>,
     on: bool,
     /// The share that was lost when last looked at.
     share: f64,
@@ -55,21 +53,13 @@ pub(crate) struct PathLoss {
 impl PathLoss {
     /// A packet leaves; by the number returned it can be reported on.
     pub(crate) fn sent(&mut self) -> u64 {
-        if self.fates.len() == REMEMBERED {
-            self.fates.pop_front();
-            self.first += 1;
-        }
-        self.fates.push_back(None);
-        self.first + self.fates.len() as u64 - 1
+        self.fates.sent()
     }
 
     /// The other side says whether it came. What was said to be lost may still come, not the other way round. Numbers
     /// that were never given, or long ago, are ignored.
     pub(crate) fn reported(&mut self, number: u64, came: bool) {
-        let place = number.checked_sub(self.first).and_then(|i| usize::try_from(i).ok());
-        if let Some(fate) = place.and_then(|i| self.fates.get_mut(i)) {
-            *fate = Some(came || *fate == Some(true));
-        }
+        self.fates.reported(number, came);
     }
 
     /// Whether so much was lost, when last looked at, that answers and requests of ours get lost, too.

@@ -4,7 +4,7 @@
 //! send redundancy is tried on them: the one that would have served best in the last ten seconds is used from now on.
 //! Bursts need no name of their own in this: behind a burst of three packets a copy two packets later is lost, too.
 
-use std::collections::VecDeque;
+use super::fates::Fates;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Packets that are remembered: ten seconds.
@@ -63,36 +63,23 @@ impl SoundPlan {
     }
 }
 
-/// What became of one packet; `None` while nobody has said.
-type Fate = Option<bool>;
-
 /// See the module's text.
 #[derive(Debug, Default)]
 pub(crate) struct SoundLoss {
-    fates: VecDeque<Fate>,
-    /// The number of the first of `fates`.
-    first: u64,
+    fates: Fates<REMEMBERED>,
     plan: SoundPlan,
 }
 
 impl SoundLoss {
     /// A packet of sound leaves; by the number returned it can be reported on.
     pub(crate) fn sent(&mut self) -> u64 {
-        if self.fates.len() == REMEMBERED {
-            self.fates.pop_front();
-            self.first += 1;
-        }
-        self.fates.push_back(None);
-        self.first + self.fates.len() as u64 - 1
+        self.fates.sent()
     }
 
     /// The other side says whether it came. What was said to be lost may still come, not the other way round. Numbers
     /// that were never given, or long ago, are ignored.
     pub(crate) fn reported(&mut self, number: u64, came: bool) {
-        let place = number.checked_sub(self.first).and_then(|i| usize::try_from(i).ok());
-        if let Some(fate) = place.and_then(|i| self.fates.get_mut(i)) {
-            *fate = Some(came || *fate == Some(true));
-        }
+        self.fates.reported(number, came);
     }
 
     /// What to do from now on. `allowed` is how many copies the path has room for.
