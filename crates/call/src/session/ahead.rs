@@ -8,7 +8,8 @@
 //! The control channel lies within DTLS, so what comes over it is the other side's and needs no further seal.
 
 use super::sdp::{self, SdpFault};
-use super::talk::{Talk, Transport, Unread};
+use super::sealed::Unread;
+use super::talk::{Talk, Transport};
 use super::{Output, Session, Stage};
 use crate::control::ControlMessage;
 use crate::peer::PeerCommand;

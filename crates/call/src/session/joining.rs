@@ -4,7 +4,8 @@
 //! who is looked for. Whose offer does not open is left, and the others are still waited for; each costs an attempt.
 
 use super::links::{LinkId, Seat};
-use super::talk::{Talk, Unread};
+use super::sealed::Unread;
+use super::talk::Talk;
 use super::waiting::Choice;
 use super::{Output, Session, Stage, later};
 use crate::api::{EndReason, Event};

@@ -8,6 +8,7 @@
 //! Peers are kept by such a number; this release lets one of them into a call.
 
 mod ahead;
+mod commands;
 mod ice_servers;
 mod joining;
 mod links;
@@ -16,6 +17,7 @@ mod negotiation;
 mod patience;
 mod roaming;
 mod sdp;
+mod sealed;
 mod talk;
 mod talk_events;
 mod view;
@@ -30,7 +32,7 @@ pub(crate) use links::{LinkId, LinkInfo, LinkKind};
 pub(crate) use sdp::check as check_description;
 pub(crate) use sdp::{fingerprint_of, generation_of, sha256};
 
-use crate::api::{Command, EndReason, Ended, Event};
+use crate::api::{Command, Ended, Event};
 use crate::peer::{PeerCommand, PeerEvent};
 use joining::Joining;
 use links::Links;
@@ -275,104 +277,6 @@ impl Session {
 
     fn secret_for(&self, code: &RoomCode) -> Option<&PakeSecret> {
         self.secret.as_ref().filter(|(of, _)| of == code).map(|(_, secret)| secret)
-    }
-
-    fn idle(&self) -> bool {
-        matches!(self.stage, Stage::Home | Stage::Ended(_))
-    }
-
-    fn command(&mut self, now: Instant, command: Command) {
-        if self.idle() && matches!(command, Command::Start(_) | Command::Join(_) | Command::Meet(_)) {
-            self.patience = Patience::default();
-        }
-        match command {
-            Command::Start(code) if self.idle() => match code {
-                Some(code) => self.start(now, code, waiting::Choice::Asked),
-                None => self.start(now, RoomCode::random(), waiting::Choice::Drawn),
-            },
-            Command::Join(invitation) if self.idle() => {
-                self.last_invitation = Some(invitation.clone());
-                self.join(now, invitation.code, false);
-            }
-            Command::Meet(code) if self.idle() => {
-                self.last_invitation = None;
-                self.join(now, code, true);
-            }
-            Command::Prepare(invitation) if self.idle() => {
-                if self.secret_for(&invitation.code).is_none() {
-                    self.output(Output::Derive(invitation.code));
-                }
-            }
-            Command::Start(_) | Command::Join(_) | Command::Meet(_) | Command::Prepare(_) => {}
-            Command::HangUp => self.hang_up(now),
-            Command::SetMuted(muted) => {
-                self.me.muted = muted;
-                self.say_hello();
-            }
-            Command::SetVideo(on) => {
-                self.me.video_on = on;
-                self.say_hello();
-            }
-            Command::SetName(name) => {
-                self.me.name = name;
-                self.say_hello();
-            }
-            Command::Chat(text) => self.chat(text),
-            Command::Ping(id) => self.ping(id),
-            Command::SetCamera(_)
-            | Command::SetMicrophone(_)
-            | Command::SetSpeaker(_)
-            | Command::TestSpeaker
-            | Command::SetServers(_)
-            | Command::SetIce { .. } => {}
-        }
-    }
-
-    fn hang_up(&mut self, now: Instant) {
-        match &self.stage {
-            Stage::Home => {}
-            Stage::Ended(_) => self.stage = Stage::Home,
-            Stage::Waiting(_) => {
-                self.leave_everywhere();
-                self.stage = Stage::Home;
-            }
-            Stage::Joining(_) => {
-                self.leave_everywhere();
-                self.stage = Stage::Home;
-            }
-            Stage::Talking(_) => self.end(now, EndReason::HungUp),
-        }
-    }
-
-    /// Leaves every seat, drops every peer connection and gives the links back.
-    fn leave_everywhere(&mut self) {
-        let mut keys = Vec::new();
-        match &self.stage {
-            Stage::Waiting(waiting) => keys.extend(waiting.keys()),
-            Stage::Talking(talk) => keys.push(talk.key),
-            Stage::Home | Stage::Joining(_) | Stage::Ended(_) => {}
-        }
-        for key in keys {
-            self.output(Output::PeerDrop(key));
-        }
-        for link in self.links.take_seats() {
-            self.output(Output::Send(link, ClientMessage::LeaveRoom));
-        }
-        self.output(Output::Release { keep: None });
-    }
-
-    fn end(&mut self, now: Instant, reason: EndReason) {
-        let ended = self.ended(now, reason.clone());
-        if let Stage::Talking(talk) = &self.stage {
-            let (key, connected) = (talk.key, talk.is_connected());
-            if connected {
-                self.say_bye(key, &reason);
-                self.output(Output::MediaStop);
-            }
-        }
-        self.leave_everywhere();
-        self.stage = Stage::Ended(ended);
-        self.tell(Event::Ended(reason));
     }
 
     fn link_changed(&mut self, now: Instant, id: LinkId) {

@@ -2,7 +2,8 @@
 
 use super::links::LinkId;
 use super::negotiation::Verdict;
-use super::talk::{CONNECTING, MAX_CHAT_LINES, Offered, Talk, Transport, Unread};
+use super::sealed::{Offered, Unread};
+use super::talk::{CONNECTING, MAX_CHAT_LINES, Talk, Transport};
 use super::{Output, PeerKey, Session, Stage, later};
 use crate::api::{ChatLine, EndReason, Event, Path};
 use crate::control::ControlMessage;

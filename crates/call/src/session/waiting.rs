@@ -2,7 +2,8 @@
 
 use super::links::{LinkId, Seat};
 use super::meeting::Meeting;
-use super::talk::{Talk, Unread};
+use super::sealed::Unread;
+use super::talk::Talk;
 use super::{Output, PeerKey, Session, Stage, later};
 use crate::api::{EndReason, Event};
 use crate::peer::PeerCommand;

@@ -4,6 +4,7 @@ use super::super::*;
 use super::invitation;
 use super::lone::{HOME, Lone, Other, code};
 use super::world::sdp;
+use crate::api::EndReason;
 use serde_json::json;
 use visavis_signaling::Kind;
 

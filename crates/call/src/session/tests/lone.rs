@@ -2,7 +2,7 @@
 
 use super::super::*;
 use super::world::{sdp, secret};
-use crate::api::Phase;
+use crate::api::{EndReason, Phase};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use visavis_media::{CallId, PeerId};

@@ -5,6 +5,7 @@ use super::super::*;
 use super::lone::{HOME, Lone, Other, code, seat};
 use super::world::{sdp, secret};
 use super::{invitation, other_password};
+use crate::api::EndReason;
 use serde_json::{Value, json};
 use visavis_signaling::{Kind, Newcomer};
 

@@ -4,7 +4,7 @@ use super::super::*;
 use super::invitation;
 use super::lone::{code, other_code};
 use super::world::{Leg, World};
-use crate::api::Phase;
+use crate::api::{EndReason, Phase};
 use serde_json::{Value, json};
 use std::cell::RefCell;
 use std::rc::Rc;

@@ -12,7 +12,7 @@ mod watchdog;
 mod world;
 
 use super::*;
-use crate::api::Phase;
+use crate::api::{EndReason, Phase};
 use visavis_signaling::{ClientMessage, Invitation, Newcomer};
 use world::World;
 

@@ -5,7 +5,7 @@ use super::super::*;
 use super::invitation;
 use super::lone::{code, other_code};
 use super::world::{Leg, World};
-use crate::api::Phase;
+use crate::api::{EndReason, Phase};
 use proptest::prelude::*;
 use serde_json::Value;
 

@@ -3,7 +3,7 @@
 use super::super::*;
 use super::world::World;
 use super::{invitation, other_password};
-use crate::api::Phase;
+use crate::api::{EndReason, Phase};
 use visavis_signaling::{ClientMessage, Newcomer};
 
 /// Different codes with the same first two words, the given one first.

@@ -1,7 +1,7 @@
 //! Several sessions, a real relay core between them, peer connections that always work, and a hand-moved clock.
 
 use super::super::*;
-use crate::api::{Path, Phase};
+use crate::api::{EndReason, Path, Phase};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
