@@ -26,6 +26,7 @@ mod api;
 mod control;
 mod driver;
 mod endpoint;
+mod interceptor;
 mod lan;
 mod links;
 mod media;

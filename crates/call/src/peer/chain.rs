@@ -8,6 +8,7 @@ use super::nack::{NackGenerator, NackResponder};
 use super::parity::{AlongWith, ParityReader, ParityWriter};
 use super::reports::{CaptureClocks, SenderReports};
 use super::tap::{Feedback, FeedbackTap};
+use crate::interceptor::By;
 use crate::rate::{
     AudioFirstPacer, Estimator, Padder, SharedParityPlan, SharedRepair, SharedRoundTrip, SharedSoundPlan, SharedTarget,
 };
@@ -49,25 +50,23 @@ pub(crate) fn registry(
     shared: &Shared,
 ) -> Result<Registry, Error> {
     let Shared { feedback, target, round_trip, clocks, repair, sound, parity } = shared.clone();
-    let registry = Registry::new().with(Slot::from(500), FeedbackTap::new(feedback, round_trip.clone()));
+    let registry = Registry::new().with(Slot::from(500), By::new(FeedbackTap::new(feedback, round_trip.clone())));
     let registry = configure_rtcp_reports(registry);
     let registry = configure_congestion_control(registry, estimator, CongestionFeedback::Twcc, engine)?;
+    let answers = NackResponder::new(round_trip.clone(), target.clone(), repair.clone(), parity.clone());
+    let (watched, ssrc) = (round_trip.clone(), rand::random());
     // A slot holds one interceptor, the last one wins: ours let sound pass and follow the true target, and report the
     // moment of capture.
-    let (watched, ssrc) = (round_trip.clone(), rand::random());
     Ok(registry
-        .with(Slot::from(600), LossWatch::new(target.clone(), watched, sound, parity.clone()))
+        .with(Slot::from(600), By::new(LossWatch::new(target.clone(), watched, sound, parity.clone())))
         .with(Slot::TwccSender, AlongWith { inner: TwccSenderBuilder::new().build(), ssrc })
-        .with(Slot::Pacer, AlongWith { inner: AudioFirstPacer::new(target.clone()), ssrc })
-        .with(PADDER, Padder::new(target.clone()))
+        .with(Slot::Pacer, AlongWith { inner: By::new(AudioFirstPacer::new(target.clone())), ssrc })
+        .with(PADDER, By::new(Padder::new(target.clone())))
         .with(Slot::TwccReceiver, TwccReceiverBuilder::new().with_interval(FEEDBACK).build())
-        .with(
-            Slot::NackResponder,
-            NackResponder::new(round_trip.clone(), target.clone(), repair.clone(), parity.clone()),
-        )
-        .with(Slot::FecEncoder, ParityWriter::new(parity.clone(), target, repair.clone(), ssrc))
+        .with(Slot::NackResponder, By::new(answers))
+        .with(Slot::FecEncoder, By::new(ParityWriter::new(parity.clone(), target, repair.clone(), ssrc)))
         // Application-ward of the receiver of transport-wide numbers, which parity has, too.
-        .with(Slot::from(8_300), ParityReader::new(parity, repair))
-        .with(Slot::from(8_600), NackGenerator::new(round_trip))
-        .with(Slot::SenderReport, SenderReports::new(clocks, wall)))
+        .with(Slot::from(8_300), By::new(ParityReader::new(parity, repair)))
+        .with(Slot::from(8_600), By::new(NackGenerator::new(round_trip)))
+        .with(Slot::SenderReport, By::new(SenderReports::new(clocks, wall))))
 }

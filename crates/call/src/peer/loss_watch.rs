@@ -4,12 +4,11 @@
 //! names each packet, ten times a second. What follows from it is decided in `rate::sound_loss`
 //! and `rate::path_loss`.
 
+use crate::interceptor::{Onward, Rule};
 use crate::rate::{PathLoss, SharedParityPlan, SharedRoundTrip, SharedSoundPlan, SharedTarget, SoundLoss};
-use rtc::interceptor::{Interceptor, Packet, StreamInfo, TaggedPacket};
+use rtc::interceptor::{Packet, StreamInfo, TaggedPacket};
 use rtc::rtcp::transport_feedbacks::transport_layer_cc::{PacketStatusChunk, SymbolTypeTcc, TransportLayerCc};
-use rtc::sansio::Protocol;
-use rtc::shared::error::Error;
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 use visavis_media::BitsPerSecond;
 
@@ -53,8 +52,6 @@ pub(crate) struct LossWatch {
     loss: SoundLoss,
     path: PathLoss,
     planned: Option<Instant>,
-    inbound: VecDeque<TaggedPacket>,
-    outbound: VecDeque<TaggedPacket>,
 }
 
 impl LossWatch {
@@ -74,8 +71,6 @@ impl LossWatch {
             loss: SoundLoss::default(),
             path: PathLoss::default(),
             planned: None,
-            inbound: VecDeque::new(),
-            outbound: VecDeque::new(),
         }
     }
 
@@ -126,28 +121,17 @@ fn symbols(chunk: &PacketStatusChunk) -> Box<dyn Iterator<Item = SymbolTypeTcc> 
     }
 }
 
-impl Protocol<TaggedPacket, TaggedPacket, ()> for LossWatch {
-    type Rout = TaggedPacket;
-    type Wout = TaggedPacket;
-    type Eout = ();
-    type Error = Error;
-    type Time = Instant;
-
-    fn handle_read(&mut self, packet: TaggedPacket) -> Result<(), Error> {
+impl Rule for LossWatch {
+    fn incoming(&mut self, packet: TaggedPacket, on: &mut Onward) {
         if let Packet::Rtcp(all) = &packet.message.packet {
             for feedback in all.iter().filter_map(|p| p.as_any().downcast_ref()) {
                 self.feedback(packet.now, feedback);
             }
         }
-        self.inbound.push_back(packet);
-        Ok(())
+        on.inwards(packet);
     }
 
-    fn poll_read(&mut self) -> Option<TaggedPacket> {
-        self.inbound.pop_front()
-    }
-
-    fn handle_write(&mut self, packet: TaggedPacket) -> Result<(), Error> {
+    fn outgoing(&mut self, packet: TaggedPacket, on: &mut Onward) {
         if let Packet::Rtp(rtp) = &packet.message.packet
             && let Some(stream) = self.streams.get(&rtp.header.ssrc)
             && let Some(&[high, low]) = rtp.header.get_extension(stream.extension).as_deref()
@@ -156,47 +140,37 @@ impl Protocol<TaggedPacket, TaggedPacket, ()> for LossWatch {
             let sound = stream.sound.then(|| self.loss.sent());
             self.kept[usize::from(number) % KEPT] = Some(Kept { number, packet: self.path.sent(), sound });
         }
-        self.outbound.push_back(packet);
-        Ok(())
+        on.outwards(packet);
     }
 
-    fn poll_write(&mut self) -> Option<TaggedPacket> {
-        self.outbound.pop_front()
-    }
-}
-
-impl Interceptor for LossWatch {
-    fn bind_local_stream(&mut self, info: &StreamInfo) {
-        let id = info.rtp_header_extensions.iter().find(|e| e.uri.contains(TRANSPORT_WIDE));
+    fn sends(&mut self, stream: &StreamInfo) {
+        let id = stream.rtp_header_extensions.iter().find(|e| e.uri.contains(TRANSPORT_WIDE));
         let id = id.and_then(|e| u8::try_from(e.id).ok());
         if let Some(extension) = id
             && self.streams.len() < MAX_STREAMS
         {
-            let sound = info.mime_type.to_ascii_lowercase().starts_with("audio/");
-            self.streams.insert(info.ssrc, Stream { extension, sound });
+            let sound = stream.mime_type.to_ascii_lowercase().starts_with("audio/");
+            self.streams.insert(stream.ssrc, Stream { extension, sound });
         }
     }
 
-    fn unbind_local_stream(&mut self, info: &StreamInfo) {
-        self.streams.remove(&info.ssrc);
+    fn sends_no_more(&mut self, stream: &StreamInfo) {
+        self.streams.remove(&stream.ssrc);
     }
-
-    fn bind_remote_stream(&mut self, _: &StreamInfo) {}
-
-    fn unbind_remote_stream(&mut self, _: &StreamInfo) {}
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rtc::interceptor::AttributedPacket;
+    use crate::interceptor::{By, made};
     use rtc::rtcp::transport_feedbacks::transport_layer_cc::{RunLengthChunk, StatusChunkTypeTcc};
+    use rtc::sansio::Protocol;
 
-    fn watch() -> LossWatch {
+    fn watch() -> By<LossWatch> {
         let target = SharedTarget::new(BitsPerSecond::kilo(1000));
         let mut watch = LossWatch::new(target, Default::default(), Default::default(), Default::default());
         watch.streams.insert(2, Stream { extension: 3, sound: true });
-        watch
+        By::new(watch)
     }
 
     fn run(symbol: SymbolTypeTcc, length: u16) -> PacketStatusChunk {
@@ -207,23 +181,21 @@ mod tests {
         })
     }
 
-    fn read(watch: &mut LossWatch, now: Instant, base: u16, count: u16, chunks: Vec<PacketStatusChunk>) {
+    fn read(watch: &mut By<LossWatch>, now: Instant, base: u16, count: u16, chunks: Vec<PacketStatusChunk>) {
         let feedback = TransportLayerCc {
             base_sequence_number: base,
             packet_status_count: count,
             packet_chunks: chunks,
             ..Default::default()
         };
-        let message = AttributedPacket::new(Packet::Rtcp(vec![Box::new(feedback)]));
-        watch.handle_read(TaggedPacket { now, transport: Default::default(), message }).expect("taken");
+        watch.handle_read(made(now, Packet::Rtcp(vec![Box::new(feedback)]))).expect("taken");
     }
 
-    fn send(watch: &mut LossWatch, now: Instant, number: u16) {
+    fn send(watch: &mut By<LossWatch>, now: Instant, number: u16) {
         let mut rtp = rtc::rtp::Packet::default();
         rtp.header.ssrc = 2;
         rtp.header.set_extension(3, number.to_be_bytes().to_vec().into()).expect("an extension");
-        let message = AttributedPacket::new(Packet::Rtp(rtp));
-        watch.handle_write(TaggedPacket { now, transport: Default::default(), message }).expect("passed");
+        watch.handle_write(made(now, Packet::Rtp(rtp))).expect("passed");
     }
 
     #[test]
@@ -242,7 +214,7 @@ mod tests {
             let at = now + INTERVAL * u32::from(block);
             read(&mut watch, at, first.wrapping_add(block * 60), 60, vec![lost, came]);
         }
-        assert_eq!(watch.plan.get().copies, [0, 2]);
+        assert_eq!(watch.rule.plan.get().copies, [0, 2]);
     }
 
     #[test]
@@ -254,6 +226,6 @@ mod tests {
             let endless = vec![run(SymbolTypeTcc::PacketNotReceived, u16::MAX); 600];
             read(&mut watch, now + INTERVAL * 2, 1000 + base % 50_000, u16::MAX, endless);
         }
-        assert_eq!(watch.plan.get().copies, [0, 0]);
+        assert_eq!(watch.rule.plan.get().copies, [0, 0]);
     }
 }

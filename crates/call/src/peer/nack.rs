@@ -5,13 +5,12 @@
 //! could make us send at many times our rate. While a tenth of everything gets lost, one answer in ten is lost, too, and
 //! the picture waits for another round trip; then each answer leaves twice. What is asked when, and what is sent again, is decided in `rate`.
 
+use crate::interceptor::{Onward, Rule, made, tagged};
 use crate::rate::{
     NackList, Repair, ResendBudget, ResendHistory, SharedParityPlan, SharedRepair, SharedRoundTrip, SharedTarget,
 };
-use rtc::interceptor::{Attribute, AttributedPacket, Interceptor, Packet, StreamInfo, TaggedPacket};
+use rtc::interceptor::{Attribute, AttributedPacket, Packet, StreamInfo, TaggedPacket};
 use rtc::rtcp::transport_feedbacks::transport_layer_nack::{TransportLayerNack, nack_pairs_from_sequence_numbers};
-use rtc::sansio::Protocol;
-use rtc::shared::error::Error;
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
@@ -42,23 +41,14 @@ pub(crate) struct NackGenerator {
     round_trip: SharedRoundTrip,
     streams: HashMap<u32, NackList>,
     ssrc: u32,
-    inbound: VecDeque<TaggedPacket>,
-    outbound: VecDeque<TaggedPacket>,
 }
 
 impl NackGenerator {
     pub(crate) fn new(round_trip: SharedRoundTrip) -> Self {
-        Self {
-            round_trip,
-
-            streams: HashMap::new(),
-            ssrc: rand::random(),
-            inbound: VecDeque::new(),
-            outbound: VecDeque::new(),
-        }
+        Self { round_trip, streams: HashMap::new(), ssrc: rand::random() }
     }
 
-    fn ask(&mut self, now: Instant) {
+    fn ask(&mut self, now: Instant, on: &mut Onward) {
         let path = self.round_trip.get();
         for (media_ssrc, list) in &mut self.streams {
             if list.poll_timeout().is_none_or(|due| due > now) {
@@ -72,68 +62,40 @@ impl NackGenerator {
             let all: Vec<_> = messages.collect();
             // An empty one has a meaning of its own in the chain.
             if !all.is_empty() {
-                let message = AttributedPacket::new(Packet::Rtcp(all));
-                self.outbound.push_back(TaggedPacket { now, transport: Default::default(), message });
+                on.outwards(made(now, Packet::Rtcp(all)));
             }
         }
     }
 }
 
-impl Protocol<TaggedPacket, TaggedPacket, ()> for NackGenerator {
-    type Rout = TaggedPacket;
-    type Wout = TaggedPacket;
-    type Eout = ();
-    type Error = Error;
-    type Time = Instant;
-
-    fn handle_read(&mut self, packet: TaggedPacket) -> Result<(), Error> {
+impl Rule for NackGenerator {
+    fn incoming(&mut self, packet: TaggedPacket, on: &mut Onward) {
         if let Packet::Rtp(rtp) = &packet.message.packet
             && let Some(list) = self.streams.get_mut(&rtp.header.ssrc)
         {
             list.received(packet.now, rtp.header.sequence_number, &self.round_trip.get());
-            self.ask(packet.now);
+            self.ask(packet.now, on);
         }
-        self.inbound.push_back(packet);
-        Ok(())
+        on.inwards(packet);
     }
 
-    fn poll_read(&mut self) -> Option<TaggedPacket> {
-        self.inbound.pop_front()
-    }
-
-    fn handle_write(&mut self, packet: TaggedPacket) -> Result<(), Error> {
-        self.outbound.push_back(packet);
-        Ok(())
-    }
-
-    fn poll_write(&mut self) -> Option<TaggedPacket> {
-        self.outbound.pop_front()
-    }
-
-    fn handle_timeout(&mut self, now: Instant) -> Result<(), Error> {
-        self.ask(now);
-        Ok(())
-    }
-
-    fn poll_timeout(&mut self) -> Option<Instant> {
+    fn deadline(&self) -> Option<Instant> {
         self.streams.values().filter_map(NackList::poll_timeout).min()
     }
-}
 
-impl Interceptor for NackGenerator {
-    fn bind_remote_stream(&mut self, info: &StreamInfo) {
-        if negotiated(info) && self.streams.len() < MAX_STREAMS {
-            self.streams.entry(info.ssrc).or_default();
+    fn due(&mut self, now: Instant, on: &mut Onward) {
+        self.ask(now, on);
+    }
+
+    fn receives(&mut self, stream: &StreamInfo) {
+        if negotiated(stream) && self.streams.len() < MAX_STREAMS {
+            self.streams.entry(stream.ssrc).or_default();
         }
     }
 
-    fn unbind_remote_stream(&mut self, info: &StreamInfo) {
-        self.streams.remove(&info.ssrc);
+    fn receives_no_more(&mut self, stream: &StreamInfo) {
+        self.streams.remove(&stream.ssrc);
     }
-
-    fn bind_local_stream(&mut self, _: &StreamInfo) {}
-
-    fn unbind_local_stream(&mut self, _: &StreamInfo) {}
 }
 
 /// Answers: keeps what was sent, and sends it again within a budget.
@@ -146,8 +108,6 @@ pub(crate) struct NackResponder {
     waiting: VecDeque<(Instant, rtc::rtp::Packet)>,
     streams: HashMap<u32, ResendHistory>,
     budget: ResendBudget,
-    inbound: VecDeque<TaggedPacket>,
-    outbound: VecDeque<TaggedPacket>,
 }
 
 impl NackResponder {
@@ -165,12 +125,10 @@ impl NackResponder {
             waiting: VecDeque::new(),
             streams: HashMap::new(),
             budget: ResendBudget::new(),
-            inbound: VecDeque::new(),
-            outbound: VecDeque::new(),
         }
     }
 
-    fn answer(&mut self, now: Instant, nack: &TransportLayerNack) {
+    fn answer(&mut self, now: Instant, nack: &TransportLayerNack, on: &mut Onward) {
         let Some(history) = self.streams.get_mut(&nack.media_ssrc) else { return };
         let path = self.round_trip.get();
         self.budget.follow(now, self.target.get());
@@ -181,16 +139,16 @@ impl NackResponder {
                 if twice && self.waiting.len() < MAX_WAITING {
                     self.waiting.push_back((now + SECOND_COPY, packet.clone()));
                 }
-                self.outbound.push_back(again(now, packet, &self.repair));
+                on.outwards(again(now, packet, &self.repair));
             }
         }
     }
 
     /// Sends second copies that are due.
-    fn copy(&mut self, now: Instant) {
+    fn copy(&mut self, now: Instant, on: &mut Onward) {
         while let Some((_, packet)) = self.waiting.pop_front_if(|(due, _)| *due <= now) {
             if self.budget.spend(now, packet.payload.len()) {
-                self.outbound.push_back(again(now, packet, &self.repair));
+                on.outwards(again(now, packet, &self.repair));
             }
         }
     }
@@ -199,76 +157,54 @@ impl NackResponder {
 /// A packet that leaves again.
 fn again(now: Instant, packet: rtc::rtp::Packet, repair: &SharedRepair) -> TaggedPacket {
     repair.sent(Repair::Again, packet.payload.len());
-    let message = AttributedPacket::new(Packet::Rtp(packet)).with(Attribute::Retransmission);
-    TaggedPacket { now, transport: Default::default(), message }
+    tagged(now, AttributedPacket::new(Packet::Rtp(packet)).with(Attribute::Retransmission))
 }
 
-impl Protocol<TaggedPacket, TaggedPacket, ()> for NackResponder {
-    type Rout = TaggedPacket;
-    type Wout = TaggedPacket;
-    type Eout = ();
-    type Error = Error;
-    type Time = Instant;
-
-    fn handle_read(&mut self, packet: TaggedPacket) -> Result<(), Error> {
+impl Rule for NackResponder {
+    fn incoming(&mut self, packet: TaggedPacket, on: &mut Onward) {
         if let Packet::Rtcp(all) = &packet.message.packet {
             for nack in all.iter().filter_map(|p| p.as_any().downcast_ref()) {
-                self.answer(packet.now, nack);
+                self.answer(packet.now, nack, on);
             }
         }
-        self.inbound.push_back(packet);
-        Ok(())
+        on.inwards(packet);
     }
 
-    fn poll_read(&mut self) -> Option<TaggedPacket> {
-        self.inbound.pop_front()
-    }
-
-    fn handle_write(&mut self, packet: TaggedPacket) -> Result<(), Error> {
+    fn outgoing(&mut self, packet: TaggedPacket, on: &mut Onward) {
         if let Packet::Rtp(rtp) = &packet.message.packet
             && let Some(history) = self.streams.get_mut(&rtp.header.ssrc)
         {
             history.sent(packet.now, rtp);
         }
-        self.outbound.push_back(packet);
-        Ok(())
+        on.outwards(packet);
     }
 
-    fn poll_write(&mut self) -> Option<TaggedPacket> {
-        self.outbound.pop_front()
-    }
-
-    fn handle_timeout(&mut self, now: Instant) -> Result<(), Error> {
-        self.copy(now);
-        Ok(())
-    }
-
-    fn poll_timeout(&mut self) -> Option<Instant> {
+    fn deadline(&self) -> Option<Instant> {
         self.waiting.front().map(|(due, _)| *due)
     }
-}
 
-impl Interceptor for NackResponder {
-    fn bind_local_stream(&mut self, info: &StreamInfo) {
-        if negotiated(info) && self.streams.len() < MAX_STREAMS {
-            self.streams.entry(info.ssrc).or_insert_with(ResendHistory::new);
+    fn due(&mut self, now: Instant, on: &mut Onward) {
+        self.copy(now, on);
+    }
+
+    fn sends(&mut self, stream: &StreamInfo) {
+        if negotiated(stream) && self.streams.len() < MAX_STREAMS {
+            self.streams.entry(stream.ssrc).or_insert_with(ResendHistory::new);
         }
     }
 
-    fn unbind_local_stream(&mut self, info: &StreamInfo) {
-        self.streams.remove(&info.ssrc);
+    fn sends_no_more(&mut self, stream: &StreamInfo) {
+        self.streams.remove(&stream.ssrc);
     }
-
-    fn bind_remote_stream(&mut self, _: &StreamInfo) {}
-
-    fn unbind_remote_stream(&mut self, _: &StreamInfo) {}
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::interceptor::By;
     use crate::rate::MAX_MISSING;
-    use rtc::interceptor::RTCPFeedback;
+    use rtc::interceptor::{Interceptor, RTCPFeedback};
+    use rtc::sansio::Protocol;
     use std::time::Duration;
 
     fn video(ssrc: u32, parameter: &str) -> StreamInfo {
@@ -279,12 +215,12 @@ mod tests {
     fn packet(ssrc: u32, sequence: u16, now: Instant) -> TaggedPacket {
         let mut rtp = rtc::rtp::Packet::default();
         (rtp.header.ssrc, rtp.header.sequence_number) = (ssrc, sequence);
-        TaggedPacket { now, transport: Default::default(), message: AttributedPacket::new(Packet::Rtp(rtp)) }
+        made(now, Packet::Rtp(rtp))
     }
 
     #[test]
     fn as_many_single_losses_as_are_kept_fit_into_one_message_that_can_be_written() {
-        let (mut generator, now) = (NackGenerator::new(Default::default()), Instant::now());
+        let (mut generator, now) = (By::new(NackGenerator::new(Default::default())), Instant::now());
         generator.bind_remote_stream(&video(1, ""));
         // A number and the sixteen after it share a pair: of eighteen packets one is missing.
         let came = (0..18 * MAX_MISSING as u16 + 2).filter(|s| *s == 0 || s % 18 != 0);
@@ -301,8 +237,7 @@ mod tests {
     fn asked(now: Instant, sequence: u16) -> TaggedPacket {
         let nacks = nack_pairs_from_sequence_numbers(&[sequence]);
         let message = TransportLayerNack { sender_ssrc: 9, media_ssrc: 1, nacks };
-        let message = AttributedPacket::new(Packet::Rtcp(vec![Box::new(message)]));
-        TaggedPacket { now, transport: Default::default(), message }
+        made(now, Packet::Rtcp(vec![Box::new(message)]))
     }
 
     /// When what is asked for once leaves again, in milliseconds, on a path of this round trip.
@@ -311,7 +246,7 @@ mod tests {
         trips.sample(Duration::from_millis(trip));
         path.set(Default::default(), heavy);
         let target = SharedTarget::new(visavis_media::BitsPerSecond::kilo(1000));
-        let mut responder = NackResponder::new(trips, target, Default::default(), path);
+        let mut responder = By::new(NackResponder::new(trips, target, Default::default(), path));
         responder.bind_local_stream(&video(1, ""));
         responder.handle_write(packet(1, 7, begun)).expect("passed");
         assert!(responder.poll_write().is_some());
@@ -332,19 +267,16 @@ mod tests {
 
     #[test]
     fn streams_without_generic_nack_are_not_asked_for_and_their_number_is_bounded() {
-        let (mut generator, now) = (NackGenerator::new(Default::default()), Instant::now());
+        let (mut generator, now) = (By::new(NackGenerator::new(Default::default())), Instant::now());
         generator.bind_remote_stream(&video(1, "pli"));
         [1, 5].iter().for_each(|s| generator.handle_read(packet(1, *s, now)).expect("taken"));
         assert_eq!(generator.poll_timeout(), None);
         (0..1000).for_each(|ssrc| generator.bind_remote_stream(&video(ssrc, "")));
-        assert_eq!(generator.streams.len(), MAX_STREAMS);
-        let mut responder = NackResponder::new(
-            Default::default(),
-            SharedTarget::new(Default::default()),
-            Default::default(),
-            Default::default(),
-        );
+        assert_eq!(generator.rule.streams.len(), MAX_STREAMS);
+        let target = SharedTarget::new(Default::default());
+        let responder = NackResponder::new(Default::default(), target, Default::default(), Default::default());
+        let mut responder = By::new(responder);
         (0..1000).for_each(|ssrc| responder.bind_local_stream(&video(ssrc, "")));
-        assert_eq!(responder.streams.len(), MAX_STREAMS);
+        assert_eq!(responder.rule.streams.len(), MAX_STREAMS);
     }
 }

@@ -3,11 +3,10 @@
 //! In place of the crate's, which take for the moment of a picture the moment at which its packet passes by: after
 //! encoding and queueing, which take longer for pictures than for sound, and so the lips would be out of step.
 
-use rtc::interceptor::{AttributedPacket, Interceptor, Packet, StreamInfo, TaggedPacket};
+use crate::interceptor::{Onward, Rule, made};
+use rtc::interceptor::{Packet, StreamInfo, TaggedPacket};
 use rtc::rtcp::sender_report::SenderReport;
-use rtc::sansio::Protocol;
-use rtc::shared::error::Error;
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use visavis_media::time::{NtpTime, RtpStamper, WallClock};
@@ -51,17 +50,14 @@ pub(crate) struct SenderReports {
     clocks: CaptureClocks,
     wall: WallClock,
     streams: HashMap<u32, Stream>,
-    inbound: VecDeque<TaggedPacket>,
-    outbound: VecDeque<TaggedPacket>,
 }
 
 impl SenderReports {
     pub(crate) fn new(clocks: CaptureClocks, wall: WallClock) -> Self {
-        let streams = HashMap::new();
-        Self { clocks, wall, streams, inbound: VecDeque::new(), outbound: VecDeque::new() }
+        Self { clocks, wall, streams: HashMap::new() }
     }
 
-    fn report(&mut self, now: Instant) {
+    fn report(&mut self, now: Instant, on: &mut Onward) {
         for (ssrc, stream) in &mut self.streams {
             if stream.due.is_none_or(|due| due > now) {
                 continue;
@@ -80,29 +76,13 @@ impl SenderReports {
                 octet_count: stream.octets,
                 ..Default::default()
             };
-            let message = AttributedPacket::new(Packet::Rtcp(vec![Box::new(report)]));
-            self.outbound.push_back(TaggedPacket { now, transport: Default::default(), message });
+            on.outwards(made(now, Packet::Rtcp(vec![Box::new(report)])));
         }
     }
 }
 
-impl Protocol<TaggedPacket, TaggedPacket, ()> for SenderReports {
-    type Rout = TaggedPacket;
-    type Wout = TaggedPacket;
-    type Eout = ();
-    type Error = Error;
-    type Time = Instant;
-
-    fn handle_read(&mut self, packet: TaggedPacket) -> Result<(), Error> {
-        self.inbound.push_back(packet);
-        Ok(())
-    }
-
-    fn poll_read(&mut self) -> Option<TaggedPacket> {
-        self.inbound.pop_front()
-    }
-
-    fn handle_write(&mut self, packet: TaggedPacket) -> Result<(), Error> {
+impl Rule for SenderReports {
+    fn outgoing(&mut self, packet: TaggedPacket, on: &mut Onward) {
         let now = packet.now;
         let mut begins = false;
         if let Packet::Rtp(rtp) = &packet.message.packet
@@ -114,48 +94,39 @@ impl Protocol<TaggedPacket, TaggedPacket, ()> for SenderReports {
             begins = stream.due.is_none();
             stream.due.get_or_insert(now);
         }
-        self.outbound.push_back(packet);
+        on.outwards(packet);
         if begins {
-            self.report(now);
+            self.report(now, on);
         }
-        Ok(())
     }
 
-    fn poll_write(&mut self) -> Option<TaggedPacket> {
-        self.outbound.pop_front()
-    }
-
-    fn handle_timeout(&mut self, now: Instant) -> Result<(), Error> {
-        self.report(now);
-        Ok(())
-    }
-
-    fn poll_timeout(&mut self) -> Option<Instant> {
+    fn deadline(&self) -> Option<Instant> {
         self.streams.values().filter_map(|stream| stream.due).min()
     }
-}
 
-impl Interceptor for SenderReports {
-    fn bind_local_stream(&mut self, info: &StreamInfo) {
-        if info.clock_rate > 0 && self.streams.len() < MAX_STREAMS {
-            let rate = ClockRate(info.clock_rate);
-            let stream = Stream { rate, packets: 0, octets: 0, last: None, due: None };
-            self.streams.entry(info.ssrc).or_insert(stream);
+    fn due(&mut self, now: Instant, on: &mut Onward) {
+        self.report(now, on);
+    }
+
+    fn sends(&mut self, stream: &StreamInfo) {
+        if stream.clock_rate > 0 && self.streams.len() < MAX_STREAMS {
+            let rate = ClockRate(stream.clock_rate);
+            let new = Stream { rate, packets: 0, octets: 0, last: None, due: None };
+            self.streams.entry(stream.ssrc).or_insert(new);
         }
     }
 
-    fn unbind_local_stream(&mut self, info: &StreamInfo) {
-        self.streams.remove(&info.ssrc);
+    fn sends_no_more(&mut self, stream: &StreamInfo) {
+        self.streams.remove(&stream.ssrc);
     }
-
-    fn bind_remote_stream(&mut self, _: &StreamInfo) {}
-
-    fn unbind_remote_stream(&mut self, _: &StreamInfo) {}
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::interceptor::By;
+    use rtc::interceptor::Interceptor;
+    use rtc::sansio::Protocol;
     use std::time::SystemTime;
     use visavis_media::time::SenderClock;
 
@@ -163,10 +134,10 @@ mod tests {
         let mut rtp = rtc::rtp::Packet::default();
         rtp.header.ssrc = ssrc;
         rtp.payload = vec![0; 100].into();
-        TaggedPacket { now, transport: Default::default(), message: AttributedPacket::new(Packet::Rtp(rtp)) }
+        made(now, Packet::Rtp(rtp))
     }
 
-    fn reports(from: &mut SenderReports) -> Vec<SenderReport> {
+    fn reports(from: &mut By<SenderReports>) -> Vec<SenderReport> {
         let packets = std::iter::from_fn(|| from.poll_write());
         let rtcp = packets.filter_map(|p| match p.message.packet {
             Packet::Rtcp(all) => Some(all),
@@ -175,8 +146,8 @@ mod tests {
         rtcp.flatten().filter_map(|p| p.as_any().downcast_ref().cloned()).collect()
     }
 
-    fn bound(clocks: &CaptureClocks, begun: Instant) -> SenderReports {
-        let mut out = SenderReports::new(clocks.clone(), WallClock::new(begun, SystemTime::now()));
+    fn bound(clocks: &CaptureClocks, begun: Instant) -> By<SenderReports> {
+        let mut out = By::new(SenderReports::new(clocks.clone(), WallClock::new(begun, SystemTime::now())));
         out.bind_local_stream(&StreamInfo { ssrc: 1, clock_rate: 90_000, ..Default::default() });
         out.bind_local_stream(&StreamInfo { ssrc: 2, clock_rate: 48_000, ..Default::default() });
         out

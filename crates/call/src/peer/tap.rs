@@ -1,15 +1,14 @@
 //! Takes from inbound RTCP what the chain would swallow: keyframe requests, sender reports, reception reports.
 
+use crate::interceptor::{Onward, Rule};
 use crate::rate::SharedRoundTrip;
-use rtc::interceptor::{Interceptor, Packet, StreamInfo, TaggedPacket};
+use rtc::interceptor::{Packet, TaggedPacket};
 use rtc::rtcp::payload_feedbacks::full_intra_request::FullIntraRequest;
 use rtc::rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
 use rtc::rtcp::receiver_report::ReceiverReport;
 use rtc::rtcp::reception_report::ReceptionReport;
 use rtc::rtcp::sender_report::SenderReport;
 use rtc::rtcp::transport_feedbacks::transport_layer_nack::TransportLayerNack;
-use rtc::sansio::Protocol;
-use rtc::shared::error::Error;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
@@ -42,14 +41,11 @@ pub(crate) struct FeedbackTap {
     round_trip: SharedRoundTrip,
     /// Middle bits of the wall clock in our sender reports, and when they left.
     reports: VecDeque<(u32, Instant)>,
-    inbound: VecDeque<TaggedPacket>,
-    outbound: VecDeque<TaggedPacket>,
 }
 
 impl FeedbackTap {
     pub(crate) fn new(out: mpsc::Sender<Feedback>, round_trip: SharedRoundTrip) -> Self {
-        let (inbound, outbound) = (VecDeque::new(), VecDeque::new());
-        Self { out, round_trip, reports: VecDeque::with_capacity(MAX_REPORTS), inbound, outbound }
+        Self { out, round_trip, reports: VecDeque::with_capacity(MAX_REPORTS) }
     }
 
     fn reception(&self, reports: &[ReceptionReport], arrival: Instant) {
@@ -97,57 +93,34 @@ impl FeedbackTap {
     }
 }
 
-impl Protocol<TaggedPacket, TaggedPacket, ()> for FeedbackTap {
-    type Rout = TaggedPacket;
-    type Wout = TaggedPacket;
-    type Eout = ();
-    type Error = Error;
-    type Time = Instant;
-
-    fn handle_read(&mut self, packet: TaggedPacket) -> Result<(), Error> {
+impl Rule for FeedbackTap {
+    fn incoming(&mut self, packet: TaggedPacket, on: &mut Onward) {
         if let Packet::Rtcp(packets) = &packet.message.packet {
             for p in packets {
                 self.look(p.as_ref(), packet.now);
             }
         }
-        self.inbound.push_back(packet);
-        Ok(())
+        on.inwards(packet);
     }
 
-    fn poll_read(&mut self) -> Option<TaggedPacket> {
-        self.inbound.pop_front()
-    }
-
-    fn handle_write(&mut self, packet: TaggedPacket) -> Result<(), Error> {
+    fn outgoing(&mut self, packet: TaggedPacket, on: &mut Onward) {
         if let Packet::Rtcp(packets) = &packet.message.packet {
             for p in packets {
                 self.leaves(p.as_ref(), packet.now);
             }
         }
-        self.outbound.push_back(packet);
-        Ok(())
+        on.outwards(packet);
     }
-
-    fn poll_write(&mut self) -> Option<TaggedPacket> {
-        self.outbound.pop_front()
-    }
-}
-
-impl Interceptor for FeedbackTap {
-    fn bind_local_stream(&mut self, _: &StreamInfo) {}
-    fn unbind_local_stream(&mut self, _: &StreamInfo) {}
-    fn bind_remote_stream(&mut self, _: &StreamInfo) {}
-    fn unbind_remote_stream(&mut self, _: &StreamInfo) {}
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rtc::interceptor::AttributedPacket;
+    use crate::interceptor::{By, made};
+    use rtc::sansio::Protocol;
 
     fn rtcp(now: Instant, packet: impl rtc::rtcp::Packet + 'static) -> TaggedPacket {
-        let message = AttributedPacket::new(Packet::Rtcp(vec![Box::new(packet)]));
-        TaggedPacket { now, transport: Default::default(), message }
+        made(now, Packet::Rtcp(vec![Box::new(packet)]))
     }
 
     fn receiver_report(last_sender_report: u32, delay: u32) -> ReceiverReport {
@@ -158,13 +131,12 @@ mod tests {
     #[test]
     fn keyframe_requests_and_sender_reports_reach_us() {
         let (tx, mut rx) = mpsc::channel(8);
-        let (mut tap, now) = (FeedbackTap::new(tx, SharedRoundTrip::default()), Instant::now());
+        let (mut tap, now) = (By::new(FeedbackTap::new(tx, SharedRoundTrip::default())), Instant::now());
         let packets: Vec<Box<dyn rtc::rtcp::Packet>> = vec![
             Box::new(PictureLossIndication { sender_ssrc: 1, media_ssrc: 2 }),
             Box::new(SenderReport { ssrc: 7, ntp_time: 99, rtp_time: 5, ..Default::default() }),
         ];
-        let message = AttributedPacket::new(Packet::Rtcp(packets));
-        tap.handle_read(TaggedPacket { now, transport: Default::default(), message }).expect("taken");
+        tap.handle_read(made(now, Packet::Rtcp(packets))).expect("taken");
         assert_eq!(rx.try_recv().ok(), Some(Feedback::KeyframeWanted));
         let report = Feedback::SenderReport { ssrc: 7, ntp: NtpTime(99), rtp: RtpTicks(5), arrival: now };
         assert_eq!(rx.try_recv().ok(), Some(report));
@@ -174,7 +146,7 @@ mod tests {
     #[test]
     fn loss_is_told_with_its_sign() {
         let (tx, mut rx) = mpsc::channel(8);
-        let mut tap = FeedbackTap::new(tx, SharedRoundTrip::default());
+        let mut tap = By::new(FeedbackTap::new(tx, SharedRoundTrip::default()));
         for (total_lost, packets) in [(300, 300), (0x00ff_fffe, -2), (u32::MAX, -1)] {
             let report = ReceptionReport { ssrc: 7, fraction_lost: 64, total_lost, ..Default::default() };
             let report = ReceiverReport { ssrc: 9, reports: vec![report], ..Default::default() };
@@ -187,7 +159,7 @@ mod tests {
     fn the_round_trip_is_what_a_report_took_without_what_the_other_side_kept_it() {
         let (tx, _rx) = mpsc::channel(8);
         let (trip, begun) = (SharedRoundTrip::default(), Instant::now());
-        let mut tap = FeedbackTap::new(tx, trip.clone());
+        let mut tap = By::new(FeedbackTap::new(tx, trip.clone()));
         let report = SenderReport { ssrc: 7, ntp_time: 0x1234_5678_9abc_def0, ..Default::default() };
         tap.handle_write(rtcp(begun, report)).expect("passed");
         let answered = begun + Duration::from_millis(580);
@@ -199,12 +171,12 @@ mod tests {
     fn reports_about_nothing_that_we_sent_or_from_the_future_measure_nothing() {
         let (tx, _rx) = mpsc::channel(8);
         let (trip, begun) = (SharedRoundTrip::default(), Instant::now());
-        let mut tap = FeedbackTap::new(tx, trip.clone());
+        let mut tap = By::new(FeedbackTap::new(tx, trip.clone()));
         for i in 0..100u64 {
             let report = SenderReport { ssrc: 7, ntp_time: i << 16, ..Default::default() };
             tap.handle_write(rtcp(begun + Duration::from_millis(i), report)).expect("passed");
         }
-        assert_eq!(tap.reports.len(), MAX_REPORTS);
+        assert_eq!(tap.rule.reports.len(), MAX_REPORTS);
         let now = begun + Duration::from_millis(150);
         for (last, delay) in [(3, 0), (99, u32::MAX), (99, 65_536), (12_345, 0)] {
             tap.handle_read(rtcp(now, receiver_report(last, delay))).expect("taken");

@@ -2,6 +2,7 @@
 //! connection has them, a path with a queue, and a clock moved by hand.
 
 use super::{AudioFirstPacer, Estimator, Padder, SharedTarget};
+use crate::interceptor::By;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use rtc::interceptor::{
@@ -58,8 +59,8 @@ pub(super) struct Call {
     pub shared: SharedTarget,
     pub estimator: Estimator,
     pub random: StdRng,
-    padder: Padder,
-    pacer: AudioFirstPacer,
+    padder: By<Padder>,
+    pacer: By<AudioFirstPacer>,
     epoch: Instant,
     next: [f64; 3],
     sequence: u16,
@@ -88,7 +89,8 @@ impl Call {
         let start = BitsPerSecond::kilo(1000.min(max));
         let shared = SharedTarget::new(start);
         let estimator = Estimator::new(start, BitsPerSecond::kilo(40), BitsPerSecond::kilo(max), shared.clone());
-        let (mut padder, mut pacer) = (Padder::new(shared.clone()), AudioFirstPacer::new(shared.clone()));
+        let mut padder = By::new(Padder::new(shared.clone()));
+        let mut pacer = By::new(AudioFirstPacer::new(shared.clone()));
         let video = StreamInfo { ssrc: VIDEO, mime_type: "video/H264".into(), ..Default::default() };
         padder.bind_local_stream(&video);
         pacer.bind_local_stream(&video);

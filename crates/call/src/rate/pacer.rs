@@ -13,9 +13,8 @@ use super::lateness::FeedbackWatch;
 use super::outflow::{Meter, Outflow};
 use super::padding::probe_of;
 use super::target::WIRE_OVERHEAD;
-use rtc::interceptor::{Attribute, Interceptor, Packet, StreamInfo, TaggedPacket};
-use rtc::sansio::Protocol;
-use rtc::shared::error::Error;
+use crate::interceptor::{Onward, Rule, is_video};
+use rtc::interceptor::{Attribute, Packet, StreamInfo, TaggedPacket};
 use rtc::shared::marshal::MarshalSize;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -55,8 +54,6 @@ pub(crate) struct AudioFirstPacer {
     outflow: Outflow,
     beside: Meter,
     feedback: FeedbackWatch,
-    ready: VecDeque<TaggedPacket>,
-    inbound: VecDeque<TaggedPacket>,
 }
 
 impl AudioFirstPacer {
@@ -73,8 +70,6 @@ impl AudioFirstPacer {
             outflow: Outflow::default(),
             beside: Meter::default(),
             feedback: FeedbackWatch::default(),
-            ready: VecDeque::new(),
-            inbound: VecDeque::new(),
         }
     }
 
@@ -104,7 +99,7 @@ impl AudioFirstPacer {
     }
 
     /// When the next packet may leave.
-    fn due(&self, now: Instant) -> Option<Instant> {
+    fn leaves(&self, now: Instant) -> Option<Instant> {
         let head = self.head()?;
         let paid = self.paid_until.map_or(now, |paid| paid.checked_sub(BURST).unwrap_or(paid));
         if self.starting(now) || probe_of(head).is_some() {
@@ -113,8 +108,8 @@ impl AudioFirstPacer {
         Some(paid.max(self.outflow.room(now, Self::bits(head), self.target(now))))
     }
 
-    fn release(&mut self, now: Instant) {
-        while self.due(now).is_some_and(|due| due <= now) {
+    fn release(&mut self, now: Instant, on: &mut Onward) {
+        while self.leaves(now).is_some_and(|due| due <= now) {
             let Some(mut packet) = self.again.pop_front().or_else(|| self.queue.pop_front()) else { break };
             let bits = Self::bits(&packet);
             let rate = match probe_of(&packet) {
@@ -132,13 +127,13 @@ impl AudioFirstPacer {
             self.queued_bits = (self.queued_bits - bits).max(0.0);
             self.feedback.left(now);
             packet.now = now;
-            self.ready.push_back(packet);
+            on.outwards(packet);
         }
         if self.head().is_none() {
             self.queued_bits = 0.0;
         }
         // The due moment can only come nearer by news, and that is looked at as it comes.
-        self.next = self.due(now);
+        self.next = self.leaves(now);
         self.tell(now);
     }
 
@@ -151,30 +146,19 @@ impl AudioFirstPacer {
     }
 }
 
-impl Protocol<TaggedPacket, TaggedPacket, ()> for AudioFirstPacer {
-    type Rout = TaggedPacket;
-    type Wout = TaggedPacket;
-    type Eout = ();
-    type Error = Error;
-    type Time = Instant;
-
-    fn handle_read(&mut self, packet: TaggedPacket) -> Result<(), Error> {
+impl Rule for AudioFirstPacer {
+    fn incoming(&mut self, packet: TaggedPacket, on: &mut Onward) {
         let now = packet.now;
         if matches!(packet.message.packet, Packet::Rtcp(_))
             && let Some(heard) = self.target.heard()
         {
             self.feedback.heard(now, heard);
-            self.release(now);
+            self.release(now, on);
         }
-        self.inbound.push_back(packet);
-        Ok(())
+        on.inwards(packet);
     }
 
-    fn poll_read(&mut self) -> Option<TaggedPacket> {
-        self.inbound.pop_front()
-    }
-
-    fn handle_write(&mut self, packet: TaggedPacket) -> Result<(), Error> {
+    fn outgoing(&mut self, packet: TaggedPacket, on: &mut Onward) {
         let (now, bits) = (packet.now, Self::bits(&packet));
         if !self.is_video(&packet) {
             if matches!(packet.message.packet, Packet::Rtp(_)) {
@@ -182,8 +166,8 @@ impl Protocol<TaggedPacket, TaggedPacket, ()> for AudioFirstPacer {
             }
             self.outflow.add(now, bits);
             self.beside.add(now, bits);
-            self.ready.push_back(packet);
-            return Ok(());
+            on.outwards(packet);
+            return;
         }
         self.started.get_or_insert(now);
         self.queued_bits += bits;
@@ -197,61 +181,51 @@ impl Protocol<TaggedPacket, TaggedPacket, ()> for AudioFirstPacer {
         {
             self.queued_bits -= Self::bits(&oldest);
         }
-        self.release(now);
-        Ok(())
+        self.release(now, on);
     }
 
-    fn poll_write(&mut self) -> Option<TaggedPacket> {
-        self.ready.pop_front()
-    }
-
-    fn handle_timeout(&mut self, now: Instant) -> Result<(), Error> {
-        self.release(now);
-        Ok(())
-    }
-
-    fn poll_timeout(&mut self) -> Option<Instant> {
+    fn deadline(&self) -> Option<Instant> {
         self.next
     }
-}
 
-impl Interceptor for AudioFirstPacer {
-    fn bind_local_stream(&mut self, info: &StreamInfo) {
-        if info.mime_type.to_ascii_lowercase().starts_with("video/") && !self.video.contains(&info.ssrc) {
-            self.video.push(info.ssrc);
+    fn due(&mut self, now: Instant, on: &mut Onward) {
+        self.release(now, on);
+    }
+
+    fn sends(&mut self, stream: &StreamInfo) {
+        if is_video(stream) && !self.video.contains(&stream.ssrc) {
+            self.video.push(stream.ssrc);
         }
     }
 
-    fn unbind_local_stream(&mut self, info: &StreamInfo) {
-        self.video.retain(|ssrc| *ssrc != info.ssrc);
+    fn sends_no_more(&mut self, stream: &StreamInfo) {
+        self.video.retain(|ssrc| *ssrc != stream.ssrc);
     }
-
-    fn bind_remote_stream(&mut self, _: &StreamInfo) {}
-
-    fn unbind_remote_stream(&mut self, _: &StreamInfo) {}
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::interceptor::{By, made};
     use bytes::Bytes;
-    use rtc::interceptor::AttributedPacket;
+    use rtc::interceptor::Interceptor;
+    use rtc::sansio::Protocol;
     use visavis_media::BitsPerSecond;
 
     fn packet(ssrc: u32, now: Instant, bytes: usize) -> TaggedPacket {
         let mut rtp = rtc::rtp::Packet::default();
         rtp.header.ssrc = ssrc;
         rtp.payload = Bytes::from(vec![0; bytes]);
-        TaggedPacket { now, transport: Default::default(), message: AttributedPacket::new(Packet::Rtp(rtp)) }
+        made(now, Packet::Rtp(rtp))
     }
 
-    fn pacer(kbps: u32) -> AudioFirstPacer {
-        let mut pacer = AudioFirstPacer::new(SharedTarget::new(BitsPerSecond::kilo(kbps)));
+    fn pacer(kbps: u32) -> By<AudioFirstPacer> {
+        let mut pacer = By::new(AudioFirstPacer::new(SharedTarget::new(BitsPerSecond::kilo(kbps))));
         pacer.bind_local_stream(&StreamInfo { ssrc: 1, mime_type: "video/H264".into(), ..Default::default() });
         pacer
     }
 
-    fn drain(pacer: &mut AudioFirstPacer) -> usize {
+    fn drain(pacer: &mut By<AudioFirstPacer>) -> usize {
         std::iter::from_fn(|| pacer.poll_write()).count()
     }
 

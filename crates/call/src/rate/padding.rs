@@ -8,12 +8,10 @@
 
 use super::probe::{Probe, Sent};
 use super::target::SharedTarget;
+use crate::interceptor::{Onward, Rule, tagged};
 use bytes::Bytes;
-use rtc::interceptor::{Attribute, AttributedPacket, Interceptor, Packet, StreamInfo, TaggedPacket};
+use rtc::interceptor::{Attribute, AttributedPacket, Packet, StreamInfo, TaggedPacket};
 use rtc::rtp::header::Header;
-use rtc::sansio::Protocol;
-use rtc::shared::error::Error;
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -31,17 +29,14 @@ pub(crate) struct Padder {
     moved: u16,
     /// Header of its newest packet, and when that came.
     last: Option<(Header, Instant)>,
-    inbound: VecDeque<TaggedPacket>,
-    outbound: VecDeque<TaggedPacket>,
 }
 
 impl Padder {
     pub(crate) fn new(target: SharedTarget) -> Self {
-        let (inbound, outbound) = (VecDeque::new(), VecDeque::new());
-        Self { target, ssrc: None, moved: 0, last: None, inbound, outbound }
+        Self { target, ssrc: None, moved: 0, last: None }
     }
 
-    fn pad(&mut self, now: Instant) {
+    fn pad(&mut self, now: Instant, on: &mut Onward) {
         let Some((header, _)) = &self.last else { return };
         let Some(probe) = self.target.take_probe() else { return };
         let (count, payload) = probe.packets();
@@ -54,7 +49,7 @@ impl Padder {
             let header = Header { sequence_number, marker: i + 1 == count as u16, ..header.clone() };
             let packet = Packet::Rtp(rtc::rtp::Packet { header, payload: payload.clone() });
             let message = AttributedPacket::new(packet).with(Attribute::Custom(probe_tag.clone()));
-            self.outbound.push_back(TaggedPacket { now, transport: Default::default(), message });
+            on.outwards(tagged(now, message));
         }
         self.target.probe_sent(Sent { probe, ssrc: header.ssrc, first, count: count as u16 });
         self.moved = self.moved.wrapping_add(count as u16);
@@ -72,23 +67,8 @@ pub(super) fn probe_of(packet: &TaggedPacket) -> Option<&Probe> {
     })
 }
 
-impl Protocol<TaggedPacket, TaggedPacket, ()> for Padder {
-    type Rout = TaggedPacket;
-    type Wout = TaggedPacket;
-    type Eout = ();
-    type Error = Error;
-    type Time = Instant;
-
-    fn handle_read(&mut self, packet: TaggedPacket) -> Result<(), Error> {
-        self.inbound.push_back(packet);
-        Ok(())
-    }
-
-    fn poll_read(&mut self) -> Option<TaggedPacket> {
-        self.inbound.pop_front()
-    }
-
-    fn handle_write(&mut self, mut packet: TaggedPacket) -> Result<(), Error> {
+impl Rule for Padder {
+    fn outgoing(&mut self, mut packet: TaggedPacket, on: &mut Onward) {
         let (now, mut complete) = (packet.now, false);
         if let Packet::Rtp(rtp) = &mut packet.message.packet
             && Some(rtp.header.ssrc) == self.ssrc
@@ -97,62 +77,53 @@ impl Protocol<TaggedPacket, TaggedPacket, ()> for Padder {
             complete = rtp.header.marker;
             self.last = Some((rtp.header.clone(), now));
         }
-        self.outbound.push_back(packet);
+        on.outwards(packet);
         if complete {
-            self.pad(now);
+            self.pad(now, on);
         }
-        Ok(())
     }
 
-    fn poll_write(&mut self) -> Option<TaggedPacket> {
-        self.outbound.pop_front()
-    }
-
-    fn handle_timeout(&mut self, now: Instant) -> Result<(), Error> {
-        if self.poll_timeout().is_some_and(|due| due <= now) {
-            self.pad(now);
-        }
-        Ok(())
-    }
-
-    fn poll_timeout(&mut self) -> Option<Instant> {
+    fn deadline(&self) -> Option<Instant> {
         // Only between pictures: behind a packet without a marker more of its picture follows.
         let (_, at) = self.last.as_ref().filter(|(header, _)| header.marker)?;
         self.target.probe_wanted().then(|| *at + NO_PICTURE)
     }
-}
 
-impl Interceptor for Padder {
-    fn bind_local_stream(&mut self, info: &StreamInfo) {
-        if info.mime_type.eq_ignore_ascii_case("video/h264") {
-            self.ssrc.get_or_insert(info.ssrc);
+    fn due(&mut self, now: Instant, on: &mut Onward) {
+        if self.deadline().is_some_and(|due| due <= now) {
+            self.pad(now, on);
         }
     }
 
-    fn unbind_local_stream(&mut self, info: &StreamInfo) {
-        if self.ssrc == Some(info.ssrc) {
+    fn sends(&mut self, stream: &StreamInfo) {
+        if stream.mime_type.eq_ignore_ascii_case("video/h264") {
+            self.ssrc.get_or_insert(stream.ssrc);
+        }
+    }
+
+    fn sends_no_more(&mut self, stream: &StreamInfo) {
+        if self.ssrc == Some(stream.ssrc) {
             (self.ssrc, self.last) = (None, None);
         }
     }
-
-    fn bind_remote_stream(&mut self, _: &StreamInfo) {}
-
-    fn unbind_remote_stream(&mut self, _: &StreamInfo) {}
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::interceptor::{By, made};
+    use rtc::interceptor::Interceptor;
+    use rtc::sansio::Protocol;
     use visavis_media::BitsPerSecond;
 
     fn packet(sequence: u16, marker: bool, now: Instant) -> TaggedPacket {
         let mut rtp = rtc::rtp::Packet::default();
         (rtp.header.ssrc, rtp.header.sequence_number, rtp.header.marker) = (1, sequence, marker);
         rtp.payload = Bytes::from_static(&[0x41; 100]);
-        TaggedPacket { now, transport: Default::default(), message: AttributedPacket::new(Packet::Rtp(rtp)) }
+        made(now, Packet::Rtp(rtp))
     }
 
-    fn out(padder: &mut Padder) -> Vec<(u16, u8)> {
+    fn out(padder: &mut By<Padder>) -> Vec<(u16, u8)> {
         let packets = std::iter::from_fn(|| padder.poll_write());
         let rtp = packets.filter_map(|p| match p.message.packet {
             Packet::Rtp(rtp) => Some((rtp.header.sequence_number, rtp.payload[0])),
@@ -161,9 +132,9 @@ mod tests {
         rtp.collect()
     }
 
-    fn padder() -> (Padder, SharedTarget) {
+    fn padder() -> (By<Padder>, SharedTarget) {
         let target = SharedTarget::new(BitsPerSecond::kilo(1000));
-        let mut padder = Padder::new(target.clone());
+        let mut padder = By::new(Padder::new(target.clone()));
         padder.bind_local_stream(&StreamInfo { ssrc: 1, mime_type: "video/H264".into(), ..Default::default() });
         (padder, target)
     }

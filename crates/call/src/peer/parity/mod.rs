@@ -15,6 +15,7 @@ mod writer;
 pub(super) use reader::ParityReader;
 pub(super) use writer::ParityWriter;
 
+use crate::interceptor::is_video;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use rtc::interceptor::{Interceptor, StreamInfo, TaggedPacket};
 use rtc::sansio::Protocol;
@@ -94,10 +95,6 @@ impl<T> AlongWith<T> {
     fn parity(&self, info: &StreamInfo) -> Option<StreamInfo> {
         is_video(info).then(|| StreamInfo { ssrc: self.ssrc, ..info.clone() })
     }
-}
-
-fn is_video(info: &StreamInfo) -> bool {
-    info.mime_type.to_ascii_lowercase().starts_with("video/")
 }
 
 impl<T: Interceptor> Protocol<TaggedPacket, TaggedPacket, ()> for AlongWith<T> {

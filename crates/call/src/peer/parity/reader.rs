@@ -1,11 +1,10 @@
 //! Makes lost packets of pictures from what came of them and their parity.
 
-use super::{Parity, block, is_video, opened};
+use super::{Parity, block, opened};
+use crate::interceptor::{Onward, Rule, is_video, tagged};
 use crate::rate::{MOST_PACKETS, SharedParityPlan, SharedRepair};
 use bytes::Bytes;
-use rtc::interceptor::{Attribute, AttributedPacket, Interceptor, Packet, StreamInfo, TaggedPacket};
-use rtc::sansio::Protocol;
-use rtc::shared::error::Error;
+use rtc::interceptor::{Attribute, AttributedPacket, Packet, StreamInfo, TaggedPacket};
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 use visavis_codec::erasure;
@@ -28,8 +27,6 @@ pub(crate) struct ParityReader {
     plan: SharedParityPlan,
     repair: SharedRepair,
     pub(super) streams: HashMap<u32, Protected>,
-    inbound: VecDeque<TaggedPacket>,
-    outbound: VecDeque<TaggedPacket>,
 }
 
 #[derive(Debug, Default)]
@@ -148,10 +145,10 @@ impl Protected {
 
 impl ParityReader {
     pub(crate) fn new(plan: SharedParityPlan, repair: SharedRepair) -> Self {
-        Self { plan, repair, streams: HashMap::new(), inbound: VecDeque::new(), outbound: VecDeque::new() }
+        Self { plan, repair, streams: HashMap::new() }
     }
 
-    fn parity(&mut self, now: Instant, payload: Bytes) {
+    fn parity(&mut self, now: Instant, payload: Bytes, on: &mut Onward) {
         self.repair.parity_came(payload.len());
         let Some(parity) = Parity::read(payload) else { return };
         let ssrc = parity.ssrc;
@@ -159,80 +156,53 @@ impl ParityReader {
         stream.last = Some(now);
         if let Some(place) = stream.parity(parity) {
             let made = stream.mend(place, ssrc);
-            self.made(now, made);
+            self.made(now, made, on);
         }
     }
 
-    fn made(&mut self, now: Instant, packets: Vec<rtc::rtp::Packet>) {
+    fn made(&mut self, now: Instant, packets: Vec<rtc::rtp::Packet>, on: &mut Onward) {
         for packet in packets {
             self.repair.recovered();
             if let Some(stream) = self.streams.get_mut(&packet.header.ssrc) {
                 stream.take(&packet.header, packet.payload.clone());
             }
-            let message = AttributedPacket::new(Packet::Rtp(packet)).with(Attribute::RecoveredByFec);
-            self.inbound.push_back(TaggedPacket { now, transport: Default::default(), message });
+            on.inwards(tagged(now, AttributedPacket::new(Packet::Rtp(packet)).with(Attribute::RecoveredByFec)));
         }
     }
 }
 
-impl Protocol<TaggedPacket, TaggedPacket, ()> for ParityReader {
-    type Rout = TaggedPacket;
-    type Wout = TaggedPacket;
-    type Eout = ();
-    type Error = Error;
-    type Time = Instant;
-
-    fn handle_read(&mut self, packet: TaggedPacket) -> Result<(), Error> {
+impl Rule for ParityReader {
+    fn incoming(&mut self, packet: TaggedPacket, on: &mut Onward) {
         let now = packet.now;
         let Packet::Rtp(rtp) = &packet.message.packet else {
-            self.inbound.push_back(packet);
-            return Ok(());
+            on.inwards(packet);
+            return;
         };
         let (header, payload) = (rtp.header.clone(), rtp.payload.clone());
         let known = self.streams.get_mut(&header.ssrc);
         if known.is_none() && self.plan.payload_type() == Some(header.payload_type) {
-            self.parity(now, payload);
-            return Ok(());
+            self.parity(now, payload, on);
+            return;
         }
-        self.inbound.push_back(packet);
-        let Some(stream) = known else { return Ok(()) };
+        on.inwards(packet);
+        let Some(stream) = known else { return };
         if stream.last.is_none_or(|at| now.saturating_duration_since(at) > STAYS) {
             *stream = Protected::default();
-            return Ok(());
+            return;
         }
         stream.take(&header, payload);
         let mended: Vec<_> =
             stream.of(header.sequence_number).into_iter().flat_map(|place| stream.mend(place, header.ssrc)).collect();
-        self.made(now, mended);
-        Ok(())
+        self.made(now, mended, on);
     }
 
-    fn poll_read(&mut self) -> Option<TaggedPacket> {
-        self.inbound.pop_front()
-    }
-
-    fn handle_write(&mut self, packet: TaggedPacket) -> Result<(), Error> {
-        self.outbound.push_back(packet);
-        Ok(())
-    }
-
-    fn poll_write(&mut self) -> Option<TaggedPacket> {
-        self.outbound.pop_front()
-    }
-}
-
-impl Interceptor for ParityReader {
-    fn bind_local_stream(&mut self, _: &StreamInfo) {}
-
-    fn unbind_local_stream(&mut self, _: &StreamInfo) {}
-
-    fn bind_remote_stream(&mut self, info: &StreamInfo) {
-        if is_video(info) && self.streams.len() < MAX_STREAMS {
-            self.streams.entry(info.ssrc).or_default();
+    fn receives(&mut self, stream: &StreamInfo) {
+        if is_video(stream) && self.streams.len() < MAX_STREAMS {
+            self.streams.entry(stream.ssrc).or_default();
         }
     }
 
-    fn unbind_remote_stream(&mut self, info: &StreamInfo) {
-        self.streams.remove(&info.ssrc);
+    fn receives_no_more(&mut self, stream: &StreamInfo) {
+        self.streams.remove(&stream.ssrc);
     }
 }

@@ -1,9 +1,10 @@
 //! Writer and reader against each other, and the reader against anything.
 
 use super::*;
+use crate::interceptor::{By, made};
 use crate::rate::{PathLoss, SharedParityPlan, SharedRepair, SharedTarget};
 use proptest::prelude::*;
-use rtc::interceptor::{Attribute, AttributedPacket, Packet};
+use rtc::interceptor::{Attribute, Packet};
 use std::time::Duration;
 use visavis_media::BitsPerSecond;
 
@@ -29,7 +30,7 @@ fn plan(lost: usize) -> SharedParityPlan {
 }
 
 fn packet(rtp: rtc::rtp::Packet, now: Instant) -> TaggedPacket {
-    TaggedPacket { now, transport: Default::default(), message: AttributedPacket::new(Packet::Rtp(rtp)) }
+    made(now, Packet::Rtp(rtp))
 }
 
 fn rtp(out: TaggedPacket) -> rtc::rtp::Packet {
@@ -40,7 +41,7 @@ fn rtp(out: TaggedPacket) -> rtc::rtp::Packet {
 }
 
 /// One picture of packets of these lengths, and what leaves for it.
-fn picture(writer: &mut ParityWriter, first: u16, lengths: &[usize], now: Instant) -> Vec<rtc::rtp::Packet> {
+fn picture(writer: &mut By<ParityWriter>, first: u16, lengths: &[usize], now: Instant) -> Vec<rtc::rtp::Packet> {
     for (i, length) in lengths.iter().enumerate() {
         let mut rtp = rtc::rtp::Packet::default();
         rtp.header.version = 2;
@@ -55,18 +56,18 @@ fn picture(writer: &mut ParityWriter, first: u16, lengths: &[usize], now: Instan
     std::iter::from_fn(|| writer.poll_write()).map(rtp).collect()
 }
 
-fn ends(lost: usize) -> (ParityWriter, ParityReader, SharedRepair) {
+fn ends(lost: usize) -> (By<ParityWriter>, By<ParityReader>, SharedRepair) {
     let (plan, repair) = (plan(lost), SharedRepair::default());
     let target = SharedTarget::new(BitsPerSecond::kilo(20_000));
-    let mut writer = ParityWriter::new(plan.clone(), target, repair.clone(), PARITY);
-    let mut reader = ParityReader::new(plan, repair.clone());
+    let mut writer = By::new(ParityWriter::new(plan.clone(), target, repair.clone(), PARITY));
+    let mut reader = By::new(ParityReader::new(plan, repair.clone()));
     writer.bind_local_stream(&video());
     reader.bind_remote_stream(&video());
     (writer, reader, repair)
 }
 
 /// The first parity tells the reader that packets are worth keeping; from the next on it keeps them.
-fn warm(writer: &mut ParityWriter, reader: &mut ParityReader, now: Instant) {
+fn warm(writer: &mut By<ParityWriter>, reader: &mut By<ParityReader>, now: Instant) {
     for first in [65_000, 65_001] {
         let sent = picture(writer, first, &[100], now);
         assert_eq!(sent.len(), 2);
@@ -76,7 +77,7 @@ fn warm(writer: &mut ParityWriter, reader: &mut ParityReader, now: Instant) {
 
 /// What the reader hands on of these.
 fn read(
-    reader: &mut ParityReader,
+    reader: &mut By<ParityReader>,
     packets: impl IntoIterator<Item = rtc::rtp::Packet>,
     now: Instant,
 ) -> Vec<(bool, rtc::rtp::Packet)> {
@@ -131,7 +132,7 @@ fn parity_never_reaches_the_application_and_without_a_plan_there_is_none() {
     let (mut quiet, ..) = ends(0);
     assert_eq!(picture(&mut quiet, 10, &[200; 10], now).len(), 10);
     let (mut unknown, ..) = ends(2);
-    unknown.plan.negotiated(None);
+    unknown.rule.plan.negotiated(None);
     assert_eq!(picture(&mut unknown, 10, &[200; 10], now).len(), 10);
 }
 
@@ -151,7 +152,7 @@ fn filler_behind_a_picture_gets_none() {
 fn parity_takes_a_third_of_the_target_at_most() {
     let begun = Instant::now();
     let (mut writer, _, repair) = ends(8);
-    writer.target.set(BitsPerSecond::kilo(600));
+    writer.rule.target.set(BitsPerSecond::kilo(600));
     for i in 0..300u16 {
         let now = begun + Duration::from_millis(u64::from(i) * 33);
         picture(&mut writer, i * 10, &[1000; 10], now);
@@ -186,7 +187,7 @@ proptest! {
         let heard = read(&mut reader, packets, now);
         prop_assert!(heard.iter().all(|(_, p)| p.header.ssrc == VIDEO));
         prop_assert!(heard.len() <= count + MAX_MADE);
-        let stream = &reader.streams[&VIDEO];
+        let stream = &reader.rule.streams[&VIDEO];
         prop_assert!(stream.pictures.len() <= 16);
         prop_assert!(stream.pictures.iter().all(|p| p.sums.len() <= 24));
     }

@@ -1,11 +1,9 @@
 //! Sends parity after each picture, as the plan says.
 
-use super::{HEADER, Parity, block, is_video};
+use super::{HEADER, Parity, block};
+use crate::interceptor::{Onward, Rule, is_video, tagged};
 use crate::rate::{MOST_PACKETS, Repair, ResendBudget, SharedParityPlan, SharedRepair, SharedTarget};
-use rtc::interceptor::{Attribute, AttributedPacket, Interceptor, Packet, StreamInfo, TaggedPacket};
-use rtc::sansio::Protocol;
-use rtc::shared::error::Error;
-use std::collections::VecDeque;
+use rtc::interceptor::{Attribute, AttributedPacket, Packet, StreamInfo, TaggedPacket};
 use std::time::Instant;
 use visavis_codec::erasure;
 
@@ -26,8 +24,6 @@ pub(crate) struct ParityWriter {
     ssrc: u32,
     sequence: u16,
     picture: Picture,
-    inbound: VecDeque<TaggedPacket>,
-    outbound: VecDeque<TaggedPacket>,
 }
 
 /// Packets of one picture, as far as they were sent.
@@ -50,13 +46,11 @@ impl ParityWriter {
             ssrc,
             sequence: rand::random(),
             picture: Picture::default(),
-            inbound: VecDeque::new(),
-            outbound: VecDeque::new(),
         }
     }
 
     /// Adds a packet to its picture; where that is whole, its packets of parity.
-    fn protect(&mut self, now: Instant, rtp: &rtc::rtp::Packet) {
+    fn protect(&mut self, now: Instant, rtp: &rtc::rtp::Packet, on: &mut Onward) {
         let (plan, Some(payload_type)) = (self.plan.get(), self.plan.payload_type()) else { return };
         if plan.parity(1) == 0 {
             self.picture.blocks.clear();
@@ -88,8 +82,7 @@ impl ParityWriter {
             let packet = self.packet(payload_type, &parity);
             self.repair.sent(Repair::Parity, packet.payload.len());
             // As what is sent again: paced, and counted beside pictures, so that the encoder yields to it.
-            let message = AttributedPacket::new(Packet::Rtp(packet)).with(Attribute::Retransmission);
-            self.outbound.push_back(TaggedPacket { now, transport: Default::default(), message });
+            on.outwards(tagged(now, AttributedPacket::new(Packet::Rtp(packet)).with(Attribute::Retransmission)));
         }
     }
 
@@ -107,52 +100,26 @@ impl ParityWriter {
     }
 }
 
-impl Protocol<TaggedPacket, TaggedPacket, ()> for ParityWriter {
-    type Rout = TaggedPacket;
-    type Wout = TaggedPacket;
-    type Eout = ();
-    type Error = Error;
-    type Time = Instant;
-
-    fn handle_read(&mut self, packet: TaggedPacket) -> Result<(), Error> {
-        self.inbound.push_back(packet);
-        Ok(())
-    }
-
-    fn poll_read(&mut self) -> Option<TaggedPacket> {
-        self.inbound.pop_front()
-    }
-
-    fn handle_write(&mut self, packet: TaggedPacket) -> Result<(), Error> {
+impl Rule for ParityWriter {
+    fn outgoing(&mut self, packet: TaggedPacket, on: &mut Onward) {
         let (now, rtp) = match &packet.message.packet {
             Packet::Rtp(rtp) if self.video == Some(rtp.header.ssrc) => (packet.now, rtp.clone()),
             _ => {
-                self.outbound.push_back(packet);
-                return Ok(());
+                on.outwards(packet);
+                return;
             }
         };
-        self.outbound.push_back(packet);
-        self.protect(now, &rtp);
-        Ok(())
+        on.outwards(packet);
+        self.protect(now, &rtp, on);
     }
 
-    fn poll_write(&mut self) -> Option<TaggedPacket> {
-        self.outbound.pop_front()
-    }
-}
-
-impl Interceptor for ParityWriter {
-    fn bind_local_stream(&mut self, info: &StreamInfo) {
-        if is_video(info) {
-            self.video.get_or_insert(info.ssrc);
+    fn sends(&mut self, stream: &StreamInfo) {
+        if is_video(stream) {
+            self.video.get_or_insert(stream.ssrc);
         }
     }
 
-    fn unbind_local_stream(&mut self, info: &StreamInfo) {
-        self.video.take_if(|ssrc| *ssrc == info.ssrc);
+    fn sends_no_more(&mut self, stream: &StreamInfo) {
+        self.video.take_if(|ssrc| *ssrc == stream.ssrc);
     }
-
-    fn bind_remote_stream(&mut self, _: &StreamInfo) {}
-
-    fn unbind_remote_stream(&mut self, _: &StreamInfo) {}
 }
