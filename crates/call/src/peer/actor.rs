@@ -295,7 +295,7 @@ impl Actor {
         let pc = &self.built.connection;
         // Not `restart_ice()`: that would bind new sockets twice, and the path that there is would be cut sooner.
         let offer = pc.create_offer(Some(RTCOfferOptions { ice_restart: restart })).await?;
-        let sdp = offer.sdp.clone();
+        let sdp = self.built.hellos.tell(&offer.sdp);
         pc.set_local_description(offer).await?;
         self.tell(PeerEvent::Offer(sdp)).await;
         Ok(())
@@ -342,6 +342,7 @@ impl Actor {
             rollback.sdp_type = RTCSdpType::Rollback;
             pc.set_local_description(rollback).await?;
         }
+        self.built.hellos.learn(&sdp);
         if !self.apply_remote(RTCSessionDescription::offer(sdp)).await? {
             return Ok(());
         }

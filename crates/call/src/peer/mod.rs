@@ -10,9 +10,11 @@ mod asleep;
 mod chain;
 #[cfg(test)]
 mod chain_tests;
+mod cookie;
 mod emulated;
 mod flights;
 mod handler;
+mod hello;
 #[cfg(test)]
 mod hostile_tests;
 mod loss_watch;

@@ -1,6 +1,7 @@
 //! How a peer connection is built: codecs, header extensions, interceptors, ICE.
 
 use super::chain::{self, Shared};
+use super::cookie::Hellos;
 use super::handler::Handler;
 use super::nudge::Nudge;
 use super::ports::Place;
@@ -105,6 +106,7 @@ pub(crate) struct Built {
     pub audio_ssrc: u32,
     pub control: Arc<dyn DataChannel>,
     pub nudge: Arc<Nudge>,
+    pub hellos: Hellos,
     pub target: SharedTarget,
     pub round_trip: SharedRoundTrip,
     pub clocks: CaptureClocks,
@@ -229,10 +231,14 @@ async fn attempt(
     };
     let registry = chain::registry(&mut engine, estimator, visavis_capture::wall_clock(), &shared)?;
 
+    // Sockets that are not watched do nothing about hellos.
+    let hellos = if settings.wire.repeat { Hellos::default() } else { Hellos::unused() };
+    let cryptography = rtc::crypto::default_provider().map_err(|error| PeerError(error.to_string()))?;
     let mode = if mdns { MulticastDnsMode::QueryOnly } else { MulticastDnsMode::Disabled };
     let zero = Some(Duration::ZERO);
     let setting = SettingEngineBuilder::new()
         .with_multicast_dns_mode(mode)
+        .with_crypto_provider(hellos.provider(cryptography))
         .with_include_loopback_candidate(true)
         .with_ice_connection_attempts(Some(CHECK_INTERVAL), Some(CHECKS))
         .with_host_acceptance_min_wait(zero)
@@ -259,7 +265,8 @@ async fn attempt(
     settings.look_up();
     let wire = Wire::new(settings.names.clone(), settings.wire.clone())
         .watched_by(handler.alarm.clone())
-        .woken_by(handler.wake.clone());
+        .woken_by(handler.wake.clone())
+        .greeting_by(hellos.clone());
     let nudge = wire.nudge();
     let connection: Arc<dyn PeerConnection> = Arc::new(
         PeerConnectionBuilder::new()
@@ -292,6 +299,7 @@ async fn attempt(
         audio_ssrc,
         control,
         nudge,
+        hellos,
         target,
         round_trip,
         clocks,

@@ -1,11 +1,13 @@
 //! Where webrtc-rs meets the operating system: tokio, but for sockets that repeat lost DTLS flights (see
-//! [`Flights`]) and for names, which are answered from a cache (see [`NameCache`]).
+//! [`Flights`]) and spare DTLS a round trip (see [`Hellos`]), and for names, which are answered from a cache (see
+//! [`NameCache`]).
 //!
 //! Repeats leave by a second handle of the same socket, never by tokio's: polling that from another task would take
 //! the waker of the connection's own task away. So does everything where an [`EmulatedLink`] is on the way.
 
 use super::alarm::Alarm;
 use super::asleep::{Asleep, Sleeps};
+use super::cookie::Hellos;
 use super::emulated::EmulatedLink;
 use super::flights::{Flights, Repeat, Route};
 use super::nudge::Nudge;
@@ -20,7 +22,7 @@ use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 use webrtc::runtime::{
@@ -66,6 +68,7 @@ pub(super) struct Wire {
     sleeps: Arc<Sleeps>,
     alarm: Alarm,
     wake: Wake,
+    hellos: Hellos,
 }
 
 impl Wire {
@@ -76,7 +79,7 @@ impl Wire {
             tokio::spawn(keep_repeating(Arc::downgrade(&repeater), repeater.changed.clone()));
         }
         let (nudge, sleeps, alarm, wake) = (Arc::default(), Arc::default(), Alarm::default(), Wake::default());
-        Self { names, settings, repeater, nudge, sleeps, alarm, wake }
+        Self { names, settings, repeater, nudge, sleeps, alarm, wake, hellos: Hellos::unused() }
     }
 
     /// What looks at each datagram that comes.
@@ -92,6 +95,11 @@ impl Wire {
     /// The same, with a connection whose task sleeps until it is woken, at the longest.
     pub(super) fn woken_by(self, wake: Wake) -> Self {
         Self { wake, ..self }
+    }
+
+    /// The same, with what knows the first messages of DTLS.
+    pub(super) fn greeting_by(self, hellos: Hellos) -> Self {
+        Self { hellos, ..self }
     }
 }
 
@@ -198,6 +206,9 @@ struct WatchedSocket {
     way_out: Arc<WayOut>,
     repeater: Arc<Repeater>,
     nudge: Arc<Nudge>,
+    hellos: Hellos,
+    /// Whoever waits for something to come.
+    reader: Mutex<Option<Waker>>,
     asleep: Mutex<Asleep>,
     /// The datagram that waits for the socket has passed the filter.
     passed: AtomicBool,
@@ -244,6 +255,56 @@ impl WatchedSocket {
         cx.waker().wake_by_ref();
         Poll::Pending
     }
+
+    /// Whether what is about to leave stays here. Of several at once all leave.
+    fn keeps_back(&self, transmit: &Transmit<'_>, size: usize) -> bool {
+        let (route, alone) = (self.route(transmit.destination), size >= transmit.contents.len());
+        let mut stays = false;
+        for datagram in datagrams(transmit.contents, size).filter(|d| is_dtls(carried(d))) {
+            stays |= self.hellos.leaves(route, datagram, alone);
+            if self.hellos.has_more(route.local)
+                && let Some(reader) = lock(&self.reader).take()
+            {
+                reader.wake();
+            }
+        }
+        stays
+    }
+
+    /// Hands over what is to seem to have come. One that is longer than there is room is lost, as any would be.
+    fn receive_made(&self, bufs: &mut [IoSliceMut<'_>], meta: &mut [RecvMeta]) -> Option<usize> {
+        let (route, datagram) = self.hellos.next(self.way_out.local)?;
+        let (buffer, meta) = (bufs.first_mut()?, meta.first_mut()?);
+        buffer.get_mut(..datagram.len())?.copy_from_slice(&datagram);
+        let length = datagram.len();
+        *meta = RecvMeta::default();
+        (meta.addr, meta.len, meta.stride) = (route.remote, length, length);
+        self.pause.store(true, Ordering::Relaxed);
+        Some(1)
+    }
+
+    /// Looks at what came. Whether anything is left of it once what waits is taken out.
+    fn look(&self, buffer: &mut [u8], meta: &mut RecvMeta) -> bool {
+        let length = meta.len.min(buffer.len());
+        let route = self.route(meta.addr);
+        for datagram in datagrams(&buffer[..length], meta.stride) {
+            self.nudge.look(datagram);
+            self.repeater.received(route, datagram);
+        }
+        let (mut kept, mut at) = (0, 0);
+        while at < length {
+            let end = length.min(at + meta.stride.max(1));
+            let datagram = &buffer[at..end];
+            if !self.hellos.came(route, datagram) {
+                self.pause.fetch_or(is_dtls(datagram), Ordering::Relaxed);
+                buffer.copy_within(at..end, kept);
+                kept += end - at;
+            }
+            at = end;
+        }
+        meta.len = kept;
+        kept > 0 || length == 0
+    }
 }
 
 /// The datagrams of a buffer that holds several of this size, the last one perhaps shorter.
@@ -268,6 +329,9 @@ impl AsyncUdpSocket for WatchedSocket {
 
     fn poll_send(&self, cx: &mut Context<'_>, transmit: &Transmit<'_>) -> Poll<io::Result<usize>> {
         let size = transmit.segment_size.unwrap_or(transmit.contents.len());
+        if self.keeps_back(transmit, size) {
+            return Poll::Ready(Ok(transmit.contents.len()));
+        }
         // The connection polls with the same datagram until it has left.
         let passes = self.passed.swap(false, Ordering::Relaxed) || self.way_out.settings.passes(transmit.contents);
         let sent = match (passes, &self.way_out.settings.link) {
@@ -299,19 +363,29 @@ impl AsyncUdpSocket for WatchedSocket {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
+        *lock(&self.reader) = Some(cx.waker().clone());
+        if let Some(count) = self.receive_made(bufs, meta) {
+            return Poll::Ready(Ok(count));
+        }
         let received = self.receive_fresh(cx, bufs, meta);
-        if let Poll::Ready(Ok(count)) = received
-            && self.way_out.settings.repeat
-        {
-            for (buffer, meta) in bufs.iter().zip(meta.iter()).take(count) {
-                for datagram in datagrams(&buffer[..meta.len.min(buffer.len())], meta.stride) {
-                    self.nudge.look(datagram);
-                    self.pause.fetch_or(is_dtls(datagram), Ordering::Relaxed);
-                    self.repeater.received(self.route(meta.addr), datagram);
-                }
+        let Poll::Ready(Ok(count)) = received else { return received };
+        if !self.way_out.settings.repeat {
+            return received;
+        }
+        let mut left = count == 0;
+        for (buffer, meta) in bufs.iter_mut().zip(meta.iter_mut()).take(count) {
+            left |= self.look(buffer, meta);
+        }
+        if left {
+            return received;
+        }
+        match self.receive_made(bufs, meta) {
+            Some(count) => Poll::Ready(Ok(count)),
+            None => {
+                cx.waker().wake_by_ref();
+                Poll::Pending
             }
         }
-        received
     }
 }
 
@@ -331,8 +405,9 @@ impl Runtime for Wire {
         self.repeater.add(&way_out);
         let (passed, pause) = (AtomicBool::new(false), AtomicBool::new(false));
         let asleep = Mutex::new(Asleep::new(self.sleeps.clone(), Instant::now()));
-        let (repeater, nudge) = (self.repeater.clone(), self.nudge.clone());
-        Ok(Arc::new(WatchedSocket { socket, way_out, repeater, nudge, asleep, passed, pause }))
+        let (repeater, nudge, hellos) = (self.repeater.clone(), self.nudge.clone(), self.hellos.clone());
+        let reader = Mutex::default();
+        Ok(Arc::new(WatchedSocket { socket, way_out, repeater, nudge, hellos, reader, asleep, passed, pause }))
     }
 
     fn resolve_host<'a>(&'a self, host: &'a str) -> Boxed<'a, io::Result<Vec<SocketAddr>>> {

@@ -1,6 +1,7 @@
 //! What only whole connections show: what is negotiated, what SRTP makes of packets that are sent again, and that a
 //! lost picture comes back.
 
+mod hellos;
 mod pair;
 
 use super::PeerLink;
