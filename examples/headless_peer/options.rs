@@ -3,7 +3,7 @@
 use clap::Parser;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use visavis_call::{Connecting, IceServer, LocalNetwork, Options};
+use visavis_call::{Connecting, IceServer, LocalNetwork, Options, SoundPackets};
 use visavis_capture::pattern::Pattern;
 use visavis_capture::{CameraSpec, Content, MicrophoneSpec, SpeakerSpec};
 use visavis_media::{BitsPerSecond, Size};
@@ -67,6 +67,9 @@ pub(crate) struct Cli {
     /// Send sound in silence too.
     #[arg(long)]
     pub no_dtx: bool,
+    /// How much sound a packet holds, in milliseconds: 10, 20, or auto, which goes by the path.
+    #[arg(long, default_value = "auto", value_parser = audio_frame)]
+    pub audio_frame: SoundPackets,
     /// Local address to send media from.
     #[arg(long, value_name = "ADDR")]
     pub bind: Vec<String>,
@@ -96,6 +99,15 @@ pub(crate) struct Cli {
 fn address(text: &str) -> Result<SocketAddr, String> {
     let with_port = text.parse::<SocketAddr>().or_else(|_| text.parse::<std::net::IpAddr>().map(|ip| (ip, 0).into()));
     with_port.map_err(|_| format!("`{text}` is no address to bind; write an IP address or IP:PORT"))
+}
+
+fn audio_frame(text: &str) -> Result<SoundPackets, String> {
+    match text {
+        "auto" => Ok(SoundPackets::ByPath),
+        "10" => Ok(SoundPackets::Ten),
+        "20" => Ok(SoundPackets::Twenty),
+        other => Err(format!("`{other}` is no length of a packet of sound: 10, 20 or auto")),
+    }
 }
 
 impl Cli {
@@ -139,6 +151,7 @@ impl Cli {
             fps: self.fps.clamp(1.0, 60.0),
             max_bitrate: self.max_bitrate_kbps.map_or(defaults.max_bitrate, BitsPerSecond::kilo),
             dtx: !self.no_dtx,
+            sound_packets: self.audio_frame,
             connecting: Connecting {
                 repeat_flights: !self.no_repeats,
                 watchdog: !self.no_watchdog,

@@ -45,7 +45,7 @@ pub use api::{
 pub use endpoint::{Endpoint, StartError, TimedEvent};
 pub use options::{
     Connecting, DEFAULT_STUN, DatagramFilter, IceServer, LocalNetwork, Options, PictureTap, ReceivedPicture,
-    SentPicture, SentTap, SoundTap,
+    SentPicture, SentTap, SoundPackets, SoundTap,
 };
 pub use peer::EmulatedLink;
 pub use recent::{Happening, Recent};

@@ -1,6 +1,7 @@
 //! What a call can be told before it begins.
 
 use crate::peer::EmulatedLink;
+use crate::rate::{Lengths, PacketLength};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -43,6 +44,8 @@ pub struct Options {
     pub max_bitrate: BitsPerSecond,
     /// Send nothing while nobody speaks (Opus DTX).
     pub dtx: bool,
+    /// How much sound a packet of ours holds.
+    pub sound_packets: SoundPackets,
     /// Keep camera and microphone open before a call, so that one sees and hears oneself.
     pub preview: bool,
     /// Called with each decoded picture, on the decoder's thread; must be quick. For tests and measurements.
@@ -55,6 +58,29 @@ pub struct Options {
     pub on_sound: Option<SoundTap>,
     /// How connections are set up. For tests and measurements.
     pub connecting: Connecting,
+}
+
+/// See [`Options::sound_packets`]. What the other side asked for comes first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SoundPackets {
+    /// 10 ms where the path is calm and wide, else 20 ms.
+    #[default]
+    ByPath,
+    /// 10 ms: for measurements.
+    Ten,
+    /// 20 ms: for measurements.
+    Twenty,
+}
+
+impl SoundPackets {
+    /// Which lengths may be sent to somebody who takes these.
+    pub(crate) fn among(self, taken: Lengths) -> Lengths {
+        match (self, taken) {
+            (Self::ByPath, _) | (_, Lengths::Only(_)) => taken,
+            (Self::Ten, Lengths::Both) => Lengths::Only(PacketLength::Short),
+            (Self::Twenty, Lengths::Both) => Lengths::Only(PacketLength::Long),
+        }
+    }
 }
 
 /// What gets connections set up on bad paths. Switching it off shows what it is for.
@@ -176,6 +202,7 @@ impl Default for Options {
             fps: 30.0,
             max_bitrate: BitsPerSecond::kilo(2500),
             dtx: true,
+            sound_packets: SoundPackets::ByPath,
             preview: true,
             on_picture: None,
             on_sent: None,

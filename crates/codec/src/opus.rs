@@ -1,10 +1,12 @@
-//! Opus (RFC 6716) by libopus 1.6: 48 kHz mono, 20 ms a packet, with in-band redundancy and deep concealment.
+//! Opus (RFC 6716) by libopus 1.6: 48 kHz mono, 10 or 20 ms a packet, with in-band redundancy and deep concealment.
 
 use bytes::Bytes;
 use opusic_c::{Application, Bitrate, Channels, Decoder, Encoder, ErrorCode, InbandFec, SampleRate, Signal};
 use visavis_media::BitsPerSecond;
 
-/// Samples that the encoder takes at a time.
+/// Samples that the encoder takes at a time: the shorter packet is said 10 ms earlier and costs a packet's headers more.
+pub const SAMPLES_10_MS: usize = 480;
+/// See [`SAMPLES_10_MS`].
 pub const SAMPLES_20_MS: usize = 960;
 /// Samples of the longest legal packet, 120 ms.
 pub const MAX_PACKET_SAMPLES: usize = 5760;
@@ -82,16 +84,23 @@ impl OpusEncoder {
         Ok(encoder)
     }
 
-    /// Encodes 20 ms. Samples outside −1…1 are clipped, those that are no numbers become silence.
+    /// Encodes 10 or 20 ms, which may change from packet to packet. Samples outside −1…1 are clipped, those that are no
+    /// numbers become silence.
     ///
     /// With DTX a packet of at most 2 bytes need not be sent ([`is_dtx`]).
     ///
     /// # Errors
-    /// [`OpusError::Failed`].
-    pub fn encode(&mut self, samples: &[f32; SAMPLES_20_MS]) -> Result<Bytes, OpusError> {
-        let samples = samples.map(legal);
+    /// [`OpusError::InvalidLength`], [`OpusError::Failed`].
+    pub fn encode(&mut self, samples: &[f32]) -> Result<Bytes, OpusError> {
+        if ![SAMPLES_10_MS, SAMPLES_20_MS].contains(&samples.len()) {
+            return Err(OpusError::InvalidLength(samples.len()));
+        }
+        let mut clean = [0.0; SAMPLES_20_MS];
+        for (to, from) in clean.iter_mut().zip(samples) {
+            *to = legal(*from);
+        }
         let mut packet = [0; MAX_PACKET_BYTES];
-        let length = self.inner.encode_float_to_slice(&samples, &mut packet)?;
+        let length = self.inner.encode_float_to_slice(&clean[..samples.len()], &mut packet)?;
         Ok(Bytes::copy_from_slice(&packet[..length]))
     }
 

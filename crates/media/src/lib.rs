@@ -50,7 +50,7 @@ pub struct EncodedVideo {
     pub keyframe: bool,
 }
 
-/// One encoded Opus packet (RFC 6716) of 20 ms, mono, 48 kHz.
+/// One encoded Opus packet (RFC 6716) of 10 or 20 ms, mono, 48 kHz.
 #[derive(Clone, Debug)]
 pub struct EncodedAudio {
     /// The packet.

@@ -256,6 +256,7 @@ impl Peers {
                 let _ = out.blocking_send(PeerNews::FirstPicture);
             }),
             dtx: self.options.dtx,
+            sound_packets: self.options.sound_packets,
             sound_tap: self.options.on_sound.clone(),
         };
         self.media = Some(MediaSession::start(prepared, link, hooks));

@@ -7,6 +7,7 @@ use super::audio_call::{AudioCall, Call};
 use super::audio_devices::DeviceNews;
 use super::seam::Seam;
 use super::sound_end::SoundEnd;
+use crate::rate::SoundSettings;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
@@ -40,6 +41,8 @@ pub(crate) enum AudioCommand {
     Chime(Chime),
     /// Expected loss of what we send, percent.
     ExpectedLoss(u8),
+    /// How to encode what we send.
+    Encode(SoundSettings),
     /// End the thread; others may still hold the command channel.
     Stop,
 }
@@ -172,6 +175,11 @@ impl Thread {
             AudioCommand::ExpectedLoss(percent) => {
                 if let Some(call) = &mut self.call {
                     call.expect_loss(percent);
+                }
+            }
+            AudioCommand::Encode(settings) => {
+                if let Some(call) = &mut self.call {
+                    call.encode_as(settings);
                 }
             }
             AudioCommand::Stop => {}

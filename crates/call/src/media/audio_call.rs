@@ -3,13 +3,14 @@
 use super::lip_sync::SharedLipSync;
 use super::speech::OpusSpeech;
 use crate::options::SoundTap;
+use crate::rate::{PacketLength, SoundEffort, SoundSettings};
 use crate::stats::Counters;
 use bytes::Bytes;
 use std::sync::mpsc::Receiver;
 use std::time::Instant;
 use tokio::sync::mpsc;
 use visavis_codec::opus::{OpusDecoder, OpusEncoder, OpusError, OpusSettings, SAMPLES_20_MS, is_dtx};
-use visavis_media::{AudioFrame, EncodedAudio, FRAME_DURATION, FRAME_SAMPLES, RtpTicks};
+use visavis_media::{AudioFrame, ClockRate, EncodedAudio, FRAME_DURATION, FRAME_SAMPLES, RtpTicks};
 use visavis_voice::playout::{PlayedKind, PlayoutBuffer, PlayoutSettings};
 
 /// A pause is announced by so many packets that say nothing, since one may get lost; the rest of it is not sent.
@@ -66,7 +67,9 @@ pub(super) struct Call {
     encoder: OpusEncoder,
     playout: PlayoutBuffer,
     decoder: OpusSpeech,
-    /// 20 ms being gathered, and the capture moment of its first sample.
+    length: PacketLength,
+    effort: SoundEffort,
+    /// A packet's samples being gathered, and the capture moment of the first.
     gathered: Vec<f32>,
     gathered_at: Option<Instant>,
     packets: Receiver<AudioPacket>,
@@ -86,6 +89,8 @@ impl Call {
             encoder,
             playout: PlayoutBuffer::new(PlayoutSettings::default()),
             decoder: OpusSpeech(decoder),
+            length: PacketLength::default(),
+            effort: SoundEffort::default(),
             gathered: Vec::with_capacity(SAMPLES_20_MS),
             gathered_at: None,
             packets,
@@ -110,26 +115,34 @@ impl Call {
             self.gathered_at = Some(frame.at);
         }
         self.gathered.extend_from_slice(&frame.samples);
-        if self.gathered.len() >= SAMPLES_20_MS {
+        while self.gathered.len() >= self.length.samples() {
             self.encode();
         }
     }
 
     fn encode(&mut self) {
-        let Some(at) = self.gathered_at.take() else { return };
-        let mut samples = [0.0; SAMPLES_20_MS];
-        samples.copy_from_slice(&self.gathered[..SAMPLES_20_MS]);
-        self.gathered.clear();
-        match self.encoder.encode(&samples) {
+        let samples = self.length.samples().min(self.gathered.len());
+        let sound = ClockRate::AUDIO.duration(samples as u32);
+        let began = Instant::now();
+        let encoded = self.encoder.encode(&self.gathered[..samples]);
+        let ended = Instant::now();
+        if let Some(complexity) = self.effort.encoded(ended, ended - began, sound) {
+            tracing::debug!(complexity, "the encoder of sound works otherwise");
+            let _ = self.encoder.set_complexity(complexity);
+        }
+        self.gathered.drain(..samples);
+        let at = self.gathered_at.take().unwrap_or(began);
+        self.gathered_at = (!self.gathered.is_empty()).then(|| at + sound);
+        match encoded {
             Ok(data) => {
                 self.paused = if is_dtx(&data) && self.dtx { self.paused.saturating_add(1) } else { 0 };
                 if self.paused > ANNOUNCEMENTS {
                     return;
                 }
-                // A network that does not take 20 ms of sound at once is down: what was said then is not sent later.
+                // A network that does not take a packet of sound at once is down: what was said then is not sent later.
                 let _ = self.out.try_send(EncodedAudio { data, at });
             }
-            Err(error) => tracing::debug!(%error, "20 ms were not encoded"),
+            Err(error) => tracing::debug!(%error, "sound was not encoded"),
         }
     }
 
@@ -140,7 +153,7 @@ impl Call {
             self.gathered_at = Some(Instant::now());
         }
         self.gathered.clear();
-        self.gathered.resize(SAMPLES_20_MS, 0.0);
+        self.gathered.resize(self.length.samples(), 0.0);
         self.encode();
     }
 
@@ -175,6 +188,12 @@ impl Call {
     /// Opus spends its redundancy on what is expected to be lost, in percent.
     pub(super) fn expect_loss(&mut self, percent: u8) {
         let _ = self.encoder.set_expected_loss(percent);
+    }
+
+    /// Encodes otherwise from the next packet on.
+    pub(super) fn encode_as(&mut self, settings: SoundSettings) {
+        self.length = settings.length;
+        let _ = self.encoder.set_bitrate(settings.bitrate);
     }
 
     /// Tells the statistics.

@@ -11,6 +11,7 @@ mod camera;
 mod device_choice;
 mod device_lists;
 mod due;
+mod feedback;
 mod first_picture;
 mod lip_sync;
 mod red;

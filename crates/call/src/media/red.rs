@@ -5,7 +5,7 @@ use bytes::Bytes;
 use rtc::rtp::Packet;
 use std::collections::VecDeque;
 use std::time::Instant;
-use visavis_codec::opus::{SAMPLES_20_MS, packet_duration};
+use visavis_codec::opus::packet_duration;
 use visavis_codec::rtp_red::{self, Earlier};
 use visavis_media::RtpTicks;
 
@@ -26,7 +26,14 @@ pub(crate) struct SoundFormats {
 pub(crate) struct RedWriter {
     formats: SoundFormats,
     /// Newest last.
-    sent: VecDeque<(RtpTicks, Bytes)>,
+    sent: VecDeque<Sent>,
+}
+
+/// A packet that left.
+struct Sent {
+    ticks: RtpTicks,
+    data: Bytes,
+    samples: usize,
 }
 
 /// A payload to be sent.
@@ -44,7 +51,7 @@ impl RedWriter {
     }
 
     /// The payload for a packet, with copies of those sent so many `distances` before. Only what was said without a pause
-    /// is copied: after one, the other side could not tell by the times which packet a copy is of.
+    /// and in packets of one length is copied: else the other side could not tell by the times which packet a copy is of.
     pub(crate) fn payload(
         &mut self,
         ticks: RtpTicks,
@@ -55,18 +62,21 @@ impl RedWriter {
         wanted.sort_unstable();
         let (mut earlier, mut room) = (Vec::new(), MAX_BYTES.saturating_sub(data.len()));
         for back in wanted {
-            let (then, copy) = &self.sent[self.sent.len() - back];
-            let offset = (back * SAMPLES_20_MS) as u32;
-            if ticks.0.wrapping_sub(then.0) == offset && copy.len() <= room {
-                room -= copy.len();
-                earlier.push(Earlier { offset, payload: copy.clone() });
+            let since = self.sent.range(self.sent.len() - back..);
+            let Some(then) = self.sent.get(self.sent.len() - back) else { continue };
+            let offset = (back * then.samples) as u32;
+            let of_one_length = since.clone().all(|sent| sent.samples == then.samples);
+            if of_one_length && ticks.0.wrapping_sub(then.ticks.0) == offset && then.data.len() <= room {
+                room -= then.data.len();
+                earlier.push(Earlier { offset, payload: then.data.clone() });
             }
         }
         earlier.reverse();
         if self.sent.len() == KEPT {
             self.sent.pop_front();
         }
-        self.sent.push_back((ticks, data.clone()));
+        let samples = packet_duration(&data).unwrap_or(0);
+        self.sent.push_back(Sent { ticks, data: data.clone(), samples });
         match self.formats.red.filter(|_| !earlier.is_empty()) {
             Some(payload_type) => {
                 let payload = rtp_red::pack(self.formats.opus, &earlier, &data);
@@ -158,6 +168,31 @@ mod tests {
         writer.payload(ticks(0), sound(0), [1].into_iter());
         assert_eq!(writer.payload(ticks(20), sound(1), [1].into_iter()).copied, 0);
         assert_eq!(writer.payload(ticks(21), sound(2), [1, 2].into_iter()).copied, 4 + 3 + 1);
+    }
+
+    #[test]
+    fn copies_of_shorter_packets_come_back_right_and_none_reaches_across_a_change_of_length() {
+        // Six packets of 20 ms, then of 10 ms (the same, but for the length in the first byte: SILK, wideband).
+        let mut writer = RedWriter::new(FORMATS);
+        let (mut at, mut copies) = (0u32, Vec::new());
+        let mut ticks_of = Vec::new();
+        for n in 0..12u32 {
+            let (first, samples) = if n < 6 { (0x48, 960) } else { (0x40, 480) };
+            let data = Bytes::from(vec![first, n as u8, n as u8]);
+            let sent = writer.payload(RtpTicks(at), data, [1, 3].into_iter());
+            ticks_of.push(at);
+            for packet in unpack(FORMATS, rtp(n as u16, RtpTicks(at), &sent), Instant::now()).into_iter().skip(1) {
+                assert_eq!(packet.ticks.0, ticks_of[usize::from(packet.sequence)]);
+                assert_eq!(packet.payload[1], packet.sequence as u8);
+                copies.push((n, n - u32::from(packet.sequence)));
+            }
+            at += samples;
+        }
+        let whole: Vec<_> = (1..12)
+            .flat_map(|n| [(n, 1), (n, 3)])
+            .filter(|(n, back)| back <= n && (*n <= 6 || n - back >= 6))
+            .collect();
+        assert_eq!(copies, whole);
     }
 
     #[test]

@@ -2,30 +2,32 @@
 
 use super::audio::AudioCommand;
 use super::audio_call::{AudioCall, AudioPacket, Origin, SpeechCodec};
+use super::feedback::Listener;
 use super::lip_sync::SharedLipSync;
 use super::red::{self, RedWriter, SoundFormats};
 use super::screen::{DecoderInput, PreparedScreen, Screen};
 use super::timestamps::SoundClock;
 use super::video_receive;
 use super::video_send::{self, RtpWriter, Start, VideoSender};
-use crate::options::{Options, PictureTap, SentTap, SoundTap};
-use crate::peer::{Feedback, PeerLink};
-use crate::rate::{Repair, SharedRepair, SharedRoundTrip, SharedSoundPlan};
+use crate::options::{Options, PictureTap, SentTap, SoundPackets, SoundTap};
+use crate::peer::PeerLink;
+use crate::rate::{Repair, SharedRepair, SharedSoundPlan, SoundRule};
 use crate::stats::Counters;
 use rtc::rtp_transceiver::rtp_sender::RtpCodecKind;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use visavis_capture::Worker;
+use visavis_codec::opus::{SAMPLES_20_MS, packet_duration};
 use visavis_media::{EncodedAudio, VideoFrame, slot};
 use webrtc::media_stream::track_remote::{TrackRemote, TrackRemoteEvent};
 
-/// Encoded sound that may wait for the network: 160 ms.
+/// Encoded sound that may wait for the network: 80 to 160 ms.
 const AUDIO_QUEUE: usize = 8;
-/// Received sound that may wait for the sound thread: 5 s of a burst after a stall.
+/// Received sound that may wait for the sound thread: 2.5 to 5 s of a burst after a stall.
 const AUDIO_INBOX: usize = 256;
 
 /// Made before anybody is there: encoder and decoder are warm when they come.
@@ -58,6 +60,7 @@ pub(crate) struct MediaHooks {
     pub audio: SyncSender<AudioCommand>,
     pub first_picture: Box<dyn FnOnce() + Send>,
     pub dtx: bool,
+    pub sound_packets: SoundPackets,
     pub sound_tap: Option<SoundTap>,
 }
 
@@ -113,15 +116,18 @@ impl MediaSession {
         let (input, counted, synced) = (Arc::new(input), counters.clone(), lips.clone());
         let receivers = Receivers { input, packets: packets_in, formats, counters: counted, lips: synced };
         tasks.spawn(receivers.run(link.remote_video, link.remote_audio, link.later));
-        tasks.spawn(listen_to_feedback(
-            link.feedback,
+        let listener = Listener {
             keyframe,
-            link.video_ssrc,
-            (hooks.audio.clone(), link.sound),
-            counters.clone(),
+            video_ssrc: link.video_ssrc,
+            audio: hooks.audio.clone(),
+            plan: link.sound,
+            target: link.target,
+            rule: SoundRule::new(hooks.sound_packets.among(link.sound_lengths)),
+            counters: counters.clone(),
             lips,
-            link.round_trip.shared(),
-        ));
+            round_trip: link.round_trip.shared(),
+        };
+        tasks.spawn(listener.run(link.feedback));
         let (trip, repair, measured) = (link.round_trip, link.repair, counters.clone());
         tasks.spawn(async move {
             loop {
@@ -250,7 +256,7 @@ async fn pump_sound(mut sound: mpsc::Receiver<EncodedAudio>, outlet: SoundOutlet
     let SoundOutlet { mut writer, mut red, plan, repair } = outlet;
     let mut clock = SoundClock::new(Instant::now(), rand::random());
     while let Some(packet) = sound.recv().await {
-        let stamp = clock.stamp(packet.at);
+        let stamp = clock.stamp(packet.at, packet_duration(&packet.data).unwrap_or(SAMPLES_20_MS));
         writer.report(packet.at, stamp.captured);
         let sent = red.payload(stamp.ticks, packet.data, plan.get().distances());
         let bytes = sent.payload.len() as u64;
@@ -264,42 +270,5 @@ async fn pump_sound(mut sound: mpsc::Receiver<EncodedAudio>, outlet: SoundOutlet
             s.outbound_audio.bytes_sent += bytes;
             s.outbound_audio.packets_sent += 1;
         });
-    }
-}
-
-async fn listen_to_feedback(
-    mut feedback: mpsc::Receiver<Feedback>,
-    keyframe: Arc<AtomicBool>,
-    video_ssrc: u32,
-    (audio, plan): (SyncSender<AudioCommand>, SharedSoundPlan),
-    counters: Counters,
-    lips: SharedLipSync,
-    round_trip: SharedRoundTrip,
-) {
-    let mut reported = 0.0f32;
-    while let Some(news) = feedback.recv().await {
-        if let Feedback::Loss { ssrc, fraction, packets } = news {
-            let trip = round_trip.get().newest();
-            counters.update(|s| {
-                let of = if ssrc == video_ssrc { &mut s.remote_inbound_video } else { &mut s.remote_inbound_audio };
-                (of.packets_lost, of.fraction_lost) = (packets.into(), fraction.into());
-                of.round_trip_time = trip.map(|trip| trip.as_secs_f64());
-            });
-        }
-        match news {
-            Feedback::KeyframeWanted => {
-                keyframe.store(true, Ordering::Relaxed);
-                counters.update(|s| s.outbound_video.pli_count += 1);
-            }
-            Feedback::Nack { .. } => counters.update(|s| s.outbound_video.nack_count += 1),
-            Feedback::NackSent => counters.update(|s| s.inbound_video.nack_count += 1),
-            Feedback::Loss { ssrc, fraction, .. } if ssrc != video_ssrc => {
-                // At once up, slowly down: bursts are covered that the next report does not see.
-                reported = (0.7 * reported).max(fraction * 100.0);
-                let _ = audio.try_send(AudioCommand::ExpectedLoss(plan.get().expected(reported)));
-            }
-            Feedback::Loss { .. } => {}
-            Feedback::SenderReport { ssrc, ntp, rtp, .. } => lips.report(ssrc, ntp, rtp),
-        }
     }
 }

@@ -5,9 +5,10 @@ use super::alarm::Alarm;
 use super::handler::{Handler, Raw};
 use super::reports::CaptureClocks;
 use super::setup::{self, Built, MIME_TYPE_PARITY, MIME_TYPE_RED, PeerError, PeerSettings};
+use super::sound_terms;
 use super::tap::Feedback;
 use crate::media::SoundFormats;
-use crate::rate::{SharedRepair, SharedRoundTrip, SharedSoundPlan, SharedTarget};
+use crate::rate::{Lengths, SharedRepair, SharedRoundTrip, SharedSoundPlan, SharedTarget};
 use bytes::Bytes;
 use rtc::peer_connection::configuration::RTCOfferOptions;
 use rtc::peer_connection::configuration::media_engine::{MIME_TYPE_H264, MIME_TYPE_OPUS};
@@ -108,6 +109,8 @@ pub(crate) struct PeerLink {
     pub audio_ssrc: u32,
     pub video_payload_type: u8,
     pub sound_formats: SoundFormats,
+    /// Which lengths of packets of sound the other side takes.
+    pub sound_lengths: Lengths,
     /// Payload type of parity over pictures, as the chain was told.
     #[cfg(test)]
     pub parity: Option<u8>,
@@ -476,6 +479,8 @@ impl Actor {
         let parity = negotiated(&built.video_sender, MIME_TYPE_PARITY).await;
         tracing::debug!(?parity, "negotiated");
         built.parity.negotiated(parity);
+        let opus = negotiated(&built.audio_sender, MIME_TYPE_OPUS).await.unwrap_or(111);
+        let theirs = built.connection.remote_description().await.map(|d| d.sdp).unwrap_or_default();
         PeerLink {
             video: built.video.clone(),
             audio: built.audio.clone(),
@@ -484,10 +489,8 @@ impl Actor {
             video_payload_type: negotiated(&built.video_sender, MIME_TYPE_H264).await.unwrap_or(102),
             #[cfg(test)]
             parity,
-            sound_formats: SoundFormats {
-                opus: negotiated(&built.audio_sender, MIME_TYPE_OPUS).await.unwrap_or(111),
-                red: negotiated(&built.audio_sender, MIME_TYPE_RED).await,
-            },
+            sound_formats: SoundFormats { opus, red: negotiated(&built.audio_sender, MIME_TYPE_RED).await },
+            sound_lengths: sound_terms::lengths(&theirs, opus),
             remote_video: of_kind(RtpCodecKind::Video),
             remote_audio: of_kind(RtpCodecKind::Audio),
             later,

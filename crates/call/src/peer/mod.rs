@@ -31,6 +31,7 @@ mod resolver;
 mod setup;
 #[cfg(test)]
 mod socket_tests;
+mod sound_terms;
 mod tap;
 mod wake;
 mod wire;

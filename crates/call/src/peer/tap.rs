@@ -23,8 +23,8 @@ pub(crate) enum Feedback {
     /// Pairs its wall clock with a stream's RTP time.
     SenderReport { ssrc: u32, ntp: NtpTime, rtp: RtpTicks, arrival: Instant },
     /// Of what we sent it lost this share since the last report, 0…1, and so many packets in all; fewer than none where
-    /// some came twice.
-    Loss { ssrc: u32, fraction: f32, packets: i32 },
+    /// some came twice. What came was uneven by so much, in ticks of the stream's clock.
+    Loss { ssrc: u32, fraction: f32, packets: i32, jitter: u32 },
     /// It asks for packets again.
     Nack { packets: u32 },
     /// We asked for packets again: once for each such message that leaves.
@@ -53,7 +53,7 @@ impl FeedbackTap {
             let fraction = f32::from(r.fraction_lost) / 256.0;
             // 24 bits with a sign (RFC 3550 §6.4.1).
             let packets = ((r.total_lost << 8) as i32) >> 8;
-            let _ = self.out.try_send(Feedback::Loss { ssrc: r.ssrc, fraction, packets });
+            let _ = self.out.try_send(Feedback::Loss { ssrc: r.ssrc, fraction, packets, jitter: r.jitter });
             // RFC 3550 §6.4.1: since our report left, less what the other side kept it.
             let kept = Duration::from_secs_f64(f64::from(r.delay) / 65536.0);
             let left = self.reports.iter().find(|(middle, _)| *middle == r.last_sender_report);
@@ -144,14 +144,15 @@ mod tests {
     }
 
     #[test]
-    fn loss_is_told_with_its_sign() {
+    fn loss_is_told_with_its_sign_and_with_jitter() {
         let (tx, mut rx) = mpsc::channel(8);
         let mut tap = By::new(FeedbackTap::new(tx, SharedRoundTrip::default()));
         for (total_lost, packets) in [(300, 300), (0x00ff_fffe, -2), (u32::MAX, -1)] {
-            let report = ReceptionReport { ssrc: 7, fraction_lost: 64, total_lost, ..Default::default() };
+            let report = ReceptionReport { ssrc: 7, fraction_lost: 64, total_lost, jitter: 48, ..Default::default() };
             let report = ReceiverReport { ssrc: 9, reports: vec![report], ..Default::default() };
             tap.handle_read(rtcp(Instant::now(), report)).expect("taken");
-            assert_eq!(rx.try_recv().ok(), Some(Feedback::Loss { ssrc: 7, fraction: 0.25, packets }));
+            let expected = Feedback::Loss { ssrc: 7, fraction: 0.25, packets, jitter: 48 };
+            assert_eq!(rx.try_recv().ok(), Some(expected));
         }
     }
 

@@ -22,7 +22,9 @@ mod probe;
 mod repair;
 mod resend;
 mod round_trip;
+mod sound_effort;
 mod sound_loss;
+mod sound_settings;
 mod target;
 mod trend;
 
@@ -37,5 +39,7 @@ pub(crate) use picture_budget::{Due, PictureBudget};
 pub(crate) use repair::{Repair, Repaired, SharedRepair};
 pub(crate) use resend::{ResendBudget, ResendHistory};
 pub(crate) use round_trip::{RoundTrip, SharedRoundTrip};
+pub(crate) use sound_effort::SoundEffort;
 pub(crate) use sound_loss::{SharedSoundPlan, SoundLoss};
+pub(crate) use sound_settings::{Lengths, PacketLength, SoundPath, SoundRule, SoundSettings};
 pub(crate) use target::SharedTarget;

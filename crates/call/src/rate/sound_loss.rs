@@ -7,7 +7,7 @@
 use super::fates::Fates;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Packets that are remembered: ten seconds.
+/// Packets that are remembered: ten seconds, or five of short ones.
 const REMEMBERED: usize = 500;
 /// Fewer than these say nothing about the path: one second.
 const ENOUGH: usize = 50;
@@ -35,11 +35,13 @@ pub(crate) struct SoundPlan {
     pub copies: [u8; MOST_COPIES],
     /// Loss in percent that Opus's own redundancy is meant for.
     pub expected_loss: u8,
+    /// So many in a thousand packets were lost lately.
+    pub lost: u16,
 }
 
 impl Default for SoundPlan {
     fn default() -> Self {
-        Self { copies: [0; MOST_COPIES], expected_loss: EXPECTED.0 as u8 }
+        Self { copies: [0; MOST_COPIES], expected_loss: EXPECTED.0 as u8, lost: 0 }
     }
 }
 
@@ -96,6 +98,7 @@ impl SoundLoss {
         {
             self.plan.copies = best.copies;
         }
+        self.plan.lost = (self.share_lost() * 1000.0).round() as u16;
         // Opus's own redundancy is meant for what is lost beside the copies; they are better where both have it.
         let lost = if self.plan.count() == 0 { self.share_lost() } else { self.beyond_repair(&self.plan) };
         self.plan.expected_loss = (lost * 100.0).ceil().clamp(EXPECTED.0, EXPECTED.1) as u8;
@@ -200,7 +203,7 @@ mod tests {
         for seed in 0..10 {
             let plan = scattered(0.01, seed).plan(MOST_COPIES);
             assert_eq!(plan.copies, [0, 0], "seed {seed}");
-            assert!((2..=4).contains(&plan.expected_loss), "{plan:?}");
+            assert!((2..=4).contains(&plan.expected_loss) && (1..30).contains(&plan.lost), "{plan:?}");
         }
     }
 

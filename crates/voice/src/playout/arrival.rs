@@ -14,8 +14,8 @@ const WINDOW: i64 = 10_000 * MS;
 /// of the stream's age.
 const FIRST_WINDOW: i64 = 3_000 * MS;
 const OF_AGE: (i64, i64) = (3, 5);
-/// Packets remembered at most; 10 s of 20 ms packets are 500.
-const WINDOW_PACKETS: usize = 1000;
+/// Packets remembered at most; 10 s of 10 ms packets are 1000.
+const WINDOW_PACKETS: usize = 1200;
 /// Share of packets that should be in time in any case.
 const QUANTILE: f64 = 0.96;
 /// Share that should be where the rest comes only a little later.

@@ -84,8 +84,8 @@ pub struct Played {
     pub kind: PlayedKind,
 }
 
-/// Packets kept at most: 2 s of 20 ms packets.
-const MAX_PACKETS: usize = 100;
+/// Packets kept at most: 2 s of 10 ms packets.
+const MAX_PACKETS: usize = 200;
 /// 120 ms at 500 kb/s: far above any speech; what is larger is no sound of a call.
 const MAX_PAYLOAD: usize = 8000;
 /// A sender's frame until the first is decoded.
@@ -130,7 +130,7 @@ enum Flow {
 
 /// Holds the packets of one stream and gives its sound. See the [module](self).
 ///
-/// Nothing that packets carry makes it panic, wait, or hold more than 100 packets of 8 kB.
+/// Nothing that packets carry makes it panic, wait, or hold more than 200 packets of 8 kB.
 pub struct PlayoutBuffer {
     settings: PlayoutSettings,
     epoch: Option<Instant>,

@@ -6,7 +6,7 @@ mod pair;
 
 use super::PeerLink;
 use crate::media::{AudioCommand, MediaHooks, MediaSession, PreparedMedia};
-use crate::options::{Options, PictureTap, ReceivedPicture};
+use crate::options::{Options, PictureTap, ReceivedPicture, SoundPackets};
 use pair::{LONG, connect, sealed, video};
 use std::collections::HashMap;
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -141,6 +141,7 @@ impl Side {
             audio,
             first_picture: Box::new(|| ()),
             dtx: true,
+            sound_packets: SoundPackets::ByPath,
             sound_tap: None,
         };
         let media = MediaSession::start(prepared, link, hooks);
