@@ -1,10 +1,10 @@
 //! Our picture: newest capture → encoder's thread → packets → the connection.
 
-use super::first_picture::FirstPicture;
+use super::first_picture::{self, FirstPicture};
 use super::timestamps::VideoClock;
 use crate::options::{SentPicture, SentTap};
 use crate::peer::CaptureClocks;
-use crate::rate::{CpuLimit, Due, Ladder, PictureBudget, SharedTarget};
+use crate::rate::{CpuLimit, Due, Ladder, PictureBudget, SharedTarget, Step};
 use crate::stats::Counters;
 use bytes::Bytes;
 use rtc::rtp;
@@ -143,6 +143,8 @@ struct Sending {
     budget: PictureBudget,
     rate: (BitsPerSecond, f32),
     fps: f32,
+    /// When the first picture was captured.
+    begun: Option<Instant>,
     /// When the newest keyframe was asked of the encoder.
     keyframe_at: Option<Instant>,
     /// When the newest picture came, limited by what.
@@ -169,6 +171,7 @@ impl Sending {
             budget: PictureBudget::default(),
             rate,
             fps,
+            begun: None,
             keyframe_at: None,
             limited: None,
             start,
@@ -181,21 +184,32 @@ impl Sending {
         let interval = Duration::from_secs_f32(1.0 / self.fps.max(1.0));
         let _ = self.budget.due(picture.at, interval, Duration::ZERO);
         self.budget.made(picture.data.len(), true, PictureBudget::for_pictures(&self.start.target), interval);
-        self.keyframe_at = Some(picture.at);
+        (self.begun, self.keyframe_at) = (Some(picture.at), Some(picture.at));
         self.count(&picture, size, encoded - taken);
         let _ = self.start.out.blocking_send(Outgoing { picture, taken, encoded });
+    }
+
+    /// What is sent of a picture captured `at`. Pictures stay small until the path has been tried.
+    fn step(&mut self, at: Instant) -> Step {
+        let begun = *self.begun.get_or_insert(at);
+        let untried = !self.start.target.tried() && at.saturating_duration_since(begun) < first_picture::UNTRIED;
+        if untried {
+            Step { max_pixels: first_picture::PIXELS, fps: Some(self.fps) }
+        } else {
+            self.ladder.update(at, self.start.target.get())
+        }
     }
 
     /// `missed` pictures came and went since the last one.
     fn picture(&mut self, frame: &VideoFrame, missed: u64) {
         let taken = Instant::now();
-        let step = self.ladder.update(frame.at, self.start.target.get());
+        let step = self.step(frame.at);
         let pixels = self.cpu.pixels(frame.picture.size().pixels());
         self.tell(
             frame.at,
             if pixels < step.max_pixels.min(frame.picture.size().pixels()) {
                 Limit::Cpu
-            } else if self.ladder.limited() {
+            } else if step.max_pixels < frame.picture.size().pixels() || self.ladder.limited() {
                 Limit::Bandwidth
             } else {
                 Limit::None
@@ -213,7 +227,7 @@ impl Sending {
         let size = fit(frame.picture.size(), step.max_pixels.min(pixels));
         let begun = Instant::now();
         let picture = self.scaler.scale(&frame.picture, size);
-        let forced = self.keyframe_due(frame.at);
+        let forced = self.keyframe_due(frame.at, size);
         let encoding = Instant::now();
         let encoded = self.encoder.encode(&VideoFrame { picture, at: frame.at }, forced);
         let done = Instant::now();
@@ -230,11 +244,12 @@ impl Sending {
         }
     }
 
-    /// Whether this picture is to be a keyframe: the first one, and when one is wanted and the last is old enough. A
-    /// wish that comes too soon is granted later.
-    fn keyframe_due(&mut self, at: Instant) -> bool {
+    /// Whether this picture is to be a keyframe: the first one and one of a new size, and when one is wanted and the
+    /// last is old enough. A wish that comes too soon is granted later.
+    fn keyframe_due(&mut self, at: Instant, size: Size) -> bool {
         let due = match self.keyframe_at {
             None => true,
+            Some(_) if size != self.encoder.size() => true,
             Some(last) if at.saturating_duration_since(last) < KEYFRAMES => false,
             Some(_) => self.start.keyframe.load(Ordering::Relaxed),
         };
@@ -388,6 +403,55 @@ mod tests {
             assert!(matches!(decoder.decode(&picture.data), visavis_codec::h264::Decoded::Picture(_)));
         }
         assert_eq!(sender.start.counters.snapshot(0.0).outbound_video.key_frames_encoded, 1);
+    }
+
+    /// Sizes of the pictures sent, of a camera at full size, and whether they are keyframes; `tried` says before which
+    /// picture, and with what result, the path is said to have been tried.
+    fn sizes(tried: Option<(u32, BitsPerSecond)>) -> Vec<(u32, bool)> {
+        let size = Size::new(1280, 720).expect("even");
+        let (out, mut encoded) = mpsc::channel(4);
+        let (target, keyframe) = (SharedTarget::new(BitsPerSecond::kilo(1000)), Arc::new(AtomicBool::new(false)));
+        let start = Start { target: target.clone(), counters: Counters::default(), out, keyframe };
+        let (begun, mut encoder) = (Instant::now(), make_encoder(size, 30.0).expect("an encoder"));
+        let frame = |n: u32| VideoFrame {
+            picture: I420::filled(size, [100 + n as u8, 128, 128]),
+            at: begun + Duration::from_millis(40) * n,
+        };
+        let first = FirstPicture::encode(&mut encoder, &mut Scaler::new(), &frame(0)).expect("encoded");
+        let mut sender = Sending::new(encoder, 30.0, start);
+        let (mut sent, mut decoder) = (Vec::new(), visavis_codec::h264::VideoDecoder::new().expect("a decoder"));
+        sender.begin_with(first);
+        for n in 1..16 {
+            if let Some((_, rate)) = tried.filter(|(when, _)| *when == n) {
+                target.set(rate);
+                target.set_tried();
+            }
+            sender.picture(&frame(n), 0);
+            while let Ok(Outgoing { picture, .. }) = encoded.try_recv() {
+                match decoder.decode(&picture.data) {
+                    visavis_codec::h264::Decoded::Picture(shown) => sent.push((shown.size().width(), picture.keyframe)),
+                    _ => panic!("not decoded"),
+                }
+            }
+        }
+        sent
+    }
+
+    #[test]
+    fn pictures_are_small_until_the_path_has_been_tried_and_then_as_large_as_it_carries() {
+        for (kbps, width) in [(2000, 1280), (1000, 1280), (250, 640)] {
+            let sent = sizes(Some((4, BitsPerSecond::kilo(kbps))));
+            let changes: Vec<_> = sent.iter().copied().filter(|(_, keyframe)| *keyframe).collect();
+            assert_eq!(changes, [(480, true), (width, true)], "{kbps}");
+            assert_eq!(sent.iter().take_while(|(width, _)| *width == 480).count(), 4, "{kbps}");
+        }
+    }
+
+    #[test]
+    fn where_the_other_side_tells_nothing_full_size_comes_after_half_a_second() {
+        let sent = sizes(None);
+        assert_eq!(sent.iter().take_while(|(width, _)| *width == 480).count(), 13, "{sent:?}");
+        assert_eq!(sent[13], (1280, true));
     }
 
     #[test]

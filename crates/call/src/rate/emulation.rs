@@ -21,6 +21,15 @@ const FEEDBACK: f64 = 0.05;
 const VIDEO: u32 = 1;
 const AUDIO: u32 = 2;
 
+/// Bytes of a call's first picture, and of those after it until the path has been tried.
+const FIRST: f64 = 4_500.0;
+const SMALL: f64 = 900.0;
+
+/// Bytes of the keyframe that comes then, of the size that this rate suffices for.
+fn keyframe(rate: f64) -> f64 {
+    if rate >= 600e3 { 16_000.0 } else { FIRST.max(0.025 * rate) }
+}
+
 /// A path. Everything may be changed while a call runs.
 pub(super) struct Link {
     /// Bits per second that the queue is served at.
@@ -64,6 +73,7 @@ pub(super) struct Call {
     epoch: Instant,
     next: [f64; 3],
     sequence: u16,
+    keyframes: u32,
     id: u64,
     /// The picture that is on its way to the pacer, by its first number: when it was captured.
     under_way: VecDeque<PacketReport>,
@@ -123,6 +133,7 @@ impl Call {
             epoch: Instant::now(),
             next: [0.0, 0.0, FEEDBACK],
             sequence: 65_000,
+            keyframes: 0,
             id: 0,
             under_way: VecDeque::new(),
             messages: VecDeque::new(),
@@ -187,7 +198,15 @@ impl Call {
         let wanted = f64::from(self.shared.get().0.saturating_sub(self.shared.beside().0)).max(20_000.0) / 1.06;
         let size = (1.0 + self.variation * self.random.random_range(-1.0..1.0)) * self.overshoot;
         let bytes = wanted.min(self.limited) * PICTURE / 8.0 * size;
-        self.picture(if self.clock == 0.0 { 25_000.0 } else { bytes });
+        let tried = self.shared.tried() || self.clock > 0.5;
+        let bytes = match self.keyframes {
+            0 => FIRST,
+            1 if tried => keyframe(wanted),
+            1 => bytes.min(SMALL),
+            _ => bytes,
+        };
+        self.keyframes += u32::from(self.keyframes == 0 || self.keyframes == 1 && tried);
+        self.picture(bytes);
     }
 
     fn carry(&mut self, packet: &TaggedPacket) {

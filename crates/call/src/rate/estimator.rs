@@ -12,7 +12,7 @@
 
 use super::delay::{PacketRate, StandingQueue};
 use super::loss::{LossControl, Verdict};
-use super::probe::Prober;
+use super::probe::{Judged, Prober};
 use super::target::{SharedTarget, WIRE_OVERHEAD};
 use super::trend::{Trend, Usage};
 use rtc::interceptor::{BandwidthEstimator, EstimatorStats, PacketReport};
@@ -91,12 +91,15 @@ impl Estimator {
         let (min, max) = (f64::from(min.0), f64::from(max.0.max(min.0)));
         let target = f64::from(start.0).clamp(min, max);
         shared.set(BitsPerSecond(target as u32));
+        // Behind the first picture: what it says is there with the first feedback.
+        let mut prober = Prober::new();
+        prober.begin(target, max).into_iter().for_each(|probe| shared.want_probe(probe));
         Self {
             trend: Trend::new(),
             queue: StandingQueue::default(),
             acknowledged: PacketRate::default(),
             loss: LossControl::default(),
-            prober: Prober::new(),
+            prober,
             target,
             min,
             max,
@@ -169,6 +172,7 @@ impl Estimator {
         self.limit = Some((carried, now));
         self.last_congestion = Some(now);
         self.prober.limited(now);
+        self.shared.set_tried();
         self.target = self.target.min(carried * Self::drain_share(queue));
         self.draining = Some(Draining { since: now, begun: queue });
     }
@@ -225,12 +229,25 @@ impl Estimator {
     }
 
     fn probe(&mut self, now: Instant, jitter: Duration) {
-        let Some(sent) = self.shared.sent_probe() else { return };
-        if let Some(proved) = self.prober.judge(now, &sent, self.target, jitter) {
-            self.target = proved.min(self.max).max(self.target);
-            // Whatever it found, it found it now.
-            self.limit = self.limit.map(|(limit, _)| (limit.max(proved / AFTER), now));
+        if !self.prober.waits() {
+            return self.shared.set_tried();
         }
+        let Some(sent) = self.shared.sent_probe() else { return };
+        match self.prober.judge(now, &sent, self.target, jitter) {
+            None => return,
+            Some(Judged::Nothing) => {}
+            Some(Judged::Narrow(rate)) => {
+                self.target = rate;
+                self.limit = Some((rate / AFTER, now));
+                self.starting = false;
+            }
+            Some(Judged::Carries(proved)) => {
+                self.target = proved.min(self.max).max(self.target);
+                // Whatever it found, it found it now.
+                self.limit = self.limit.map(|(limit, _)| (limit.max(proved / AFTER), now));
+            }
+        }
+        self.shared.set_tried();
     }
 
     fn grow(&mut self, now: Instant) {

@@ -91,6 +91,11 @@ impl Ladder {
         RUNGS[rung].1 * if hard { HARD } else { 1.0 }
     }
 
+    /// The widest rung from that one down that so much suffices for.
+    fn fitting(&self, now: Instant, from: usize, kbps: f64) -> usize {
+        (from..RUNGS.len()).find(|rung| kbps >= self.needed(now, *rung)).unwrap_or(RUNGS.len() - 1)
+    }
+
     fn note(&mut self, now: Instant, kbps: f64) {
         match self.recent.back_mut() {
             Some((at, least, most)) if now.saturating_duration_since(*at) < SPAN => {
@@ -125,10 +130,13 @@ impl Ladder {
     /// Once for each picture that could be encoded.
     pub(crate) fn update(&mut self, now: Instant, target: BitsPerSecond) -> Step {
         let kbps = target.as_kilo();
+        if self.recent.is_empty() {
+            // There is no picture yet that would change its size.
+            self.rung = self.fitting(now, 0, kbps);
+        }
         self.note(now, kbps);
         if let Some((_, most)) = self.extremes(now, DOWN) {
-            let fits = |rung: &usize| most >= self.needed(now, *rung);
-            let lower = (self.rung..RUNGS.len()).find(fits).unwrap_or(RUNGS.len() - 1);
+            let lower = self.fitting(now, self.rung, most);
             if lower > self.rung {
                 self.change(now, lower);
             }
@@ -206,9 +214,17 @@ mod tests {
     }
 
     #[test]
+    fn the_first_target_decides_at_once() {
+        for (kbps, pixels) in [(250, 640 * 360), (400, 960 * 540), (90, 320 * 180)] {
+            assert_eq!(Time::new().at(0.04, kbps).max_pixels, pixels);
+        }
+        assert!(Time::new().at(0.04, 800).max_pixels >= 1280 * 720);
+    }
+
+    #[test]
     fn a_moment_of_draining_a_queue_changes_no_size() {
         let mut time = Time::new();
-        let steps = time.pass(20.0, |i| if i % 150 < 20 { 150 } else { 900 });
+        let steps = time.pass(20.0, |i| if i % 150 >= 130 { 150 } else { 900 });
         assert!(steps.iter().all(|step| step.max_pixels >= 1280 * 720 || step.fps != Some(30.0)));
         assert!(steps.iter().all(|step| step.max_pixels >= 1280 * 720));
     }

@@ -30,7 +30,7 @@ mod trend;
 
 pub(crate) use cpu::CpuLimit;
 pub(crate) use estimator::Estimator;
-pub(crate) use ladder::Ladder;
+pub(crate) use ladder::{Ladder, Step};
 pub(crate) use nack_list::{MAX_MISSING, NackList, RESTART_DISTANCE};
 pub(crate) use pacer::AudioFirstPacer;
 pub(crate) use padding::Padder;

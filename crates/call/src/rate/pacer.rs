@@ -21,8 +21,8 @@ use std::time::{Duration, Instant};
 
 /// Video leaves at this multiple of the target, so that a picture of average size takes under half its interval.
 const FACTOR: f64 = 2.5;
-/// In the first second this one counts, and the bound on what leaves does not: the first keyframe is the probe that
-/// tells what the path carries (libwebrtc probes at six times its start, too), and nothing else waits behind it.
+/// In the first second this one counts: the first pictures are few packets, nothing waits behind them, and how they come
+/// tells what the path carries (libwebrtc probes at six times its start, too). The bound on what leaves holds as ever.
 const START_FACTOR: f64 = 6.0;
 const START_PERIOD: Duration = Duration::from_secs(1);
 /// While feedback is late, this share of the target counts.
@@ -102,7 +102,7 @@ impl AudioFirstPacer {
     fn leaves(&self, now: Instant) -> Option<Instant> {
         let head = self.head()?;
         let paid = self.paid_until.map_or(now, |paid| paid.checked_sub(BURST).unwrap_or(paid));
-        if self.starting(now) || probe_of(head).is_some() {
+        if probe_of(head).is_some() {
             return Some(paid);
         }
         Some(paid.max(self.outflow.room(now, Self::bits(head), self.target(now))))
@@ -283,6 +283,25 @@ mod tests {
         let took = now - start;
         // A hundred packets of 1258 bytes at 1.2 times the target.
         assert!(took > Duration::from_millis(1200) && took < Duration::from_millis(1900), "{took:?}");
+    }
+
+    #[test]
+    fn the_first_picture_leaves_at_once_and_what_follows_it_keeps_the_bound() {
+        let (mut p, begun) = (pacer(1000), Instant::now());
+        let (mut now, mut left) = (begun, Vec::new());
+        (0..60).for_each(|_| p.handle_write(packet(1, begun, 1160)).expect("queued"));
+        while p.poll_timeout().is_some_and(|due| due <= begun + START_PERIOD) {
+            left.extend(std::iter::from_fn(|| p.poll_write()).map(|packet| packet.now));
+            now = now.max(p.poll_timeout().expect("something waits"));
+            p.handle_timeout(now).expect("released");
+        }
+        // Four packets are a first picture.
+        assert!(left[3] - begun < Duration::from_millis(10), "{:?}", left[3] - begun);
+        for (i, from) in left.iter().enumerate() {
+            let within = left[i..].iter().take_while(|at| **at - *from < Duration::from_millis(200)).count();
+            assert!(within * (1160 + 12 + EXTENSION + WIRE_OVERHEAD) * 8 <= 240_000, "{within} packets");
+        }
+        assert!(left.len() > 50, "{}", left.len());
     }
 
     #[test]

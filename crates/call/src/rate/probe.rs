@@ -64,15 +64,42 @@ impl Sent {
     fn holds(&self, ssrc: u32, sequence: u16) -> bool {
         ssrc == self.ssrc && sequence.wrapping_sub(self.first) < self.count
     }
+
+    /// Whether this packet left behind all of them.
+    fn is_before(&self, ssrc: u32, sequence: u16) -> bool {
+        let ahead = sequence.wrapping_sub(self.first);
+        ssrc == self.ssrc && ahead >= self.count && ahead < u16::MAX / 2
+    }
+}
+
+/// What came of a probe, in bits per second on the wire.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Judged {
+    /// The path has proved to carry this; less than the target where that is already the limit.
+    Carries(f64),
+    /// The first probe of a call: the path carries this, and less than was begun with.
+    Narrow(f64),
+    /// Too little of it came, or it has to be confirmed.
+    Nothing,
+}
+
+/// At which rate a probe's packets came.
+struct Measured {
+    rate: f64,
+    /// …without the longest pause between two of them: a queue spaces all of them, jitter holds up some.
+    evenly: f64,
 }
 
 /// Decides when to probe, and judges what comes of it.
 #[derive(Debug)]
 pub(super) struct Prober {
     next_id: u32,
-    waiting: Option<(Probe, Instant)>,
+    /// The probe whose feedback is waited for, and since when.
+    waiting: Option<(Probe, Option<Instant>)>,
     /// Of the probe's packets: when they left, when they came, bytes.
     seen: VecDeque<(Instant, Option<Duration>, usize)>,
+    /// Something that left later has been told of: of packets that were not, nothing will be.
+    past: bool,
     /// What an earlier probe of this rate said where jitter is high.
     first_of_two: Option<f64>,
     next: Option<Instant>,
@@ -81,7 +108,27 @@ pub(super) struct Prober {
 
 impl Prober {
     pub(super) fn new() -> Self {
-        Self { next_id: 0, waiting: None, seen: VecDeque::new(), first_of_two: None, next: None, retry: RETRY }
+        let seen = VecDeque::new();
+        Self { next_id: 0, waiting: None, seen, past: false, first_of_two: None, next: None, retry: RETRY }
+    }
+
+    /// The probe that follows the first picture of a call, before anything has been heard.
+    pub(super) fn begin(&mut self, target: f64, limit: f64) -> Option<Probe> {
+        (target < limit).then(|| self.make(target, limit, None))
+    }
+
+    /// Whether a probe's feedback is waited for.
+    pub(super) fn waits(&self) -> bool {
+        self.waiting.is_some()
+    }
+
+    fn make(&mut self, target: f64, limit: f64, now: Option<Instant>) -> Probe {
+        let rate = (target * STEP).min(limit / USED * 1.02);
+        let probe = Probe { id: self.next_id, rate: BitsPerSecond(rate as u32) };
+        self.next_id = self.next_id.wrapping_add(1);
+        (self.waiting, self.past) = (Some((probe, now)), false);
+        self.seen.clear();
+        probe
     }
 
     /// A limit was met: what a probe says now is about the queue at it.
@@ -93,7 +140,8 @@ impl Prober {
 
     /// A probe, if it is time for one and `calm`. `limit` is the most that is wanted.
     pub(super) fn poll(&mut self, now: Instant, target: f64, limit: f64, calm: bool) -> Option<Probe> {
-        if self.waiting.is_some_and(|(_, at)| now.saturating_duration_since(at) > PATIENCE) {
+        let since = self.waiting.as_mut().map(|(_, since)| *since.get_or_insert(now));
+        if since.is_some_and(|at| now.saturating_duration_since(at) > PATIENCE) {
             self.waiting = None;
             self.failed(now);
         }
@@ -101,12 +149,7 @@ impl Prober {
         if self.waiting.is_some() || !calm || !due || target >= limit {
             return None;
         }
-        let rate = (target * STEP).min(limit / USED * 1.02);
-        let probe = Probe { id: self.next_id, rate: BitsPerSecond(rate as u32) };
-        self.next_id = self.next_id.wrapping_add(1);
-        self.waiting = Some((probe, now));
-        self.seen.clear();
-        Some(probe)
+        Some(self.make(target, limit, Some(now)))
     }
 
     fn failed(&mut self, now: Instant) {
@@ -118,33 +161,40 @@ impl Prober {
     /// The fate of a packet. `sent` says which ones are the probe's.
     pub(super) fn add(&mut self, sent: &Sent, report: (u32, u16), left: Instant, came: Option<Duration>, bytes: usize) {
         let mine = self.waiting.is_some_and(|(probe, _)| probe.id == sent.probe.id);
+        self.past |= mine && sent.is_before(report.0, report.1);
         if mine && sent.holds(report.0, report.1) && self.seen.len() < usize::from(sent.count) {
             self.seen.push_back((left, came, bytes));
         }
     }
 
-    /// The rate that the path has proved to carry, once a probe's feedback is complete; less than the target where that
-    /// is already the limit.
-    pub(super) fn judge(&mut self, now: Instant, sent: &Sent, target: f64, jitter: Duration) -> Option<f64> {
-        if self.seen.is_empty() || self.seen.len() < usize::from(sent.count) {
+    /// What a probe says, once its feedback is complete, or cannot be any more.
+    pub(super) fn judge(&mut self, now: Instant, sent: &Sent, target: f64, jitter: Duration) -> Option<Judged> {
+        if self.seen.len() < usize::from(sent.count) && !self.past {
             return None;
         }
-        let (probe, _) = self.waiting.take()?;
-        let measured = self.measure();
+        let (probe, _) = self.waiting.take_if(|(probe, _)| probe.id == sent.probe.id)?;
+        let (first, measured) = (probe.id == 0, self.measure(usize::from(sent.count)));
         self.seen.clear();
         let wanted = f64::from(probe.rate.0);
-        let Some(measured) = measured else {
-            self.failed(now);
-            return None;
+        let Some(Measured { rate: measured, evenly }) = measured else {
+            if first {
+                // Nothing is known yet: it is tried again at once.
+                self.next = Some(now);
+            } else {
+                self.failed(now);
+            }
+            return Some(Judged::Nothing);
         };
         if measured * USED <= target * RAISES {
             self.failed(now);
-            return Some(measured * USED);
+            // Only a guess can be wrong by so much: later there would have been a queue to tell of it.
+            let narrow = first && evenly * USED < target;
+            return Some(if narrow { Judged::Narrow(evenly * USED) } else { Judged::Carries(measured * USED) });
         }
         if jitter > CERTAIN_JITTER && self.first_of_two.is_none() {
             self.first_of_two = Some(measured);
             self.next = Some(now);
-            return None;
+            return Some(Judged::Nothing);
         }
         let measured = self.first_of_two.take().map_or(measured, |first| first.min(measured));
         if measured > UNLIMITED * wanted {
@@ -153,13 +203,13 @@ impl Prober {
         } else {
             self.failed(now);
         }
-        Some(measured * USED)
+        Some(Judged::Carries(measured * USED))
     }
 
-    fn measure(&self) -> Option<f64> {
+    fn measure(&self, count: usize) -> Option<Measured> {
         let came = self.seen.iter().filter_map(|(left, came, bytes)| came.map(|came| (*left, came, *bytes)));
         let came: Vec<_> = came.collect();
-        if (came.len() as f64) < RECEIVED * self.seen.len() as f64 {
+        if (came.len() as f64) < RECEIVED * count as f64 {
             return None;
         }
         let (first, last) = came.first().zip(came.last())?;
@@ -170,7 +220,11 @@ impl Prober {
         let (left_rate, arrived_rate) =
             ((bytes - last.2) as f64 * 8.0 / left, (bytes - first.2) as f64 * 8.0 / arrived.max(1e-4));
         let sound = left > 0.002 && left < 1.0 && arrived < 1.0 && arrived_rate < SQUEEZED * left_rate;
-        sound.then(|| left_rate.min(arrived_rate))
+        // The longest pause between two of them, and what came after it.
+        let pauses = came.windows(2).map(|pair| (pair[1].1.saturating_sub(pair[0].1).as_secs_f64(), pair[1].2));
+        let (pause, after) = pauses.max_by(|a, b| a.0.total_cmp(&b.0))?;
+        let evenly = (bytes - first.2 - after) as f64 * 8.0 / (arrived - pause).max(1e-4);
+        sound.then(|| Measured { rate: left_rate.min(arrived_rate), evenly: left_rate.min(evenly.max(arrived_rate)) })
     }
 }
 
@@ -178,38 +232,82 @@ impl Prober {
 mod tests {
     use super::*;
 
-    /// What is made of a probe at 2 Mb/s over a path that carries `path`, whose `lost`th packet is lost.
-    fn judged(path: f64, lost: usize, jitter: Duration) -> Option<f64> {
+    /// What is made of the first or a later probe at 2 Mb/s. `came` tells when each of its packets comes, by the time
+    /// when it left and by how many bits came before its end.
+    fn judged(first: bool, jitter: Duration, came: impl Fn(usize, f64, f64) -> Option<f64>) -> Option<Judged> {
         let (now, mut prober) = (Instant::now(), Prober::new());
-        let probe = prober.poll(now, 1e6, 4e6, true).expect("at once");
+        let mut probe = prober.begin(1e6, 4e6).expect("wanted");
+        if !first {
+            let sent = Sent { probe, ssrc: 1, first: 0, count: 1 };
+            prober.add(&sent, (1, 1), now, None, 100);
+            assert_eq!(prober.judge(now, &sent, 1e6, jitter), Some(Judged::Nothing));
+            probe = prober.poll(now, 1e6, 4e6, true).expect("at once");
+        }
         let (count, payload) = probe.packets();
         let sent = Sent { probe, ssrc: 1, first: u16::MAX - 1, count: count as u16 };
         let bytes = payload + HEADERS;
         for i in 0..count {
-            let left = Duration::from_secs_f64(i as f64 * bytes as f64 * 8.0 / f64::from(probe.rate.0));
-            let came = left.max(Duration::from_secs_f64((i + 1) as f64 * bytes as f64 * 8.0 / path));
-            let came = (i != lost).then_some(came + Duration::from_secs(77));
-            prober.add(&sent, (1, sent.first.wrapping_add(i as u16)), now + left, came, bytes);
+            let left = i as f64 * bytes as f64 * 8.0 / f64::from(probe.rate.0);
+            let came = came(i, left, (i + 1) as f64 * bytes as f64 * 8.0).map(|s| Duration::from_secs_f64(s + 77.0));
+            let left = now + Duration::from_secs_f64(left);
+            prober.add(&sent, (1, sent.first.wrapping_add(i as u16)), left, came, bytes);
         }
         prober.judge(now, &sent, 1e6, jitter)
     }
 
+    fn over(path: f64, lost: usize) -> impl Fn(usize, f64, f64) -> Option<f64> {
+        move |i, left, bits| (i != lost).then_some(left.max(bits / path))
+    }
+
+    fn carries(judged: Option<Judged>) -> f64 {
+        let Some(Judged::Carries(rate)) = judged else { panic!("{judged:?}") };
+        rate
+    }
+
     #[test]
     fn a_wide_path_is_seen_to_carry_the_probe_and_a_narrow_one_what_it_carries() {
-        let calm = Duration::ZERO;
-        assert!(judged(50e6, 99, calm).is_some_and(|rate| (1.8e6..2.0e6).contains(&rate)));
-        assert!(judged(1.4e6, 99, calm).is_some_and(|rate| (1.2e6..1.4e6).contains(&rate)));
-        assert!(judged(1.0e6, 99, calm).is_some_and(|rate| rate < 1.0e6));
+        for first in [true, false] {
+            let rate = |path| carries(judged(first, Duration::ZERO, over(path, 99)));
+            assert!((1.8e6..2.0e6).contains(&rate(50e6)) && (1.2e6..1.4e6).contains(&rate(1.4e6)));
+        }
+        assert!(carries(judged(false, Duration::ZERO, over(0.7e6, 99))) < 1.0e6);
+    }
+
+    #[test]
+    fn the_first_probe_tells_that_a_path_is_narrower_than_was_guessed_unless_jitter_held_up_a_part_of_it() {
+        let Some(Judged::Narrow(rate)) = judged(true, Duration::ZERO, over(0.3e6, 99)) else { panic!("not seen") };
+        assert!((0.25e6..0.3e6).contains(&rate), "{rate}");
+        for held in 1..5 {
+            let came = |i, left, _| Some(if i >= held { left + 0.04 } else { left });
+            let judged = judged(true, Duration::ZERO, came);
+            assert!(!matches!(judged, Some(Judged::Narrow(_))), "{held}: {judged:?}");
+        }
     }
 
     #[test]
     fn one_lost_packet_of_five_is_no_reason_to_learn_nothing() {
-        assert!(judged(50e6, 2, Duration::ZERO).is_some());
+        assert!(carries(judged(false, Duration::ZERO, over(50e6, 2))) > 1.2e6);
     }
 
     #[test]
     fn where_jitter_is_high_one_probe_is_not_believed() {
-        assert_eq!(judged(50e6, 99, Duration::from_millis(20)), None);
+        assert_eq!(judged(false, Duration::from_millis(20), over(50e6, 99)), Some(Judged::Nothing));
+    }
+
+    #[test]
+    fn a_probe_whose_feedback_was_lost_is_given_up_as_soon_as_something_later_is_told_of() {
+        let (now, mut prober) = (Instant::now(), Prober::new());
+        let probe = prober.begin(1e6, 4e6).expect("wanted");
+        let sent = Sent { probe, ssrc: 1, first: u16::MAX, count: 5 };
+        let tell = |prober: &mut Prober, ssrc, sequence| {
+            prober.add(&sent, (ssrc, sequence), now, Some(Duration::ZERO), 900);
+            prober.judge(now, &sent, 1e6, Duration::ZERO)
+        };
+        // One of its own, one before it, one of the sound's.
+        assert_eq!([(1, 0), (1, 65_534), (2, 4)].map(|(ssrc, n)| tell(&mut prober, ssrc, n)), [None; 3]);
+        assert_eq!(prober.poll(now, 1e6, 4e6, true), None);
+        assert_eq!(tell(&mut prober, 1, 4), Some(Judged::Nothing));
+        assert!(prober.poll(now, 1e6, 4e6, true).is_some());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What the connection's task and the encoder's thread tell each other about the rate.
 
 use super::probe::{Probe, Sent};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use visavis_media::BitsPerSecond;
@@ -22,6 +22,8 @@ struct Shared {
     beside: AtomicU32,
     /// How long the pacer needs for what waits in it, in milliseconds.
     backlog_ms: AtomicU32,
+    /// Whether the other side has told what the path made of the first burst.
+    tried: AtomicBool,
     probing: Mutex<Probing>,
 }
 
@@ -34,8 +36,9 @@ struct Probing {
 
 impl SharedTarget {
     pub(crate) fn new(start: BitsPerSecond) -> Self {
-        let (beside, backlog_ms) = (AtomicU32::new(0), AtomicU32::new(0));
-        Self(Arc::new(Shared { target: AtomicU32::new(start.0), beside, backlog_ms, probing: Mutex::default() }))
+        let (target, beside, backlog_ms) = (AtomicU32::new(start.0), AtomicU32::new(0), AtomicU32::new(0));
+        let (tried, probing) = (AtomicBool::new(false), Mutex::default());
+        Self(Arc::new(Shared { target, beside, backlog_ms, tried, probing }))
     }
 
     /// What may leave in all, on the wire.
@@ -63,6 +66,16 @@ impl SharedTarget {
 
     pub(crate) fn backlog(&self) -> Duration {
         Duration::from_millis(u64::from(self.0.backlog_ms.load(Ordering::Relaxed)))
+    }
+
+    /// From now on the target is more than a guess.
+    pub(crate) fn set_tried(&self) {
+        self.0.tried.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the path has been tried at all.
+    pub(crate) fn tried(&self) -> bool {
+        self.0.tried.load(Ordering::Relaxed)
     }
 
     fn probing<T>(&self, with: impl FnOnce(&mut Probing) -> T) -> T {

@@ -13,12 +13,18 @@ const MAX_PAYLOAD: usize = 1160;
 pub(super) const FPS: u32 = 30;
 /// A keyframe is so much larger than other pictures.
 const KEYFRAME: f64 = 5.0;
+/// Bytes of the first picture and of those after it at most, while pictures are small; and for how long, if nothing is heard.
+const FIRST: usize = 4_500;
+const SMALL: usize = 900;
+const UNTRIED: Duration = Duration::from_millis(500);
 
 /// See the module's text.
 pub(super) struct Camera {
     random: StdRng,
     begun: Instant,
     next: u32,
+    /// It begins with small pictures.
+    small: bool,
     budget: PictureBudget,
     /// What the scene needs at most.
     most: f64,
@@ -28,7 +34,8 @@ pub(super) struct Camera {
 impl Camera {
     /// `most`: bits per second beyond which the scene does not get any better.
     pub(super) fn new(begun: Instant, most: f64, seed: u64) -> Self {
-        Self { random: StdRng::seed_from_u64(seed), begun, next: 0, budget: PictureBudget::default(), most, dropped: 0 }
+        let (random, budget) = (StdRng::seed_from_u64(seed), PictureBudget::default());
+        Self { random, begun, next: 0, small: true, budget, most, dropped: 0 }
     }
 
     /// When the next picture is captured.
@@ -47,9 +54,13 @@ impl Camera {
         }
         let wire = PictureBudget::for_pictures(target);
         let rate = f64::from(self.budget.wish(wire, FPS as f32).0).min(self.most);
-        let keyframe = keyframe || first;
+        // Small until the path has been tried, as in a call.
+        let grows = self.small && (target.tried() || captured - self.begun >= UNTRIED);
+        self.small &= !grows;
+        let keyframe = keyframe || first || grows;
         let scatter = self.random.random_range(0.6..1.4) * if keyframe { KEYFRAME } else { 1.0 };
         let bytes = (rate / f64::from(FPS) * scatter / 8.0) as usize;
+        let bytes = if self.small { bytes.min(if keyframe { FIRST } else { SMALL }) } else { bytes };
         self.budget.made(bytes, keyframe, wire, interval);
         let mut unit = if keyframe { vec![0, 0, 0, 1, 0x67, 1, 2, 3, 0, 0, 0, 1, 0x68, 4, 5] } else { Vec::new() };
         unit.extend_from_slice(&[0, 0, 0, 1, if keyframe { 0x65 } else { 0x41 }]);

@@ -53,6 +53,20 @@ fn before_a_limit_the_queue_stays_short_and_most_of_the_rate_is_used() {
 }
 
 #[test]
+fn the_first_picture_is_soon_there_on_narrow_links_and_what_follows_does_not_flood_them() {
+    // What the picture takes by itself, and a packet or two of sound.
+    for (kbps, soon, queue) in [(3000.0, 42.0, 120.0), (1000.0, 70.0, 250.0), (300.0, 180.0, 500.0)] {
+        for seed in 1..=4 {
+            let link = format!("delay=25,rate={kbps}k,queue=2000");
+            let out = call(6, &Setting { link: &link, seed, ..Setting::default() });
+            assert!(out.first_picture() < soon, "{kbps}: {} {out:?}", out.first_picture());
+            assert!(out.queue(0.0, 3.0) < queue, "{kbps}: {} {out:?}", out.queue(0.0, 3.0));
+            assert!(out.latency(3.0, 6.0, 0.95) < 150.0, "{kbps}: {out:?}");
+        }
+    }
+}
+
+#[test]
 fn losses_that_have_nothing_to_do_with_our_rate_do_not_lower_it() {
     for (link, share) in [("delay=25,loss=0.02", 0.9), ("delay=60,loss=0.05", 0.8)] {
         let out = call(40, &Setting { link, ..Setting::default() });

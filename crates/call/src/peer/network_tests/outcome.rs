@@ -62,6 +62,11 @@ impl Outcome {
         percentile(self.sound_delays.clone(), share)
     }
 
+    /// From the beginning until the first picture is whole, in milliseconds.
+    pub(super) fn first_picture(&self) -> f64 {
+        self.moments.first().map_or(f64::NAN, |at| at * 1e3)
+    }
+
     /// Pictures a second in this time.
     pub(super) fn fps(&self, from: f64, to: f64) -> f64 {
         self.moments.iter().filter(|at| (from..to).contains(at)).count() as f64 / (to - from)
