@@ -1,9 +1,8 @@
 #!/usr/bin/env bash
 # How long sound takes from a microphone to the other side's loudspeaker, through a PulseAudio server of our own: bursts
 # of a tone are played into one peer's microphone and looked for in what the other's loudspeaker is given. What the two
-# virtual devices take counts; what they are checked for is only that sound is heard, and within reason.
-#
-#   VISAVIS_PEER="chrt -r 1"   put before each peer's command, for figures on a machine that is busy
+# virtual devices take counts. Figures are printed; checked is only that the bursts are heard, and not much later.
+# `chrt -r 1` before the script gives figures on a machine that is busy.
 source "$(dirname "$0")/common.bash"
 source "$(dirname "$0")/sound.bash"
 built examples/headless_peer visavis-server
@@ -37,8 +36,7 @@ peer() {
     shift 2
     rm -f "$tmp/$who.in" "$tmp/$who.log"
     mkfifo "$tmp/$who.in"
-    # shellcheck disable=SC2086
-    ${VISAVIS_PEER:-} "$bin/examples/headless_peer" --server "ws://$address" --bind 127.0.0.1 --size 320x180 --wait --no-dtx \
+    "$bin/examples/headless_peer" --server "ws://$address" --bind 127.0.0.1 --size 320x180 --wait --no-dtx \
         --report "$tmp/$who.json" --microphone "${who}mic" --speaker "${who}speaker" "$@" \
         <"$tmp/$who.in" >"$tmp/$who.log" 2>&1 &
     pids+=($!)
@@ -61,8 +59,8 @@ for frame in 20 10 auto; do
     # The first seconds are the path's beginning.
     python3 "$(dirname "$0")/ear.py" annfeed.monitor bobspeaker.monitor 6 >"$tmp/early.txt"
     read -r count p50 p95 < <(python3 "$(dirname "$0")/ear.py" annfeed.monitor bobspeaker.monitor 10)
-    python3 -c "import sys; count, p50 = map(float, sys.argv[1:]); sys.exit(not (count >= 12 and p50 <= 150))" \
-        "$count" "$p50" || fail "packets of $frame ms: $count bursts heard, p50 $p50 ms, p95 $p95 ms"
+    # ear.py finds none that is more than 230 ms late.
+    ((count >= 12)) || fail "packets of $frame ms: only $count bursts were heard (p50 $p50 ms, p95 $p95 ms)"
     ok "packets of $frame ms: $count bursts from mouth to ear, p50 $p50 ms, p95 $p95 ms"
     echo stop >&5
     ends_with "$ann" 0 "Ann's process"

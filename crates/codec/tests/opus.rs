@@ -6,7 +6,7 @@ use common::Random;
 use opusic_c::{Application, Channels, Encoder, SampleRate};
 use std::f32::consts::TAU;
 use visavis_codec::opus::{
-    OpusDecoder, OpusEncoder, OpusError, OpusSettings, SAMPLES_20_MS, has_fec, is_dtx, packet_duration,
+    OpusDecoder, OpusEncoder, OpusError, OpusSettings, SAMPLES_10_MS, SAMPLES_20_MS, has_fec, is_dtx, packet_duration,
 };
 use visavis_media::BitsPerSecond;
 
@@ -65,6 +65,78 @@ fn a_voice_comes_back_alike_at_the_rate_asked_for() {
         let (measured, db) = (bytes as f32 * 8.0 / 1000.0 / 5.0, likeness(said.as_flattened(), &heard));
         println!("{kbps} kb/s: measured {measured:.1}, {db:.1} dB");
         assert!((0.7..1.15).contains(&(measured / kbps as f32)) && db > 4.0);
+    }
+}
+
+/// What is heard of packets of 10 ms, and how many bytes they take.
+fn in_short_packets(said: &[Frame], kbps: u32) -> (Vec<f32>, usize) {
+    let mut encoder = encoder(OpusSettings { bitrate: BitsPerSecond::kilo(kbps), ..Default::default() });
+    let (mut decoder, mut heard, mut bytes) = (decoder(), Vec::new(), 0);
+    for half in said.as_flattened().chunks(SAMPLES_10_MS) {
+        let packet = encoder.encode(half).expect("encodes");
+        bytes += packet.len();
+        assert_eq!(decoder.decode(&packet, &mut heard), Ok(SAMPLES_10_MS));
+    }
+    (heard, bytes)
+}
+
+#[test]
+fn a_voice_comes_back_alike_in_packets_of_10_ms() {
+    let said = speech(250);
+    for kbps in [24, 35, 51, 64] {
+        let (heard, bytes) = in_short_packets(&said, kbps);
+        let (measured, db) = (bytes as f32 * 8.0 / 1000.0 / 5.0, likeness(said.as_flattened(), &heard));
+        println!("10 ms at {kbps} kb/s: measured {measured:.1}, {db:.1} dB");
+        assert!((0.6..1.15).contains(&(measured / kbps as f32)) && db > 4.0, "{measured} kb/s, {db} dB");
+    }
+}
+
+#[test]
+fn packets_may_change_their_length_in_mid_word_and_carry_redundancy_in_both() {
+    let said = speech(300);
+    let mut encoder = encoder(OpusSettings { expected_loss_pct: 10, ..Default::default() });
+    let (mut decoder, mut heard, mut redundant) = (decoder(), Vec::new(), [0, 0]);
+    for (i, frame) in said.iter().enumerate() {
+        let short = i / 10 % 2 == 1;
+        for piece in frame.chunks(if short { SAMPLES_10_MS } else { SAMPLES_20_MS }) {
+            let packet = encoder.encode(piece).expect("encodes");
+            redundant[usize::from(short)] += u32::from(has_fec(&packet));
+            assert_eq!(decoder.decode(&packet, &mut heard), Ok(piece.len()));
+        }
+    }
+    let db = likeness(said.as_flattened(), &heard);
+    println!("changing every 200 ms: {db:.1} dB, redundancy in {redundant:?} packets");
+    assert!(db > 4.0 && redundant[0] > 40 && redundant[1] > 60, "{db} dB, {redundant:?}");
+}
+
+#[test]
+fn a_lost_packet_of_10_ms_comes_back_from_the_next() {
+    let said = speech(300);
+    let mut encoder = encoder(OpusSettings { expected_loss_pct: 20, ..Default::default() });
+    let packets: Vec<_> = said.as_flattened().chunks(480).map(|half| encoder.encode(half).expect("encodes")).collect();
+    let hear = |with_fec: bool| {
+        let (mut decoder, mut heard) = (decoder(), Vec::new());
+        for (i, packet) in packets.iter().enumerate() {
+            if i % 6 != 5 || i + 1 == packets.len() {
+                decoder.decode(packet, &mut heard).expect("decodes");
+            } else if with_fec {
+                decoder.decode_fec(&packets[i + 1], SAMPLES_10_MS, &mut heard).expect("recovers");
+            } else {
+                decoder.conceal(SAMPLES_10_MS, &mut heard).expect("conceals");
+            }
+        }
+        likeness(said.as_flattened(), &heard)
+    };
+    let (recovered, concealed) = (hear(true), hear(false));
+    println!("one in six of 10 ms lost: {recovered:.1} dB with redundancy, {concealed:.1} dB concealed");
+    assert!(recovered > concealed + 0.5);
+}
+
+#[test]
+fn other_lengths_are_refused() {
+    let mut encoder = encoder(OpusSettings::default());
+    for samples in [0, 1, 120, 479, 481, 959, 961, 1920] {
+        assert_eq!(encoder.encode(&vec![0.1; samples]), Err(OpusError::InvalidLength(samples)));
     }
 }
 

@@ -1,4 +1,5 @@
-//! Sound, on one thread with a tick each 10 ms: microphone → Opus → network, and network → playout → loudspeaker.
+//! Sound, on one thread: microphone → Opus → network whenever 10 ms have been said, and every 10 ms, when it suits the
+//! loudspeaker, network → playout → loudspeaker.
 //!
 //! Devices are opened and closed elsewhere (`audio_devices`), as both may take their time: they are handed in, and
 //! handed back when others replace them or when they fail.
@@ -18,6 +19,10 @@ use visavis_voice::level::Meter;
 
 /// Without a device and a call there is nothing to tick for.
 const IDLE: Duration = Duration::from_secs(1);
+/// A microphone's frame that is not there when it should be is looked for again after this, and left to the next tick when
+/// it is this late.
+const AGAIN: Duration = Duration::from_millis(1);
+const TOO_LATE: Duration = Duration::from_millis(5);
 /// A tick that is this late was no tick: the machine slept or was overloaded; what was missed is not made up for.
 const STALL: Duration = Duration::from_millis(200);
 /// The level is told, and devices are looked after, this often.
@@ -130,7 +135,8 @@ impl Thread {
         let mut next = Instant::now();
         loop {
             let idle = self.microphone.is_none() && self.speaker.is_none();
-            let wait = if idle { IDLE } else { next.saturating_duration_since(Instant::now()) };
+            let wake = self.frame_at(Instant::now()).map_or(next, |frame| frame.min(next));
+            let wait = if idle { IDLE } else { wake.saturating_duration_since(Instant::now()) };
             match self.inbox.recv_timeout(wait) {
                 Ok(AudioCommand::Stop) => return,
                 Ok(command) => {
@@ -141,12 +147,25 @@ impl Thread {
                 Err(RecvTimeoutError::Disconnected) => return,
             }
             let now = Instant::now();
+            self.speak();
+            if now < next && !idle {
+                continue;
+            }
             self.tick(now);
             next += FRAME_DURATION;
             if now.saturating_duration_since(next) > STALL {
                 next = now + FRAME_DURATION;
             }
+            if let Some(at) = self.speaker.as_ref().and_then(|held| held.device.ask_at(now)) {
+                next = at;
+            }
         }
+    }
+
+    /// When to look for the microphone's next frame.
+    fn frame_at(&self, now: Instant) -> Option<Instant> {
+        let at = self.microphone.as_ref()?.device.next_at()?;
+        (now.saturating_duration_since(at) < TOO_LATE).then(|| if at > now { at } else { now + AGAIN })
     }
 
     fn obey(&mut self, command: AudioCommand) {
@@ -194,7 +213,6 @@ impl Thread {
 
     fn tick(&mut self, now: Instant) {
         self.ticks = self.ticks.wrapping_add(1);
-        self.speak();
         if let Some(call) = &mut self.call {
             call.take_packets();
         }

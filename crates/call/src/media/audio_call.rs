@@ -221,3 +221,7 @@ impl Drop for Call {
         self.count();
     }
 }
+
+#[cfg(test)]
+#[path = "audio_call_tests.rs"]
+mod tests;

@@ -48,6 +48,11 @@ impl ClockedMicrophone {
         Some(frame)
     }
 
+    /// When the next frame is over.
+    pub fn next_at(&self) -> Option<Instant> {
+        wall_clock().instant(Duration::from_nanos_u128(u128::from(self.next + 1) * FRAME_NS))
+    }
+
     /// Hiccups so far.
     pub fn faults(&self) -> Counters {
         Counters { underruns: 0, overruns: self.overruns }
@@ -79,6 +84,18 @@ mod tests {
         let onset = frames.windows(2).position(|pair| pair[0].rms() == 0.0 && pair[1].rms() > 0.1).expect("a burst");
         let unix = wall_clock().unix(frames[onset + 1].at);
         assert!(unix.subsec_nanos() == 0, "{unix:?}");
+    }
+
+    #[test]
+    fn a_frame_is_there_when_it_was_said_to_be_and_not_before() {
+        let mut now = Instant::now();
+        let mut microphone = ClockedMicrophone::in_unix_time(Loop::tone(), now);
+        for _ in 0..100 {
+            now = microphone.next_at().expect("a moment");
+            assert!(microphone.read(now - MS / 1000).is_none());
+            let frame = microphone.read(now).expect("a frame");
+            assert_eq!(now - frame.at, FRAME_DURATION);
+        }
     }
 
     #[test]

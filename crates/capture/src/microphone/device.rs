@@ -30,10 +30,12 @@ const STALL: Duration = Duration::from_secs(4);
 /// How long closing may take before it is left to itself.
 const CLOSE_LIMIT: Duration = Duration::from_millis(500);
 
-/// Where in the stream a callback began, and when that was captured.
+/// Where in the stream a callback began, and when that was captured; when it came, and when the next one should.
 struct Mark {
     first: u64,
     at: Instant,
+    came: Instant,
+    samples: u64,
 }
 
 /// The callback's side.
@@ -55,8 +57,9 @@ impl Tap {
         let age = times.callback.saturating_duration_since(times.capture).min(MAX_AGE);
         let now = Instant::now();
         // Where nobody reads, moments are lost together with the sound.
-        let _ = self.marks.push(Mark { first: self.first, at: now.checked_sub(age).unwrap_or(now) });
         let whole = data.len() - data.len() % self.channels;
+        let (at, samples) = (now.checked_sub(age).unwrap_or(now), (whole / self.channels) as u64);
+        let _ = self.marks.push(Mark { first: self.first, at, came: now, samples });
         let room = self.samples.slots() - self.samples.slots() % self.channels;
         let n = whole.min(room);
         if let Ok(chunk) = self.samples.write_chunk_uninit(n) {
@@ -84,6 +87,7 @@ pub(crate) struct DeviceMicrophone {
     mono: Vec<f32>,
     faults: Arc<Faults>,
     last_sound: Instant,
+    next_at: Option<Instant>,
 }
 
 impl DeviceMicrophone {
@@ -120,6 +124,7 @@ impl DeviceMicrophone {
             resampler,
             faults,
             last_sound: Instant::now(),
+            next_at: None,
         })
     }
 
@@ -128,6 +133,8 @@ impl DeviceMicrophone {
         while let Ok(mark) = self.marks.pop() {
             self.timeline.note(mark.first, mark.at);
             self.last_sound = Instant::now();
+            let lasts = Duration::from_secs_f64(mark.samples as f64 / f64::from(self.rate)).min(MAX_AGE);
+            self.next_at = Some(mark.came + lasts);
         }
         self.drop_backlog();
         let needed = self.resampler.needs();
@@ -166,6 +173,11 @@ impl DeviceMicrophone {
         let mut samples = chunk.into_iter().map(|s| if s.is_finite() { s } else { 0.0 });
         self.mono.extend((0..n).map(|_| samples.by_ref().take(channels).sum::<f32>() * share));
         true
+    }
+
+    /// When its next callback should come; `None` before the first.
+    pub fn next_at(&self) -> Option<Instant> {
+        self.next_at
     }
 
     /// The device's id.

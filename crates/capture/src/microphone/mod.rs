@@ -14,7 +14,7 @@ use visavis_media::AudioFrame;
 
 /// An open microphone; closed when dropped.
 ///
-/// It is read every 10 ms, until it has nothing more, by the thread that processes sound.
+/// It is read every 10 ms, best at [`next_at`](Self::next_at), until it has nothing more, by the thread that processes sound.
 pub struct Microphone {
     name: String,
     source: Source,
@@ -56,6 +56,15 @@ impl Microphone {
         match &mut self.source {
             Source::Device(device) => device.read(),
             Source::Clocked(clocked) => clocked.read(Instant::now()),
+            Source::None => None,
+        }
+    }
+
+    /// When the next frame is expected to be there; it may be late. `None` where nothing is known.
+    pub fn next_at(&self) -> Option<Instant> {
+        match &self.source {
+            Source::Device(device) => device.next_at(),
+            Source::Clocked(clocked) => clocked.next_at(),
             Source::None => None,
         }
     }

@@ -147,18 +147,17 @@ pub(crate) fn layout(found: &Found, direction: Direction) -> Result<Layout, Devi
         channels: chosen.channels(),
         sample_rate: chosen.sample_rate(),
         // The default would be up to two seconds on Pulse.
-        buffer_size: BufferSize::Fixed(period(&chosen, &found.info.id, direction)),
+        buffer_size: BufferSize::Fixed(period(&chosen, &found.info.id)),
     };
     Ok(Layout { config, format: chosen.sample_format() })
 }
 
-/// 10 ms; on ALSA the power of two nearest to it, as others make PipeWire behind it stumble. From a Pulse microphone
-/// 20 ms, which is what a packet holds: sound leaves no later, and each callback costs the client's thread some 200 µs.
-fn period(config: &SupportedStreamConfig, id: &str, direction: Direction) -> u32 {
+/// 10 ms, which is what the shorter packets hold; on ALSA the power of two nearest to it, as others make PipeWire behind it
+/// stumble.
+fn period(config: &SupportedStreamConfig, id: &str) -> u32 {
     let ten_ms = (config.sample_rate() / 100).max(1);
-    let wanted = match (id.split_once(':').map_or("", |(host, _)| host), direction) {
-        (ALSA, _) => ten_ms.next_power_of_two(),
-        (PULSE, Direction::Input) => 2 * ten_ms,
+    let wanted = match id.split_once(':') {
+        Some((ALSA, _)) => ten_ms.next_power_of_two(),
         _ => ten_ms,
     };
     match *config.buffer_size() {
@@ -192,13 +191,11 @@ mod tests {
     #[test]
     fn a_period_is_10_ms_within_what_the_device_takes() {
         let range = |min, max| SupportedBufferSize::Range { min, max };
-        let out = |config: &_, id: &str| period(config, id, Direction::Output);
-        assert_eq!(out(&config(48_000, SupportedBufferSize::Unknown), "wasapi:a"), 480);
-        assert_eq!(out(&config(44_100, range(1, 10_000)), "pulseaudio:a"), 441);
-        assert_eq!(out(&config(48_000, range(1024, 4096)), "pulseaudio:a"), 1024);
-        assert_eq!(out(&config(48_000, range(1, 10_000)), "alsa:a"), 512);
-        assert_eq!(out(&config(48_000, range(0, 0)), "pulseaudio:a"), 480);
-        assert_eq!(period(&config(48_000, range(1, 10_000)), "pulseaudio:a", Direction::Input), 960);
+        assert_eq!(period(&config(48_000, SupportedBufferSize::Unknown), "wasapi:a"), 480);
+        assert_eq!(period(&config(44_100, range(1, 10_000)), "pulseaudio:a"), 441);
+        assert_eq!(period(&config(48_000, range(1024, 4096)), "pulseaudio:a"), 1024);
+        assert_eq!(period(&config(48_000, range(1, 10_000)), "alsa:a"), 512);
+        assert_eq!(period(&config(48_000, range(0, 0)), "pulseaudio:a"), 480);
     }
 
     #[test]

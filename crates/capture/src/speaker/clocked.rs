@@ -12,6 +12,8 @@ use visavis_media::{FRAME_DURATION, FRAME_SAMPLES, SAMPLE_RATE};
 /// Frames that are asked for ahead of time, as a device of 10 ms periods would have queued.
 const TARGET: usize = 2;
 const MAX_QUEUED: usize = 20;
+/// It is best fed so long before the next frame begins: in the midst of a period, neither too early nor too late.
+const LEAD: Duration = Duration::from_millis(5);
 /// Silence written at most for a time in which nobody asked: a machine that slept makes no hour of it.
 const MAX_GAP: u64 = 3000;
 /// Frames between two times the file is brought up to date, header included: half a second is lost at most when the
@@ -73,8 +75,18 @@ impl ClockedSpeaker {
 
     /// How long until a frame written at `now` begins to play.
     pub fn delay(&self, now: Instant) -> Duration {
-        let next = self.start + FRAME_DURATION * u32::try_from(self.played).unwrap_or(u32::MAX);
-        next.saturating_duration_since(now) + FRAME_DURATION * self.queue.len() as u32
+        (self.begins(self.played) + FRAME_DURATION * self.queue.len() as u32).saturating_duration_since(now)
+    }
+
+    /// When it is best asked again: in the middle of the next period.
+    pub fn ask_at(&self, now: Instant) -> Instant {
+        let periods = now.saturating_duration_since(self.start + LEAD).as_nanos() / FRAME_DURATION.as_nanos();
+        self.begins(periods as u64 + 1) + LEAD
+    }
+
+    /// When a frame begins.
+    fn begins(&self, frame: u64) -> Instant {
+        self.start + FRAME_DURATION * u32::try_from(frame).unwrap_or(u32::MAX)
     }
 
     /// Hiccups so far.
@@ -157,6 +169,23 @@ mod tests {
             assert_eq!(speaker.delay(start + tick * 10 * MS), 20 * MS);
         }
         assert_eq!((written, speaker.faults()), (101, Counters::default()));
+    }
+
+    #[test]
+    fn fed_in_the_middle_of_a_period_sound_begins_half_a_period_later() {
+        let start = Instant::now();
+        let (mut speaker, mut now) = (ClockedSpeaker::into_nothing(start), start + 2 * MS);
+        for late in 0..50 {
+            now = speaker.ask_at(now) + MS * (late % 4);
+            assert_eq!(speaker.delay(now + MS), speaker.delay(now).saturating_sub(MS));
+            for _ in 0..speaker.wants(now) {
+                if late > 0 {
+                    assert_eq!(speaker.delay(now), LEAD - MS * (late % 4));
+                }
+                speaker.write(&[0.0; FRAME_SAMPLES], now);
+            }
+        }
+        assert_eq!(speaker.faults(), Counters::default());
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //!
 //! Here is the audio thread's side; the other one is in `callback.rs`.
 
+use super::appetite::Appetite;
 use super::callback::{Drain, Told, build};
 use super::margin::Margin;
 use crate::sound::connection::Lane;
@@ -38,6 +39,11 @@ pub(crate) struct DeviceSpeaker {
     period: u32,
     resampler: Resampler,
     margin: Margin,
+    appetite: Appetite,
+    /// Samples written, and taken by the device until it was asked last.
+    written: u64,
+    taken: u64,
+    underruns: u64,
     told: Arc<Told>,
     faults: Arc<Faults>,
     seen: u64,
@@ -76,6 +82,10 @@ impl DeviceSpeaker {
             period: rate / 100,
             resampler,
             margin: Margin::new(now),
+            appetite: Appetite::new(now),
+            written: 0,
+            taken: 0,
+            underruns: 0,
             told,
             faults,
             seen: 0,
@@ -83,26 +93,35 @@ impl DeviceSpeaker {
         })
     }
 
-    /// Frames to write so that two periods and the margin are queued.
+    /// Frames to write so that what it takes until it is asked again, and the margin, are queued.
     pub fn wants(&mut self) -> usize {
         let now = Instant::now();
         let callbacks = self.told.callbacks.load(Ordering::Relaxed);
         if callbacks != self.seen {
             (self.seen, self.last_seen) = (callbacks, now);
         }
-        let margin = self.margin.update(self.faults.counters().underruns, now);
+        let underruns = self.faults.counters().underruns;
+        let margin = self.margin.update(underruns, now);
+        if underruns != std::mem::replace(&mut self.underruns, underruns) {
+            self.appetite.ran_dry(now);
+        }
+        let queued = self.queued();
+        let taken = self.written - queued as u64;
+        let lately = taken - std::mem::replace(&mut self.taken, taken);
         let longest = (MAX_PERIOD.as_secs_f64() * f64::from(self.rate)) as usize;
         let period = self.told.period.load(Ordering::Relaxed).max(self.period) as usize;
-        let target = 2 * period.min(longest) + (margin * f64::from(self.rate)) as usize;
+        let need = self.appetite.fed(now, lately as usize, period.min(longest));
+        let target = need + (margin * f64::from(self.rate)) as usize;
         let frame = FRAME_SAMPLES * self.rate as usize / SAMPLE_RATE as usize;
-        target.saturating_sub(self.queued()).div_ceil(frame.max(1))
+        target.saturating_sub(queued).div_ceil(frame.max(1))
     }
 
     /// Queues a frame.
     pub fn write(&mut self, frame: &[f32; FRAME_SAMPLES]) {
         let sound = self.resampler.process(frame);
-        if self.samples.push_entire_slice(sound).is_err() {
-            self.faults.overrun();
+        match self.samples.push_entire_slice(sound) {
+            Ok(()) => self.written += sound.len() as u64,
+            Err(_) => self.faults.overrun(),
         }
     }
 

@@ -1,5 +1,6 @@
 //! Loudspeakers: real ones through cpal, and stand-ins driven by the clock.
 
+mod appetite;
 mod callback;
 mod clocked;
 mod device;
@@ -49,6 +50,14 @@ impl Speaker {
         match &mut self.sink {
             Sink::Device(device) => device.wants(),
             Sink::Clocked(clocked) => clocked.wants(Instant::now()),
+        }
+    }
+
+    /// When it is best asked again; `None` where any moment of the next 10 ms is as good.
+    pub fn ask_at(&self, now: Instant) -> Option<Instant> {
+        match &self.sink {
+            Sink::Device(_) => None,
+            Sink::Clocked(clocked) => Some(clocked.ask_at(now)),
         }
     }
 

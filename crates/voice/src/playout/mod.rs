@@ -51,7 +51,7 @@ pub struct PlayoutSettings {
 impl Default for PlayoutSettings {
     fn default() -> Self {
         Self {
-            min_delay: Duration::from_millis(5),
+            min_delay: Duration::from_millis(3),
             max_delay: Duration::from_millis(400),
             first_delay: Duration::from_millis(40),
         }

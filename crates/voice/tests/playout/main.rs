@@ -2,6 +2,7 @@
 
 mod call;
 mod delay;
+mod lengths;
 mod losses;
 mod numbers;
 mod stalls;

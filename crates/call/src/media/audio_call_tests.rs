@@ -1,0 +1,87 @@
+use super::*;
+use std::sync::mpsc::sync_channel;
+use visavis_codec::opus::packet_duration;
+use visavis_media::BitsPerSecond;
+
+/// A call and what it sends; frames of a tone, each 10 ms after the one before.
+struct Speaking {
+    call: Call,
+    out: mpsc::Receiver<EncodedAudio>,
+    begun: Instant,
+    said: u32,
+}
+
+impl Speaking {
+    fn begin() -> Self {
+        let ((_, packets), (sound, out)) = (sync_channel(1), mpsc::channel(64));
+        let codec = SpeechCodec::new(false).expect("a codec");
+        let (counters, lips) = Default::default();
+        let call = AudioCall { packets, out: sound, counters, codec, dtx: false, tap: None, lips };
+        Self { call: Call::new(call), out, begun: Instant::now(), said: 0 }
+    }
+
+    fn say(&mut self, frames: u32) {
+        for _ in 0..frames {
+            let mut frame = AudioFrame::silence(self.begun + FRAME_DURATION * self.said);
+            for (i, sample) in frame.samples.iter_mut().enumerate() {
+                *sample = 0.3 * (i as f32 * 0.13).sin();
+            }
+            self.call.speak(&frame);
+            self.said += 1;
+        }
+    }
+
+    fn encode_as(&mut self, length: PacketLength) {
+        self.call.encode_as(SoundSettings { length, bitrate: BitsPerSecond::kilo(32) });
+    }
+
+    /// Of each packet sent since: when it was said, and how long it is, in milliseconds.
+    fn sent(&mut self) -> Vec<(u128, usize)> {
+        let mut sent = Vec::new();
+        while let Ok(packet) = self.out.try_recv() {
+            let at = packet.at.saturating_duration_since(self.begun);
+            sent.push((at.as_micros().div_ceil(1000), packet_duration(&packet.data).expect("Opus") / 48));
+        }
+        sent
+    }
+}
+
+#[test]
+fn packets_hold_what_was_asked_for_and_no_sound_is_lost_at_a_change() {
+    let mut speaking = Speaking::begin();
+    speaking.say(5);
+    speaking.encode_as(PacketLength::Short);
+    speaking.say(2);
+    speaking.encode_as(PacketLength::Long);
+    speaking.say(3);
+    // Half a long packet was waiting when packets became short, and is the first of those.
+    let expected = vec![(0, 20), (20, 20), (40, 10), (50, 10), (60, 10), (70, 20)];
+    assert_eq!(speaking.sent(), expected);
+    speaking.encode_as(PacketLength::Short);
+    speaking.say(1);
+    assert_eq!(speaking.sent(), [(90, 10), (100, 10)]);
+}
+
+#[test]
+fn muted_one_packet_of_silence_of_the_present_length_is_sent_and_what_had_been_gathered_is_not() {
+    for (length, lasts) in [(PacketLength::Long, 20), (PacketLength::Short, 10)] {
+        let mut speaking = Speaking::begin();
+        speaking.say(1);
+        speaking.call.mute();
+        assert_eq!(speaking.sent(), [(0, 20)]);
+        speaking.encode_as(length);
+        speaking.say(2);
+        speaking.sent();
+        speaking.call.mute();
+        assert_eq!(speaking.sent().iter().map(|(_, ms)| *ms).collect::<Vec<_>>(), [lasts]);
+    }
+}
+
+#[test]
+fn samples_that_do_not_follow_each_other_share_no_packet() {
+    let mut speaking = Speaking::begin();
+    speaking.say(1);
+    speaking.said += 100;
+    speaking.say(2);
+    assert_eq!(speaking.sent(), [(1010, 20)]);
+}
