@@ -1,0 +1,157 @@
+//! How fast a device's clock runs, from the moments of its frames.
+//!
+//! Moments are jittery (callbacks come late, queues are read between two of them), drift is tiny and steady. A Kalman
+//! filter over a moment and a drift is the best that can be made of that: it begins with what is known of crystals and
+//! believes more the longer it has seen them.
+
+use std::time::Instant;
+
+/// Seconds in a frame.
+const FRAME_S: f64 = 0.01;
+/// Before anything is known: crystals are within so much of their rate (standard deviation)…
+const DRIFT: f64 = 80e-6;
+/// …and moments within so many seconds (squared); adapted, but not below a tenth of a millisecond.
+const JITTER2: f64 = 0.004 * 0.004;
+const MIN_JITTER2: f64 = 1e-8;
+/// What a clock may wander in each frame (squared), so that the filter never stops listening: about a minute's memory.
+const WANDER2: f64 = 1e-16;
+const DRIFT_WANDER2: f64 = 4e-17;
+/// A frame that is this much (seconds) off was not continuous with the one before: the device stood still, or sound was
+/// dropped.
+const JUMP: f64 = 0.08;
+/// Likewise a mean error of half a second's frames.
+const SHIFT: f64 = 0.005;
+const SHIFT_FRAMES: f64 = 50.0;
+
+/// Follows one device.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Clock {
+    origin: Option<Instant>,
+    /// Moment of the next frame, seconds after `origin`.
+    at: f64,
+    /// How much longer its frames last than 10 ms, as a share.
+    drift: f64,
+    /// Covariance: of the moment, of both, of the drift.
+    p: [f64; 3],
+    jitter2: f64,
+    mean_error: f64,
+    frames: u64,
+}
+
+impl Clock {
+    /// A clock that is right, for all we know.
+    pub fn new() -> Self {
+        let p = [JITTER2, 0.0, DRIFT * DRIFT];
+        Self { origin: None, at: 0.0, drift: 0.0, p, jitter2: JITTER2, mean_error: 0.0, frames: 0 }
+    }
+
+    /// A frame of 10 ms began at `moment` by the machine's clock (seconds after `origin`, which must not change). Says
+    /// the moment at which it really began, and whether it follows the one before without a jump.
+    pub fn frame(&mut self, moment: Instant, origin: Instant) -> (f64, bool) {
+        let seen = signed(moment, origin);
+        if self.origin != Some(origin) {
+            (self.origin, self.at) = (Some(origin), seen);
+        }
+        let error = seen - self.at;
+        let continuous = error.abs() < JUMP && !self.shifted(error);
+        if continuous {
+            self.learn(error);
+        } else {
+            // What is known of the drift stays true.
+            (self.at, self.p[0], self.p[1]) = (seen, self.jitter2, 0.0);
+            self.mean_error = 0.0;
+        }
+        let began = self.at;
+        self.frames += 1;
+        self.at += FRAME_S * (1.0 + self.drift);
+        let [p00, p01, p11] = self.p;
+        self.p =
+            [p00 + 2.0 * FRAME_S * p01 + FRAME_S * FRAME_S * p11 + WANDER2, p01 + FRAME_S * p11, p11 + DRIFT_WANDER2];
+        (began, continuous)
+    }
+
+    /// How much longer its seconds are than the machine's, as a share.
+    pub fn drift(&self) -> f64 {
+        self.drift
+    }
+
+    /// Frames so far.
+    pub fn frames(&self) -> u64 {
+        self.frames
+    }
+
+    /// Moments keep coming earlier or later than jitter explains.
+    fn shifted(&mut self, error: f64) -> bool {
+        self.mean_error += (error - self.mean_error) / SHIFT_FRAMES;
+        let usual = 4.0 * (self.jitter2 / SHIFT_FRAMES).sqrt();
+        self.frames > 100 && self.mean_error.abs() > SHIFT.max(usual)
+    }
+
+    fn learn(&mut self, error: f64) {
+        self.jitter2 += (error * error - self.jitter2) / 200.0;
+        self.jitter2 = self.jitter2.max(MIN_JITTER2);
+        let [p00, p01, p11] = self.p;
+        let s = p00 + self.jitter2;
+        let (k0, k1) = (p00 / s, p01 / s);
+        self.at += k0 * error;
+        self.drift = (self.drift + k1 * error).clamp(-5e-4, 5e-4);
+        self.p = [p00 * (1.0 - k0), p01 * (1.0 - k0), p11 - k1 * p01];
+    }
+}
+
+fn signed(a: Instant, b: Instant) -> f64 {
+    match a.checked_duration_since(b) {
+        Some(later) => later.as_secs_f64(),
+        None => -b.duration_since(a).as_secs_f64(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    /// A clock that is `ppm` slow, seen with up to `jitter_ms` of lateness; the drift found after each second.
+    fn seen(ppm: f64, jitter_ms: f64, seconds: usize) -> Vec<f64> {
+        let (origin, mut clock, mut seed) = (Instant::now(), Clock::new(), 1u64);
+        let mut found = Vec::new();
+        for n in 0..seconds * 100 {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let late = (seed >> 40) as f64 / (1u64 << 24) as f64 * jitter_ms / 1000.0;
+            let moment = origin + Duration::from_secs_f64(n as f64 * FRAME_S * (1.0 + ppm * 1e-6) + late);
+            assert!(clock.frame(moment, origin).1, "{n}");
+            if n % 100 == 99 {
+                found.push(clock.drift() * 1e6);
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn drift_is_known_to_10_ppm_within_20_seconds_of_jitter() {
+        for ppm in [-200.0, -50.0, 0.0, 200.0] {
+            let found = seen(ppm, 6.0, 120);
+            assert!((found[29] - ppm).abs() < 25.0, "{ppm}: {found:?}");
+            assert!(found[60..].iter().all(|f| (f - ppm).abs() < 8.0), "{ppm}: {found:?}");
+            let calm = seen(ppm, 0.2, 20);
+            assert!((calm[19] - ppm).abs() < 3.0, "{ppm}: {calm:?}");
+        }
+    }
+
+    #[test]
+    fn a_jump_and_a_small_shift_are_noticed_and_leave_the_drift_alone() {
+        for (shift_ms, within) in [(300, 0), (12, 60)] {
+            let (origin, mut clock) = (Instant::now(), Clock::new());
+            let moment = |n: u64| origin + Duration::from_micros(n * 10_001);
+            (0..6000).for_each(|n| assert!(clock.frame(moment(n), origin).1));
+            let before = clock.drift();
+            let later = |n: u64| moment(n) + Duration::from_millis(shift_ms);
+            let noticed = (6000..6200).position(|n| !clock.frame(later(n), origin).1);
+            assert!(noticed.is_some_and(|frames| frames <= within), "{shift_ms} ms: {noticed:?}");
+            (6200..7000).for_each(|n| {
+                clock.frame(later(n), origin);
+            });
+            assert!((clock.drift() - before).abs() < 30e-6, "{shift_ms} ms: {before} {}", clock.drift());
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! What the loudspeaker played, in time with the microphone.
+//!
+//! Frames come with the moments at which they should be heard, in the machine's clock, and so do the microphone's. Both
+//! devices' own clocks are worked out from that (`clock`), and what was played is read at the pace of the microphone's: the
+//! read position moves by what both drifts say, and only very slowly by what is left of an error. So the echo's delay
+//! stays the same to a sample over minutes, which an adaptive filter needs.
+
+use super::Frame;
+use super::clock::Clock;
+use super::sinc::{self, TAPS};
+use std::collections::VecDeque;
+use std::time::Instant;
+use visavis_media::{FRAME_SAMPLES, SAMPLE_RATE};
+
+/// The canceller is shown what is played so much (samples; 20 ms) before it should be heard: moments are not exact, and an
+/// echo that came before its sound could not be cancelled.
+const LEAD: f64 = 960.0;
+/// Most that is remembered: 1 s.
+const MOST: usize = SAMPLE_RATE as usize;
+/// Clocks further apart than this are not of crystals.
+const MAX_DRIFT: f64 = 300e-6;
+/// An error is made up for in about 30 s, and never faster than 30 ppm…
+const PULL: f64 = 1.0 / 3000.0;
+const MAX_PULL: f64 = 30e-6 * FRAME_SAMPLES as f64;
+/// …unless it is larger than this (10 ms): then the position jumps, and the canceller finds the echo's delay again.
+const JUMP: f64 = 480.0;
+/// Drift is told once both clocks have been watched for this long (10 s).
+const KNOWN: u64 = 1000;
+
+pub(super) struct Reference {
+    origin: Option<Instant>,
+    speaker: Clock,
+    microphone: Clock,
+    /// What was played and not yet read; before it, the taps that a value needs.
+    played: VecDeque<f32>,
+    /// Number of the first sample of `played`, counted from the first that was ever played.
+    first: i64,
+    /// A sample's number, and the moment at which it is heard (seconds after `origin`).
+    heard: Option<(f64, f64)>,
+    /// Where the next frame is read.
+    at: Option<f64>,
+    last_good: f32,
+}
+
+impl Reference {
+    /// Nothing has been played.
+    pub fn new() -> Self {
+        Self {
+            origin: None,
+            speaker: Clock::new(),
+            microphone: Clock::new(),
+            played: VecDeque::new(),
+            first: 0,
+            heard: None,
+            at: None,
+            last_good: 0.0,
+        }
+    }
+
+    /// 10 ms that will be heard at `at`.
+    pub fn render(&mut self, samples: &Frame, at: Instant) {
+        let origin = *self.origin.get_or_insert(at);
+        let (heard, continuous) = self.speaker.frame(at, origin);
+        if !continuous {
+            self.at = None;
+        }
+        let end = self.first + self.played.len() as i64;
+        self.heard = Some((end as f64, heard));
+        for sample in samples {
+            let clean = if sample.is_finite() { sample.clamp(-1.0, 1.0) } else { self.last_good };
+            self.last_good = if clean.abs() < 1e-12 { 0.0 } else { clean };
+            self.played.push_back(self.last_good);
+        }
+        if self.played.len() > MOST {
+            let surplus = self.played.len() - MOST;
+            self.played.drain(..surplus);
+            self.first += surplus as i64;
+        }
+    }
+
+    /// What is heard while the microphone captures a frame that began at `at`; silence where nothing is known of it.
+    pub fn capture(&mut self, at: Instant) -> Frame {
+        let origin = *self.origin.get_or_insert(at);
+        let (began, continuous) = self.microphone.frame(at, origin);
+        if !continuous {
+            self.at = None;
+        }
+        let Some((number, heard)) = self.heard else { return [0.0; FRAME_SAMPLES] };
+        let rate = f64::from(SAMPLE_RATE) / (1.0 + self.speaker.drift());
+        let wanted = number + (began - heard) * rate + LEAD;
+        let from = match self.at {
+            Some(at) if (wanted - at).abs() < JUMP => at,
+            _ => wanted,
+        };
+        let pull = ((wanted - from) * PULL).clamp(-MAX_PULL, MAX_PULL);
+        let step = 1.0 + self.drift() + pull / FRAME_SAMPLES as f64;
+        self.at = Some(from + step * FRAME_SAMPLES as f64);
+        let frame = std::array::from_fn(|i| self.value(from + step * i as f64));
+        self.forget(from as i64);
+        frame
+    }
+
+    /// How much faster the loudspeaker's clock runs than the microphone's, in parts per million; `None` in the first 10 s.
+    pub fn drift_ppm(&self) -> Option<f32> {
+        let known = self.speaker.frames() >= KNOWN && self.microphone.frames() >= KNOWN;
+        known.then(|| (self.drift() * 1e6) as f32)
+    }
+
+    /// Another microphone has another clock.
+    pub fn microphone_changed(&mut self) {
+        (self.microphone, self.at) = (Clock::new(), None);
+    }
+
+    /// Another loudspeaker likewise; what the old one still had queued is not heard any more.
+    pub fn speaker_changed(&mut self) {
+        (self.speaker, self.at, self.heard) = (Clock::new(), None, None);
+        self.first += self.played.len() as i64;
+        self.played.clear();
+    }
+
+    /// Samples played in a sample of the microphone, less one.
+    fn drift(&self) -> f64 {
+        ((1.0 + self.microphone.drift()) / (1.0 + self.speaker.drift()) - 1.0).clamp(-MAX_DRIFT, MAX_DRIFT)
+    }
+
+    fn value(&self, at: f64) -> f32 {
+        let whole = at.floor();
+        let begin = whole as i64 - (TAPS as i64 / 2 - 1) - self.first;
+        let around = std::array::from_fn(|i| {
+            let index = begin.saturating_add(i as i64);
+            usize::try_from(index).ok().and_then(|index| self.played.get(index)).copied().unwrap_or(0.0)
+        });
+        sinc::between(&around, at - whole)
+    }
+
+    fn forget(&mut self, read: i64) {
+        let keep = read - TAPS as i64 - FRAME_SAMPLES as i64;
+        let surplus = usize::try_from(keep - self.first).unwrap_or(0).min(self.played.len());
+        self.played.drain(..surplus);
+        self.first += surplus as i64;
+    }
+}
