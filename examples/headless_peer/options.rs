@@ -3,7 +3,7 @@
 use clap::Parser;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use visavis_call::{Connecting, IceServer, LocalNetwork, Options, SoundPackets};
+use visavis_call::{Connecting, IceServer, LocalNetwork, Options, SoundChoices, SoundPackets, Volume};
 use visavis_capture::pattern::Pattern;
 use visavis_capture::{CameraSpec, Content, MicrophoneSpec, SpeakerSpec};
 use visavis_media::{BitsPerSecond, Size};
@@ -150,6 +150,7 @@ impl Cli {
             size: self.size,
             fps: self.fps.clamp(1.0, 60.0),
             max_bitrate: self.max_bitrate_kbps.map_or(defaults.max_bitrate, BitsPerSecond::kilo),
+            sound: SoundChoices { chimes: Volume::OFF, ..SoundChoices::default() },
             dtx: !self.no_dtx,
             sound_packets: self.audio_frame,
             connecting: Connecting {

@@ -223,6 +223,7 @@ fn options(settings: &Settings, cli: &Cli) -> Options {
         camera: settings.camera.clone(),
         microphone: settings.microphone.clone(),
         speaker: settings.speaker.clone(),
+        sound: settings.sound(),
         ..Options::default()
     }
 }

@@ -21,6 +21,7 @@ pub mod diagnostics;
 pub mod engine;
 pub mod icon;
 pub mod icons;
+pub mod push_to_talk;
 pub mod quality;
 pub mod run;
 pub mod sample;

@@ -1,6 +1,7 @@
 //! What a front end says to a call and sees of it: commands in, one state and events out.
 
 use crate::options::IceServer;
+use crate::sound::SoundChoices;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use visavis_capture::{CameraSpec, CameraState, DeviceLists, DeviceState, MicrophoneSpec, SpeakerSpec};
@@ -29,6 +30,8 @@ pub enum Command {
     SetMicrophone(MicrophoneSpec),
     /// Use another loudspeaker, from now on.
     SetSpeaker(SpeakerSpec),
+    /// Treat sound otherwise, from now on.
+    SetSound(SoundChoices),
     /// The name the other side sees; at most 64 characters are sent.
     SetName(String),
     /// A line of text to the other side; at most 2000 characters are sent.

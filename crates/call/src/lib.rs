@@ -37,6 +37,7 @@ mod peer;
 mod rate;
 mod recent;
 mod session;
+mod sound;
 mod stats;
 
 pub use api::{
@@ -49,6 +50,7 @@ pub use options::{
 };
 pub use peer::EmulatedLink;
 pub use recent::{Happening, Recent};
+pub use sound::{SoundChoices, Volume};
 pub use stats::{
     CandidatePair, InboundAudio, InboundVideo, OutboundAudio, OutboundVideo, RemoteInbound, StatsSnapshot,
 };

@@ -2,6 +2,7 @@
 
 use crate::peer::EmulatedLink;
 use crate::rate::{Lengths, PacketLength};
+use crate::sound::SoundChoices;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -42,6 +43,8 @@ pub struct Options {
     pub fps: f32,
     /// Most that our picture and sound may take.
     pub max_bitrate: BitsPerSecond,
+    /// How sound is treated, to begin with.
+    pub sound: SoundChoices,
     /// Send nothing while nobody speaks (Opus DTX).
     pub dtx: bool,
     /// How much sound a packet of ours holds.
@@ -201,6 +204,7 @@ impl Default for Options {
             size: Size::new(1280, 720).expect("both sides are even"),
             fps: 30.0,
             max_bitrate: BitsPerSecond::kilo(2500),
+            sound: SoundChoices::default(),
             dtx: true,
             sound_packets: SoundPackets::ByPath,
             preview: true,

@@ -1,7 +1,9 @@
-//! Sound in the mathematical sense: the playout buffer, voice processing, levels, ramps. No threads, no devices, no clock of its own.
+//! Sound in the mathematical sense: the playout buffer, voice processing, levels, gains. No threads, no devices, no
+//! clock of its own.
 //!
 //! Everything is 48 kHz mono in −1…1.
 
+pub mod gain;
 pub mod level;
 pub mod playout;
 pub mod processing;

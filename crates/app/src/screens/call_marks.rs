@@ -5,7 +5,7 @@ use crate::quality::{Cause, Grade, Verdict};
 use crate::settings::Corner;
 use crate::theme::{Palette, Type, over_picture, space};
 use crate::view::View;
-use crate::widgets::{Trouble, announce, avatar, badge, banner, called, elided};
+use crate::widgets::{Trouble, announce, avatar, badge, banner, called, elided, reminder};
 use egui::{Align2, Color32, Pos2, Rect, Role, Sense, Ui, WidgetInfo, pos2, vec2};
 use std::time::Duration;
 use visavis_call::InCall;
@@ -150,11 +150,14 @@ pub(super) struct Marks<'a> {
     pub(super) bars: bool,
     /// What is to be said of the connection.
     pub(super) verdict: Verdict,
+    /// Being muted is known.
+    pub(super) reminded: bool,
 }
 
 impl Marks<'_> {
-    /// Draws them: what concerns the other side in a corner, what concerns us above, one under the other.
-    pub(super) fn ui(&self, ui: &Ui) {
+    /// Draws them: what concerns the other side in a corner, what concerns us above, one under the other. Whether the
+    /// word about being muted was put away.
+    pub(super) fn ui(&self, ui: &mut Ui) -> bool {
         let stage = self.stage;
         let left = self.view.settings.self_view != Corner::BottomLeft;
         let align = if left { Align2::LEFT_BOTTOM } else { Align2::RIGHT_BOTTOM };
@@ -167,10 +170,14 @@ impl Marks<'_> {
         }
         let mut top = pos2(stage.center().x, stage.top() + space::L + self.covered[0]);
         let most = stage.width() - 2.0 * space::XL;
-        let mut next = |icon, words: &str| top.y = banner(ui, top, icon, words, most).bottom() + space::S;
-        if self.view.state.muted && self.view.state.microphone_level > SPEAKING {
-            next(Icon::MicrophoneOff, "You are muted");
+        let mut put_away = false;
+        if self.speaks_in_vain() {
+            let words = if self.view.settings.push_to_talk { "Hold Space to talk" } else { "You are muted" };
+            let rect;
+            (rect, put_away) = reminder(ui, top, Icon::MicrophoneOff, words, most);
+            top.y = rect.bottom() + space::S;
         }
+        let mut next = |icon, words: &str| top.y = banner(ui, top, icon, words, most).bottom() + space::S;
         let said = match self.verdict.grade {
             Grade::Good => None,
             // What is hardly noticed is said to who moves the pointer to look.
@@ -185,6 +192,13 @@ impl Marks<'_> {
         for trouble in self.troubles.iter().filter(|trouble| trouble.stays || self.bars) {
             next(trouble.icon, &trouble.words);
         }
+        put_away
+    }
+
+    /// Somebody speaks whom nobody can hear, and may not know it.
+    fn speaks_in_vain(&self) -> bool {
+        let state = self.view.state;
+        state.muted && state.microphone_level > SPEAKING && self.view.settings.remind_muted && !self.reminded
     }
 }
 

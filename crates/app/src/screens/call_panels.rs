@@ -5,19 +5,24 @@
 use crate::command::UiCommand;
 use crate::control::{Control, Situation};
 use crate::diagnostics;
+use crate::settings::Change;
 use crate::theme::{Palette, Type, size, space};
 use crate::view::View;
-use crate::widgets::{DevicePickers, Look, card, control_button, hint, pickers, rate_words, text};
+use crate::widgets::{DevicePickers, Look, called, card, control_button, hint, pickers, rate_words, text, volume_row};
 use egui::{Align, Align2, Area, Grid, Layout, Order, Pos2, Rect, Ui, vec2};
 use visavis_call::{Figures, InCall, Path};
 
 const WIDTH: f32 = 340.0;
 
-/// The pickers over the bar; where they lie, and what was chosen.
-pub(super) fn devices_panel(ui: &Ui, bar: Rect, view: View<'_>) -> (Rect, Option<UiCommand>) {
+/// The pickers over the bar, and how loud the other side is; where they lie, and what was chosen.
+pub(super) fn devices_panel(ui: &Ui, bar: Rect, view: View<'_>, call: &InCall) -> (Rect, Option<UiCommand>) {
     panel(ui, "devices", Align2::CENTER_BOTTOM, bar.center_top() - vec2(0.0, space::M), |ui| {
         let (state, settings) = (view.state, view.settings);
-        pickers(ui, DevicePickers { state, settings, width: WIDTH, camera_words: true })
+        let picked = pickers(ui, DevicePickers { state, settings, width: WIDTH, camera_words: true });
+        ui.add_space(space::S);
+        let words = format!("How loud {} is", called(&call.peer.name));
+        let louder = volume_row(ui, &words, settings.other_volume).map(|volume| Change::OtherVolume(volume).into());
+        louder.or(picked)
     })
 }
 

@@ -7,7 +7,7 @@ use crate::diagnostics;
 use crate::icons::Icon;
 use crate::settings::{Change, Settings, ThemeChoice};
 use crate::theme::{Palette, Type, size, space};
-use crate::widgets::{Look, Round, button_with, control_button, field, follow_focus, hint, round, text};
+use crate::widgets::{Look, Round, button_with, control_button, field, follow_focus, hint, round, text, volume_row};
 use egui::{Align, Checkbox, Frame, Grid, Id, Layout, Margin, Modal, Response, ScrollArea, TextEdit, Ui, vec2};
 use visavis_call::IceServer;
 
@@ -68,6 +68,7 @@ impl SettingsUi {
     fn contents(&mut self, ui: &mut Ui, settings: &Settings) -> Option<UiCommand> {
         ui.set_width(WIDTH - space::M);
         let mut change = theme_row(ui, settings);
+        change = sound_ui(ui, settings).or(change);
         change = self.servers_ui(ui).or(change);
         change = self.ice_ui(ui, settings).or(change);
         keys_ui(ui);
@@ -113,14 +114,8 @@ impl SettingsUi {
             let password = password.hint_text(text("Password", Type::Body).color(weak));
             changed |= ui.add(password).accessible_name("TURN password").changed();
         });
-        let mut relay_only = settings.relay_only;
-        let relay = Checkbox::new(
-            &mut relay_only,
-            text("Always relay, so that the other side does not see my address", Type::Body),
-        );
-        // A box of the background's colour needs an edge to be seen.
-        ui.visuals_mut().widgets.inactive.bg_stroke = egui::Stroke::new(1.0, Palette::of(ui).weak);
-        let relayed = ui.add(relay).changed().then_some(Change::RelayOnly(relay_only));
+        let relay = switch(ui, settings.relay_only, "Always relay, so that the other side does not see my address");
+        let relayed = relay.map(Change::RelayOnly);
         let servers = match (stun, turn) {
             (Ok(stun), Ok(turn)) if changed => Some(Change::IceServers(self.ice_servers(stun, turn))),
             _ => None,
@@ -173,6 +168,21 @@ fn theme_row(ui: &mut Ui, settings: &Settings) -> Option<Change> {
     chosen
 }
 
+/// A box with words beside it; what it is now, where that was changed.
+fn switch(ui: &mut Ui, mut on: bool, words: &str) -> Option<bool> {
+    // A box of the background's colour needs an edge to be seen.
+    ui.visuals_mut().widgets.inactive.bg_stroke = egui::Stroke::new(1.0, Palette::of(ui).weak);
+    ui.add(Checkbox::new(&mut on, text(words, Type::Body))).changed().then_some(on)
+}
+
+fn sound_ui(ui: &mut Ui, settings: &Settings) -> Option<Change> {
+    section(ui, "Sound");
+    let chimes = volume_row(ui, "Visavis' own sounds", settings.chime_volume).map(Change::ChimeVolume);
+    let talk = switch(ui, settings.push_to_talk, "Microphone on only while I hold Space").map(Change::PushToTalk);
+    let remind = switch(ui, settings.remind_muted, "Tell me when I speak and am muted").map(Change::RemindMuted);
+    chimes.or(talk).or(remind)
+}
+
 /// Every key that does something by itself.
 fn keys_ui(ui: &mut Ui) {
     section(ui, "Keys");
@@ -195,6 +205,7 @@ fn keys_ui(ui: &mut Ui) {
             None => rows.push((keys, does.to_owned())),
         }
     }
+    rows.push(("Space, held".into(), "Talk, where that is chosen above".into()));
     rows.push(("Tab, Space".into(), "Go to the next control, press it".into()));
     rows.push(("Esc".into(), "Close what lies on top".into()));
     // These rows are no controls, so they need no room for fingers.

@@ -14,7 +14,7 @@ pub use store::Store;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt::Display;
 use std::str::FromStr;
-use visavis_call::{Command, IceServer};
+use visavis_call::{Command, IceServer, SoundChoices, Volume};
 use visavis_capture::{CameraSpec, MicrophoneSpec, SpeakerSpec};
 
 /// Characters of a name that are kept.
@@ -35,6 +35,14 @@ pub struct Settings {
     /// Loudspeaker to begin with.
     #[serde(serialize_with = "to_text", deserialize_with = "from_text")]
     pub speaker: SpeakerSpec,
+    /// How loud the other person is, in percent.
+    pub other_volume: Volume,
+    /// How loud the app's own sounds are, in percent.
+    pub chime_volume: Volume,
+    /// The microphone is on only while Space is held.
+    pub push_to_talk: bool,
+    /// Say so when somebody speaks who is muted.
+    pub remind_muted: bool,
     /// Signaling servers, `ws://` or `wss://`.
     pub servers: Vec<String>,
     /// STUN and TURN servers.
@@ -56,6 +64,10 @@ impl Default for Settings {
             camera: CameraSpec::Default,
             microphone: MicrophoneSpec::Default,
             speaker: SpeakerSpec::Default,
+            other_volume: Volume::FULL,
+            chime_volume: Volume::FULL,
+            push_to_talk: false,
+            remind_muted: true,
             servers: Vec::new(),
             ice_servers: IceServer::default_stun(),
             relay_only: false,
@@ -105,6 +117,14 @@ pub enum Change {
     Microphone(MicrophoneSpec),
     /// Another loudspeaker.
     Speaker(SpeakerSpec),
+    /// The other person louder or quieter.
+    OtherVolume(Volume),
+    /// The app's own sounds louder or quieter.
+    ChimeVolume(Volume),
+    /// The microphone on only while Space is held, or always.
+    PushToTalk(bool),
+    /// A word to who speaks while muted, or none.
+    RemindMuted(bool),
     /// Other signaling servers.
     Servers(Vec<String>),
     /// Other STUN and TURN servers.
@@ -128,16 +148,22 @@ impl Change {
             Self::Camera(spec) => Some(Command::SetCamera(spec.clone())),
             Self::Microphone(spec) => Some(Command::SetMicrophone(spec.clone())),
             Self::Speaker(spec) => Some(Command::SetSpeaker(spec.clone())),
+            Self::OtherVolume(_) | Self::ChimeVolume(_) => Some(Command::SetSound(after.sound())),
             Self::Servers(servers) => Some(Command::SetServers(servers.clone())),
             Self::IceServers(_) | Self::RelayOnly(_) => {
                 Some(Command::SetIce { servers: after.ice_servers.clone(), relay_only: after.relay_only })
             }
-            Self::Theme(_) | Self::SelfView(_) | Self::NoticeSeen => None,
+            Self::Theme(_) | Self::SelfView(_) | Self::NoticeSeen | Self::PushToTalk(_) | Self::RemindMuted(_) => None,
         }
     }
 }
 
 impl Settings {
+    /// How sound is to be treated.
+    pub fn sound(&self) -> SoundChoices {
+        SoundChoices { other: self.other_volume, chimes: self.chime_volume }
+    }
+
     /// Carries out a change.
     pub fn apply(&mut self, change: Change) {
         match change {
@@ -145,6 +171,10 @@ impl Settings {
             Change::Camera(spec) => self.camera = spec,
             Change::Microphone(spec) => self.microphone = spec,
             Change::Speaker(spec) => self.speaker = spec,
+            Change::OtherVolume(volume) => self.other_volume = volume,
+            Change::ChimeVolume(volume) => self.chime_volume = volume,
+            Change::PushToTalk(on) => self.push_to_talk = on,
+            Change::RemindMuted(on) => self.remind_muted = on,
             Change::Servers(servers) => self.servers = servers,
             Change::IceServers(servers) => self.ice_servers = servers,
             Change::RelayOnly(on) => self.relay_only = on,

@@ -11,6 +11,7 @@ mod qr;
 mod self_view;
 mod tile;
 mod trouble;
+mod volume;
 
 pub(crate) use avatar::called;
 pub use avatar::{avatar, initial};
@@ -18,12 +19,13 @@ pub use buttons::{Look, Round, button, button_with, control_button, control_roun
 pub use join_field::JoinField;
 pub use mark::{grade_word, paint_mark, quality_mark};
 pub use meter::{level_fraction, meter, meter_bars};
-pub use notice::{Notice, Pill, badge, banner, notice, pill};
+pub use notice::{Notice, Pill, badge, banner, notice, pill, reminder};
 pub use pickers::{DevicePickers, pickers};
 pub use qr::{QrCode, qr};
 pub use self_view::SelfView;
 pub use tile::{camera_words, own_tile, picture_tile};
 pub use trouble::{Trouble, stand_in_words, troubles};
+pub use volume::volume_row;
 
 use crate::theme::{Palette, Type, size, space};
 use egui::accesskit::Live;

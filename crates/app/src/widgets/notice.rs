@@ -1,10 +1,10 @@
 //! Words that appear when something is to be known.
 
-use super::{announce, button, elided, text};
+use super::{Round, announce, button, elided, round, text};
 use crate::icons::Icon;
 use crate::theme::{Palette, Type, over_picture, size, space};
 use crate::widgets::Look;
-use egui::{Align, Align2, Color32, CornerRadius, Layout, Margin, Pos2, Rect, Sense, Ui, Vec2, pos2, vec2};
+use egui::{Align, Align2, Color32, CornerRadius, Layout, Margin, Pos2, Rect, Sense, Ui, UiBuilder, Vec2, pos2, vec2};
 
 /// What is to be known, and what can be pressed.
 #[derive(Clone, Copy, Debug)]
@@ -75,6 +75,21 @@ pub struct Pill<'a> {
 pub fn banner(ui: &Ui, top: Pos2, icon: Icon, words: &str, most: f32) -> Rect {
     let what = Pill { icon, colour: Palette::of(ui).warning, words, label: words, kind: Type::Body, most };
     pill(ui, top, Align2::CENTER_TOP, what)
+}
+
+/// A [`banner`] with a small button at its end; where it lies, and whether it was put away with that.
+pub fn reminder(ui: &mut Ui, top: Pos2, icon: Icon, words: &str, most: f32) -> (Rect, bool) {
+    let beside = size::ROUND_SMALL + space::XS;
+    let rect = banner(ui, top - vec2(beside / 2.0, 0.0), icon, words, most - beside);
+    let place = Rect::from_center_size(
+        pos2(rect.right() + space::XS + size::ROUND_SMALL / 2.0, rect.center().y),
+        Vec2::splat(size::ROUND_SMALL),
+    );
+    let mut inside = ui.new_child(UiBuilder::new().id_salt(("reminder", words)).max_rect(place));
+    let what =
+        Round { icon: Icon::Close, label: "Don't remind me now", look: Look::Plain, diameter: place.width(), on: None };
+    let pressed = round(&mut inside, what).on_hover_text("Not again until you unmute").clicked();
+    (rect.union(place), pressed)
 }
 
 /// A small pill for what stays true for a while, at most as wide as `most`: "Grace is muted".

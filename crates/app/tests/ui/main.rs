@@ -10,4 +10,5 @@ mod never_waits;
 mod rooms;
 mod scenes;
 mod settings;
+mod sound;
 mod statistics;

@@ -2,6 +2,7 @@
 
 use crate::media::{AudioCommand, AudioDevices, AudioEngine, AudioNews, CameraDeck, DeviceBoard, DeviceNews};
 use crate::options::Options;
+use crate::sound::SoundChoices;
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
@@ -11,8 +12,8 @@ use visavis_capture::{
 };
 use visavis_media::{VideoFrame, slot};
 
-/// The loudspeaker stays open this long for the chime outside a call.
-const CHIME: Duration = Duration::from_secs(2);
+/// Outside a call the loudspeaker stays open for so much longer than a chime lasts, as opening it takes a moment.
+const CHIME: Duration = Duration::from_secs(1);
 
 /// What is true of the devices, as the front end shows it.
 pub(super) struct Board {
@@ -54,6 +55,7 @@ impl Devices {
         let wish = CameraWish { size: options.size, fps: options.fps };
         let (to_opener, inbox) = AudioDevices::channel();
         let engine = AudioEngine::start(Arc::new(news_tx), to_opener.clone());
+        engine.command(AudioCommand::Choices(options.sound));
         let board = Arc::new(DeviceBoard { microphone, speaker, lists: lists_tx });
         Self {
             camera: CameraDeck::new(wish, preview, Arc::new(camera_tx)),
@@ -95,8 +97,13 @@ impl Devices {
         self.engine.command(AudioCommand::Muted(muted));
     }
 
+    pub(super) fn treat_sound(&self, choices: SoundChoices) {
+        self.engine.command(AudioCommand::Choices(choices));
+    }
+
     pub(super) fn chime(&mut self, which: Chime) {
-        self.chime_until = Some(Instant::now() + CHIME);
+        let until = Instant::now() + which.duration() + CHIME;
+        self.chime_until = self.chime_until.max(Some(until));
         self.engine.command(AudioCommand::Chime(which));
     }
 

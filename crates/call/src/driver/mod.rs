@@ -3,8 +3,9 @@
 mod devices;
 mod links;
 mod peers;
+mod sounds;
 
-use crate::api::{Command, EndReason, Event, Figures, Phase, State};
+use crate::api::{Command, Event, Figures, Phase, State};
 use crate::endpoint::Shared;
 use crate::network::Network;
 use crate::options::Options;
@@ -14,6 +15,7 @@ use crate::stats::StatsSnapshot;
 use devices::Devices;
 use links::{LinkNews, LinkTable};
 use peers::{PeerNews, Peers};
+use sounds::Sounds;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
@@ -23,8 +25,6 @@ use visavis_signaling::{PakeSecret, RoomCode};
 
 /// Statistics are taken this often.
 const STATISTICS: Duration = Duration::from_secs(1);
-/// A path that is away for less is not worth a sound. The session wakes up a moment after.
-const WORTH_A_SOUND: Duration = Duration::from_millis(900);
 /// What is being closed when the app goes has this long.
 const CLOSING: Duration = Duration::from_secs(2);
 
@@ -70,7 +70,7 @@ pub(crate) async fn run(
         video_on,
         camera: CameraState::Off,
         camera_works: video_on,
-        interruption_heard: None,
+        sounds: Sounds::default(),
     };
     driver.begin();
     driver.serve(commands, peer_news, link_news, secrets_in).await;
@@ -91,8 +91,7 @@ struct Driver {
     video_on: bool,
     camera: CameraState,
     camera_works: bool,
-    /// Since when nothing gets through, once that was heard.
-    interruption_heard: Option<Instant>,
+    sounds: Sounds,
 }
 
 impl Driver {
@@ -155,6 +154,7 @@ impl Driver {
             Command::SetCamera(spec) => self.devices.use_camera(spec.clone()),
             Command::SetMicrophone(spec) => self.devices.use_microphone(spec.clone()),
             Command::SetSpeaker(spec) => self.devices.use_speaker(spec.clone()),
+            Command::SetSound(settings) => self.devices.treat_sound(*settings),
             Command::TestSpeaker => self.devices.chime(Chime::Trial),
             Command::SetIce { servers, relay_only } => self.peers.use_ice(servers, *relay_only),
             Command::SetServers(servers) => {
@@ -252,9 +252,7 @@ impl Driver {
             Output::MediaStart(key) => self.start_media(key),
             Output::MediaStop => self.stop_media(),
             Output::Tell(event) => {
-                if event == Event::Ended(EndReason::ConnectionLost) {
-                    self.devices.chime(Chime::Over);
-                }
+                self.sounds.of(&event).into_iter().for_each(|chime| self.devices.chime(chime));
                 self.shared.event(event);
             }
         }
@@ -262,11 +260,8 @@ impl Driver {
 
     /// Says once by a sound that nothing gets through.
     fn sound_interruption(&mut self, interrupted: Option<Instant>) {
-        let long = interrupted.filter(|since| since.elapsed() >= WORTH_A_SOUND);
-        if long.is_some() && long != self.interruption_heard {
-            self.devices.chime(Chime::Reconnecting);
-            self.interruption_heard = long;
-        }
+        let chime = self.sounds.while_interrupted(interrupted.map(|since| since.elapsed()));
+        chime.into_iter().for_each(|chime| self.devices.chime(chime));
     }
 
     fn derive(&self, code: RoomCode) {

@@ -6,15 +6,18 @@
 
 use super::audio_call::{AudioCall, Call};
 use super::audio_devices::DeviceNews;
+use super::chimes::Chimes;
 use super::seam::Seam;
 use super::sound_end::SoundEnd;
 use crate::rate::SoundSettings;
+use crate::sound::SoundChoices;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
-use visavis_capture::{Chime, Microphone, Speaker, Worker, chime};
+use visavis_capture::{Chime, Microphone, Speaker, Worker};
 use visavis_media::{AudioFrame, FRAME_DURATION, FRAME_SAMPLES};
+use visavis_voice::gain::Gain;
 use visavis_voice::level::Meter;
 
 /// Without a device and a call there is nothing to tick for.
@@ -44,6 +47,7 @@ pub(crate) enum AudioCommand {
     Attach(Box<AudioCall>),
     Detach,
     Chime(Chime),
+    Choices(SoundChoices),
     /// Expected loss of what we send, percent.
     ExpectedLoss(u8),
     /// How to encode what we send.
@@ -104,7 +108,9 @@ struct Thread {
     speaker: Option<Held<Speaker>>,
     muted: bool,
     call: Option<Call>,
-    chime: Vec<f32>,
+    choices: SoundChoices,
+    chimes: Chimes,
+    volume: Gain,
     meter: Meter,
     seam: Seam,
     ticks: u32,
@@ -124,7 +130,9 @@ impl Thread {
             speaker: None,
             muted: false,
             call: None,
-            chime: Vec::new(),
+            choices: SoundChoices::default(),
+            chimes: Chimes::default(),
+            volume: Gain::new(1.0),
             meter: Meter::new(),
             seam: Seam::new(),
             ticks: 0,
@@ -190,7 +198,8 @@ impl Thread {
             }
             AudioCommand::Attach(call) => self.call = Some(Call::new(*call)),
             AudioCommand::Detach => self.call = None,
-            AudioCommand::Chime(which) => self.chime = chime(which),
+            AudioCommand::Chime(which) => self.chimes.order(which, Instant::now()),
+            AudioCommand::Choices(choices) => self.choices = choices,
             AudioCommand::ExpectedLoss(percent) => {
                 if let Some(call) = &mut self.call {
                     call.expect_loss(percent);
@@ -252,7 +261,8 @@ impl Thread {
                 Some(call) => call.listen(now, now + speaker.delay()),
                 None => [0.0; FRAME_SAMPLES],
             };
-            mix(&mut self.chime, &mut samples);
+            self.volume.apply(&mut samples, self.choices.other.factor());
+            self.chimes.mix(&mut samples, now, self.choices.chimes.factor());
             if let Some(tap) = self.call.as_ref().and_then(|c| c.tap.as_ref()) {
                 tap(&AudioFrame { samples, at: now + speaker.delay() });
             }
@@ -292,13 +302,5 @@ fn give_back<T: SoundEnd>(
 ) {
     if let Some(held) = held {
         let _ = devices.try_send(T::given_back(held, failed));
-    }
-}
-
-/// Adds the head of `source` to the frame and takes it away.
-fn mix(source: &mut Vec<f32>, frame: &mut [f32; FRAME_SAMPLES]) {
-    let count = source.len().min(FRAME_SAMPLES);
-    for (sample, add) in frame.iter_mut().zip(source.drain(..count)) {
-        *sample = (*sample + add).clamp(-1.0, 1.0);
     }
 }

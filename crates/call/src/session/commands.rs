@@ -48,6 +48,7 @@ impl Session {
             Command::SetCamera(_)
             | Command::SetMicrophone(_)
             | Command::SetSpeaker(_)
+            | Command::SetSound(_)
             | Command::TestSpeaker
             | Command::SetServers(_)
             | Command::SetIce { .. } => {}

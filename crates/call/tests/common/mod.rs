@@ -13,7 +13,9 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
-use visavis_call::{Command, EndReason, Endpoint, Event, LocalNetwork, Options, Phase, State, StatsSnapshot};
+use visavis_call::{
+    Command, EndReason, Endpoint, Event, LocalNetwork, Options, Phase, SoundChoices, State, StatsSnapshot, Volume,
+};
 use visavis_capture::{CameraSpec, Content, MicrophoneSpec, SpeakerSpec};
 use visavis_media::Size;
 use visavis_signaling::{Invitation, RoomCode};
@@ -35,6 +37,8 @@ pub fn options(server: Option<&Server>) -> Options {
         speaker: SpeakerSpec::None,
         size: Size::new(320, 180).unwrap(),
         fps: 30.0,
+        // What is listened to is the other side.
+        sound: SoundChoices { chimes: Volume::OFF, ..SoundChoices::default() },
         ..Options::default()
     }
 }

@@ -1,0 +1,112 @@
+//! What a person sets of sound, and what the window says about it.
+
+use crate::bench::{Bench, Say as _, Screen, show};
+use egui::Key;
+use egui_kittest::kittest::Queryable as _;
+use std::time::Duration;
+use visavis_app::sample;
+use visavis_app::settings::{Change, Settings};
+use visavis_call::{Command, Phase, Volume};
+
+const TALK: &str = "Microphone on only while I hold Space";
+const REMIND: &str = "Tell me when I speak and am muted";
+const PUT_AWAY: &str = "Don't remind me now";
+
+fn call(change: impl FnOnce(&mut Bench)) -> Screen {
+    let mut bench = Bench::new(Phase::Home);
+    bench.state.phase = Phase::InCall(sample::in_call(bench.now, Duration::from_secs(754)));
+    change(&mut bench);
+    show(bench)
+}
+
+/// Somebody speaks who is muted.
+fn in_vain(bench: &mut Bench) {
+    (bench.state.muted, bench.state.microphone_level) = (true, 0.5);
+}
+
+fn switched(screen: &mut Screen) -> Vec<bool> {
+    let commands = screen.state_mut().commands();
+    commands.into_iter().filter_map(|c| if let Command::SetMuted(muted) = c { Some(muted) } else { None }).collect()
+}
+
+#[test]
+fn the_microphone_is_on_while_space_is_held_and_presses_no_button_then() {
+    let mut screen = call(|bench| bench.settings.push_to_talk = true);
+    screen.pass(1);
+    assert_eq!(switched(&mut screen), [true], "a call begins muted");
+    screen.get_by_label("Hang up").focus();
+    screen.pass(1);
+    screen.key_down(Key::Space);
+    screen.pass(4);
+    assert_eq!(switched(&mut screen), [false]);
+    screen.key_up(Key::Space);
+    screen.pass(4);
+    assert_eq!(switched(&mut screen), [true]);
+    assert!(screen.state_mut().commands().is_empty(), "nothing was hung up");
+}
+
+#[test]
+fn a_space_in_a_message_is_a_space() {
+    let mut screen = call(|bench| bench.settings.push_to_talk = true);
+    screen.press("Chat");
+    screen.state_mut().commands();
+    screen.key_down(Key::Space);
+    screen.pass(2);
+    assert_eq!(switched(&mut screen), [] as [bool; 0]);
+}
+
+#[test]
+fn without_that_choice_space_presses_what_has_the_focus() {
+    let mut screen = call(|_| {});
+    screen.get_by_label("Hang up").focus();
+    screen.pass(1);
+    screen.key(Key::Space);
+    assert!(matches!(screen.state_mut().command(), Command::HangUp));
+}
+
+#[test]
+fn who_speaks_while_muted_is_told_until_that_is_put_away() {
+    let mut screen = call(in_vain);
+    assert!(screen.has("You are muted") && screen.has(PUT_AWAY));
+    screen.press(PUT_AWAY);
+    assert!(!screen.has(PUT_AWAY));
+    screen.state_mut().state.muted = false;
+    screen.pass(1);
+    screen.state_mut().state.muted = true;
+    screen.pass(1);
+    assert!(screen.has(PUT_AWAY), "the next time is another one");
+    let off = |bench: &mut Bench| {
+        in_vain(bench);
+        bench.settings.remind_muted = false;
+    };
+    assert!(!call(off).has(PUT_AWAY));
+}
+
+#[test]
+fn switches_and_volumes_are_remembered() {
+    let mut screen = show(Bench::new(Phase::Home));
+    screen.press("Settings…");
+    for words in [TALK, REMIND] {
+        screen.get_by_label(words).scroll_to_me();
+        screen.pass(4);
+        screen.press(words);
+    }
+    assert_eq!(screen.state_mut().changes(), [Change::PushToTalk(true), Change::RemindMuted(false)]);
+    screen.get_by_label("Visavis' own sounds").focus();
+    screen.pass(1);
+    screen.key(Key::ArrowLeft);
+    let changes = screen.state_mut().changes();
+    assert_eq!(changes, [Change::ChimeVolume(Volume::percent(95))]);
+    let after = Settings { chime_volume: Volume::percent(95), ..Settings::default() };
+    assert!(matches!(changes[0].command(&after), Some(Command::SetSound(sound)) if sound == after.sound()));
+}
+
+#[test]
+fn the_other_person_is_made_louder_in_the_call() {
+    let mut screen = call(|_| {});
+    screen.press("Devices…");
+    screen.get_by_label("How loud Grace is").focus();
+    screen.pass(1);
+    screen.key(Key::ArrowRight);
+    assert_eq!(screen.state_mut().changes(), [Change::OtherVolume(Volume::percent(105))]);
+}
