@@ -3,6 +3,7 @@
 //!
 //! Everything is 48 kHz mono in −1…1.
 
+pub mod echo_trial;
 pub mod gain;
 pub mod level;
 pub mod playout;
