@@ -7,6 +7,7 @@ use super::reports::CaptureClocks;
 use super::setup::{self, Built, MIME_TYPE_PARITY, MIME_TYPE_RED, PeerError, PeerSettings};
 use super::sound_terms;
 use super::tap::Feedback;
+use super::wake::Wake;
 use crate::media::SoundFormats;
 use crate::rate::{Lengths, SharedRepair, SharedRoundTrip, SharedSoundPlan, SharedTarget};
 use bytes::Bytes;
@@ -165,7 +166,9 @@ impl Peer {
         let (raw_tx, raw_rx) = mpsc::channel(256);
         let (feedback_tx, feedback) = mpsc::channel(64);
         let alarm = Alarm::default();
-        let built = setup::build(settings, Handler::new(raw_tx, alarm.clone()), feedback_tx).await?;
+        let handler = Handler::new(raw_tx, alarm.clone());
+        let wake = handler.wake.clone();
+        let built = setup::build(settings, handler, feedback_tx).await?;
         let (commands, inbox) = mpsc::channel(128);
         let (link_tx, link) = tokio::sync::oneshot::channel();
         let (later_tx, later) = mpsc::channel(4);
@@ -183,6 +186,7 @@ impl Peer {
             media: Some((link_tx, feedback, later)),
             later: later_tx,
             alarm,
+            wake,
             staged: None,
         };
         Ok(Self { commands, task: tokio::spawn(watched(actor.run(), reports)), link: Some(link) })
@@ -235,6 +239,7 @@ struct Actor {
     media: Option<MediaParts>,
     later: mpsc::Sender<(RtpCodecKind, Arc<dyn TrackRemote>)>,
     alarm: Alarm,
+    wake: Wake,
     /// The offer that begins ICE anew once it is needed.
     staged: Option<RTCSessionDescription>,
 }
@@ -389,6 +394,7 @@ impl Actor {
         for candidate in std::mem::take(&mut self.early) {
             self.apply(candidate).await;
         }
+        self.wake.up();
     }
 
     async fn add_candidate(&mut self, json: &str) {
@@ -397,7 +403,14 @@ impl Actor {
             return;
         }
         match serde_json::from_str::<RTCIceCandidateInit>(json) {
-            Ok(candidate) if self.described => self.apply(candidate).await,
+            Ok(candidate) if self.described => {
+                self.apply(candidate).await;
+                // The crate looks at candidates at its next check, 20 ms later at worst. Of several that came together
+                // the last one counts.
+                if self.inbox.is_empty() {
+                    self.wake.up();
+                }
+            }
             Ok(candidate) if self.early.len() < MAX_EARLY_CANDIDATES => self.early.push(candidate),
             Ok(_) => {}
             Err(error) => tracing::debug!(%error, "a candidate that is none"),

@@ -2,7 +2,8 @@
 //!
 //! webrtc 0.21 sends first, then looks at what happened, then sleeps. What such a happening makes it send (the first
 //! DTLS message once ICE has found a path, SCTP's first once DTLS stands) would lie there until the next timer or
-//! packet: 20 ms in a setup of 60. So our callbacks, which that same task runs, cut its next sleep short.
+//! packet: 20 ms in a setup of 60. So our callbacks, which that same task runs, cut its next sleep short. So does whoever
+//! gives it a candidate, which it would try with the next round of checks only.
 
 use std::sync::Arc;
 use std::time::Duration;
