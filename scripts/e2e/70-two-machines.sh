@@ -20,7 +20,8 @@ plug eve eth0 home 10.1.0.66/24
 
 # --- By mDNS alone: the room first, the newcomer first ---------------------------------------------------------------
 
-on eve python3 "$root/scripts/e2e/mdns.py" listen "$tmp/heard" >"$tmp/listen.log" 2>&1 &
+# Not by `on`, which would be a process between, and leave this one behind.
+ip netns exec "$prefix-eve" python3 "$root/scripts/e2e/mdns.py" listen "$tmp/heard" >"$tmp/listen.log" 2>&1 &
 pids+=($!)
 until_true 10 "the listener" has "$tmp/listen.log" ready
 told() { python3 "$root/scripts/e2e/mdns.py" told "$tmp/heard"; }
@@ -83,7 +84,7 @@ on server sysctl -qw net.ipv4.ip_forward=1
 plug net4 eth0 away 10.2.0.4/24
 ip -n "$prefix-net4" route add default via 10.2.0.9
 ip -n "$prefix-ann" route add default via 10.1.0.9
-on server "$bin/visavis-server" --listen 0.0.0.0:8080 >"$tmp/server.log" 2>&1 &
+ip netns exec "$prefix-server" "$bin/visavis-server" --listen 0.0.0.0:8080 >"$tmp/server.log" 2>&1 &
 pids+=($!)
 until_true 10 "the server" grep -qsE ':8080' "$tmp/server.log"
 at=(--server ws://10.1.0.9:8080)
@@ -173,7 +174,7 @@ ok "among five apps that wait each newcomer reaches exactly the right one"
 # --- Liars ------------------------------------------------------------------------------------------------------------
 
 room=$(python3 -c 'import hashlib; print(hashlib.sha256(b"visavis/1 room\0custom-august").hexdigest()[:32])')
-on eve python3 "$root/scripts/e2e/mdns.py" flood "$room" 3000 10.1.0.66 "$tmp/visitors" >"$tmp/flood.log" 2>&1 &
+ip netns exec "$prefix-eve" python3 "$root/scripts/e2e/mdns.py" flood "$room" 3000 10.1.0.66 "$tmp/visitors" >"$tmp/flood.log" 2>&1 &
 pids+=($!)
 until_true 20 "the liar" has "$tmp/flood.log" ready
 peer ann ann "${lan[@]}" "${quiet[@]}" --open --room "${other[5]}"
@@ -218,7 +219,7 @@ machine gus ida
 plug ida eth0 late 10.7.0.2/24
 peer gus gus "${lan[@]}" --open --room "${other[2]}"
 opened gus
-on ida python3 "$root/scripts/e2e/mdns.py" listen "$tmp/late" >"$tmp/late.log" 2>&1 &
+ip netns exec "$prefix-ida" python3 "$root/scripts/e2e/mdns.py" listen "$tmp/late" >"$tmp/late.log" 2>&1 &
 pids+=($!)
 until_true 10 "the listener" has "$tmp/late.log" ready
 # The last address leads nowhere from where Ida is.
