@@ -7,7 +7,8 @@
 
 use crate::interceptor::{Onward, Rule, made, tagged};
 use crate::rate::{
-    NackList, Repair, ResendBudget, ResendHistory, SharedParityPlan, SharedRepair, SharedRoundTrip, SharedTarget,
+    NackList, Repair, ResendBudget, ResendHistory, RoundTrip, SharedParityPlan, SharedRepair, SharedRoundTrip,
+    SharedTarget, is_filler,
 };
 use rtc::interceptor::{Attribute, AttributedPacket, Packet, StreamInfo, TaggedPacket};
 use rtc::rtcp::transport_feedbacks::transport_layer_nack::{TransportLayerNack, nack_pairs_from_sequence_numbers};
@@ -24,9 +25,9 @@ const MAX_PAIRS: usize = 128;
 /// not keep the connection's task from everything else.
 const MAX_ASKED: usize = 512;
 
-/// While much gets lost, what is sent again is sent once more so much later: beyond the end of most bursts, and well before
-/// it could be asked for once more on any path but the shortest.
-const SECOND_COPY: Duration = Duration::from_millis(15);
+/// While much gets lost, what is sent again is sent once more half a round trip later, as far as possible from the first
+/// time and from the next that it could be asked for; at least and at most so much later, beyond the end of most bursts.
+const SECOND_COPY: (Duration, Duration) = (Duration::from_millis(15), Duration::from_millis(30));
 
 /// Second copies that may wait; the budget bounds them, too.
 const MAX_WAITING: usize = 512;
@@ -36,10 +37,33 @@ fn negotiated(info: &StreamInfo) -> bool {
     info.rtcp_feedback.iter().any(|f| f.typ == "nack" && f.parameter.is_empty())
 }
 
+/// A stream that asks.
+#[derive(Default)]
+struct Watched {
+    list: NackList,
+    /// Time of the newest picture whose end has come.
+    ended: Option<u32>,
+}
+
+impl Watched {
+    fn received(&mut self, now: Instant, packet: &rtc::rtp::Packet, path: &RoundTrip) {
+        let header = &packet.header;
+        if is_filler(&packet.payload) {
+            if self.ended == Some(header.timestamp) {
+                // Between a picture's end and its filler is nothing but filler.
+                self.list.skip_to(header.sequence_number);
+            }
+        } else if header.marker {
+            self.ended = Some(header.timestamp);
+        }
+        self.list.received(now, header.sequence_number, path);
+    }
+}
+
 /// Asks: watches what arrives, application-ward of whatever repairs it.
 pub(crate) struct NackGenerator {
     round_trip: SharedRoundTrip,
-    streams: HashMap<u32, NackList>,
+    streams: HashMap<u32, Watched>,
     ssrc: u32,
 }
 
@@ -50,7 +74,7 @@ impl NackGenerator {
 
     fn ask(&mut self, now: Instant, on: &mut Onward) {
         let path = self.round_trip.get();
-        for (media_ssrc, list) in &mut self.streams {
+        for (media_ssrc, Watched { list, .. }) in &mut self.streams {
             if list.poll_timeout().is_none_or(|due| due > now) {
                 continue;
             }
@@ -71,16 +95,16 @@ impl NackGenerator {
 impl Rule for NackGenerator {
     fn incoming(&mut self, packet: TaggedPacket, on: &mut Onward) {
         if let Packet::Rtp(rtp) = &packet.message.packet
-            && let Some(list) = self.streams.get_mut(&rtp.header.ssrc)
+            && let Some(stream) = self.streams.get_mut(&rtp.header.ssrc)
         {
-            list.received(packet.now, rtp.header.sequence_number, &self.round_trip.get());
+            stream.received(packet.now, rtp, &self.round_trip.get());
             self.ask(packet.now, on);
         }
         on.inwards(packet);
     }
 
     fn deadline(&self) -> Option<Instant> {
-        self.streams.values().filter_map(NackList::poll_timeout).min()
+        self.streams.values().filter_map(|stream| stream.list.poll_timeout()).min()
     }
 
     fn due(&mut self, now: Instant, on: &mut Onward) {
@@ -133,11 +157,12 @@ impl NackResponder {
         let path = self.round_trip.get();
         self.budget.follow(now, self.target.get());
         // Where asking again takes no longer than that, a second copy is never the quicker one.
-        let twice = self.path.heavy() && path.shortest().is_some_and(|trip| trip > SECOND_COPY * 2);
+        let trip = path.shortest().filter(|trip| self.path.heavy() && *trip > SECOND_COPY.0 * 2);
+        let second = trip.map(|trip| now + (trip / 2).clamp(SECOND_COPY.0, SECOND_COPY.1));
         for sequence in nack.nacks.iter().flat_map(|pair| pair.packet_list()).take(MAX_ASKED) {
             if let Some(packet) = history.asked(now, sequence, &path, &mut self.budget) {
-                if twice && self.waiting.len() < MAX_WAITING {
-                    self.waiting.push_back((now + SECOND_COPY, packet.clone()));
+                if let Some(due) = second.filter(|_| self.waiting.len() < MAX_WAITING) {
+                    self.waiting.push_back((due, packet.clone()));
                 }
                 on.outwards(again(now, packet, &self.repair));
             }
@@ -234,6 +259,29 @@ mod tests {
         assert!(generator.poll_write().is_none());
     }
 
+    #[test]
+    fn lost_filler_is_not_asked_for_and_a_lost_part_of_a_picture_is() {
+        // Number, time, end of a picture, first byte.
+        let told = |packets: &[(u16, u32, bool, u8)]| {
+            let (mut generator, now) = (By::new(NackGenerator::new(Default::default())), Instant::now());
+            generator.bind_remote_stream(&video(1, ""));
+            for (sequence, ticks, marker, first) in packets {
+                let mut packet = packet(1, *sequence, now);
+                if let Packet::Rtp(rtp) = &mut packet.message.packet {
+                    (rtp.header.timestamp, rtp.header.marker) = (*ticks, *marker);
+                    rtp.payload = vec![*first, 0xff].into();
+                }
+                generator.handle_read(packet).expect("taken");
+            }
+            generator.poll_timeout().is_some()
+        };
+        assert!(!told(&[(65_533, 9, false, 0x41), (65_534, 9, true, 0x41), (1, 9, false, 12), (3, 9, true, 12)]));
+        // Its end was lost, or something before it, or another picture behind the filler.
+        assert!(told(&[(1, 9, false, 0x41), (3, 9, false, 12)]));
+        assert!(told(&[(1, 9, false, 0x41), (3, 9, true, 0x41), (5, 9, true, 12)]));
+        assert!(told(&[(1, 9, true, 0x41), (2, 9, true, 12), (4, 12, true, 0x41)]));
+    }
+
     fn asked(now: Instant, sequence: u16) -> TaggedPacket {
         let nacks = nack_pairs_from_sequence_numbers(&[sequence]);
         let message = TransportLayerNack { sender_ssrc: 9, media_ssrc: 1, nacks };
@@ -261,7 +309,7 @@ mod tests {
     #[test]
     fn while_much_gets_lost_an_answer_leaves_twice_unless_asking_again_is_as_quick() {
         assert_eq!(answers(false, 50), [0]);
-        assert_eq!(answers(true, 50), [0, 15]);
+        assert_eq!((answers(true, 50), answers(true, 200)), (vec![0, 25], vec![0, 30]));
         assert_eq!(answers(true, 20), [0]);
     }
 

@@ -33,7 +33,7 @@ pub(crate) use estimator::Estimator;
 pub(crate) use ladder::{Ladder, Step};
 pub(crate) use nack_list::{MAX_MISSING, NackList, RESTART_DISTANCE};
 pub(crate) use pacer::AudioFirstPacer;
-pub(crate) use padding::Padder;
+pub(crate) use padding::{Padder, is_filler};
 pub(crate) use path_loss::{MOST_PACKETS, PathLoss, SharedParityPlan};
 pub(crate) use picture_budget::{Due, PictureBudget};
 pub(crate) use repair::{Repair, Repaired, SharedRepair};

@@ -60,6 +60,15 @@ impl NackList {
         }
     }
 
+    /// What comes before this packet and has not come yet is of no use to anybody.
+    pub(crate) fn skip_to(&mut self, sequence: u16) {
+        let Some(highest) = self.highest else { return };
+        let distance = i64::from(sequence.wrapping_sub(highest as u16) as i16);
+        if (1..=RESTART_DISTANCE).contains(&distance) {
+            self.highest = Some(highest + distance - 1);
+        }
+    }
+
     fn skipped(&mut self, now: Instant, gap: std::ops::Range<i64>) {
         let length = usize::try_from(gap.end - gap.start).unwrap_or(0);
         if self.missing.len() + length > MAX_MISSING {

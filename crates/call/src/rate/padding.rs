@@ -59,6 +59,11 @@ impl Padder {
     }
 }
 
+/// Whether a payload is what probes are made of: filler data, or RTP padding alone.
+pub(crate) fn is_filler(payload: &[u8]) -> bool {
+    payload.first().is_none_or(|first| first & 0x1f == FILLER)
+}
+
 /// The probe that a packet belongs to.
 pub(super) fn probe_of(packet: &TaggedPacket) -> Option<&Probe> {
     packet.message.attributes.iter().find_map(|attribute| match attribute {

@@ -5,7 +5,7 @@
 use super::VideoPacket;
 use crate::rate::RESTART_DISTANCE;
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use visavis_codec::rtp_h264::starts_keyframe;
 
 /// See the module's text.
@@ -79,9 +79,9 @@ impl Arrivals {
         self.packets.values().any(|p| p.ticks == packet.ticks)
     }
 
-    /// When the first packet at or behind this place came.
-    pub(super) fn came_behind(&self, place: i64) -> Option<Instant> {
-        self.packets.range(place..).next().map(|(_, p)| p.arrival)
+    /// The first packet at or behind this place.
+    pub(super) fn first_behind(&self, place: i64) -> Option<(i64, &VideoPacket)> {
+        self.packets.range(place..).next().map(|(place, packet)| (*place, packet))
     }
 
     /// How many are missing from `next` up to the highest number seen.

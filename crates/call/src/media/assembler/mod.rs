@@ -8,7 +8,7 @@ mod arrivals;
 #[cfg(test)]
 mod tests;
 
-use crate::rate::{MAX_MISSING, RoundTrip};
+use crate::rate::{MAX_MISSING, RoundTrip, is_filler};
 use arrivals::{Arrivals, Extent, Taken};
 use bytes::Bytes;
 use std::time::{Duration, Instant};
@@ -55,6 +55,8 @@ pub(crate) struct FrameAssembler {
     arrivals: Arrivals,
     /// First packet of the next picture; `None`: a keyframe must come first.
     next: Option<i64>,
+    /// Time of the last picture that was whole.
+    whole: Option<RtpTicks>,
     /// The missing packet that is waited for, and since when.
     gap: Option<(i64, Instant)>,
     /// How long: a retransmission that takes longer comes too late to be worth a picture that stands still.
@@ -115,7 +117,10 @@ impl FrameAssembler {
                     }
                 }
                 Extent::Missing(missing) => {
-                    let newest = self.arrivals.came_behind(missing)?;
+                    if self.skip_filler(missing) {
+                        continue;
+                    }
+                    let newest = self.arrivals.first_behind(missing)?.1.arrival;
                     let since = match self.gap {
                         Some((gap, since)) if gap == missing => since,
                         _ => newest,
@@ -152,7 +157,7 @@ impl FrameAssembler {
     /// The decoder lost its way: everything up to the next keyframe is given up.
     pub(crate) fn give_up(&mut self) {
         self.keyframe_wanted = true;
-        self.gap = None;
+        (self.gap, self.whole) = (None, None);
         self.arrivals.forget_resent();
         let after = self.next.take();
         // A keyframe that has begun to arrive is kept.
@@ -177,6 +182,17 @@ impl FrameAssembler {
         true
     }
 
+    /// Between a whole picture and filler of its time is nothing but filler: what of that got lost is not waited for.
+    fn skip_filler(&mut self, missing: i64) -> bool {
+        let Some((place, behind)) = self.arrivals.first_behind(missing) else { return false };
+        if self.whole != Some(behind.ticks) || !is_filler(&behind.payload) {
+            return false;
+        }
+        self.arrivals.drop_before(place);
+        (self.next, self.gap) = (Some(place), None);
+        true
+    }
+
     fn seek_keyframe(&mut self) -> Option<i64> {
         let start = self.arrivals.keyframe(i64::MIN)?;
         self.go_on_with(start);
@@ -195,12 +211,12 @@ impl FrameAssembler {
         let (ticks, keyframe) = (first.ticks, starts_keyframe(&first.payload));
         let first_packet = picture.values().map(|p| p.arrival).min()?;
         let last_packet = picture.values().map(|p| p.arrival).max()?;
-        if picture.values().all(|p| is_padding(&p.payload)) {
+        if picture.values().all(|p| is_filler(&p.payload)) {
             return None;
         }
         let depacketizer = self.depacketizer.get_or_insert_with(Depacketizer::new);
         depacketizer.reset();
-        for packet in picture.values().filter(|p| !is_padding(&p.payload)) {
+        for packet in picture.values().filter(|p| !is_filler(&p.payload)) {
             if let Err(error) = depacketizer.push(&packet.payload) {
                 tracing::debug!(%error, "broken picture");
                 self.give_up();
@@ -209,6 +225,7 @@ impl FrameAssembler {
         }
         match depacketizer.finish() {
             Ok(data) if !data.is_empty() => {
+                self.whole = Some(ticks);
                 Some(AssembledPicture { data, ticks, keyframe, first_packet, last_packet, repaired })
             }
             Ok(_) => None,
@@ -219,9 +236,4 @@ impl FrameAssembler {
             }
         }
     }
-}
-
-/// What probes are made of: RTP padding alone, or filler data (NAL unit type 12).
-fn is_padding(payload: &[u8]) -> bool {
-    payload.first().is_none_or(|first| first & 0x1f == 12)
 }

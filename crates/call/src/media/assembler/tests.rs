@@ -70,6 +70,28 @@ fn filler_between_pictures_is_passed_over_and_delays_nothing() {
 }
 
 #[test]
+fn lost_filler_delays_nothing() {
+    // Behind the first picture five packets of filler, of which these get lost; its last one with the picture behind it
+    // could be a picture.
+    for lost in [vec![0], vec![1, 2], vec![0, 1, 2, 3]] {
+        let (now, mut a, mut seen) = (Instant::now(), FrameAssembler::new(), Vec::new());
+        for p in stream(&FRAMES, 65_533, now) {
+            let first = p.ticks.0 == 0;
+            let (sequence, ticks, end) = (p.sequence, p.ticks, p.marker);
+            let sequence = if first { sequence } else { sequence.wrapping_add(5) };
+            a.push(VideoPacket { sequence, ..p });
+            for i in (0..5u16).filter(|i| first && end && !lost.contains(i)) {
+                let (sequence, payload) = (sequence.wrapping_add(1 + i), Bytes::from_static(&[12, 0xff, 0x80]));
+                a.push(VideoPacket { sequence, ticks, marker: i == 4, payload, arrival: now });
+            }
+            seen.extend(drain(&mut a, now));
+        }
+        assert_eq!(seen, [0, 1, 2, 3, 4], "{lost:?}");
+        assert!(a.poll_timeout().is_none() && !a.keyframe_wanted(now));
+    }
+}
+
+#[test]
 fn a_late_packet_is_waited_for() {
     let now = Instant::now();
     let mut packets = stream(&FRAMES, 7, now);
