@@ -85,6 +85,17 @@ fn a_link_that_loses_a_tenth_in_bursts_still_carries_moving_pictures() {
 }
 
 #[test]
+fn feedback_that_gets_lost_is_no_reason_to_leave_pictures_out() {
+    let left_out = |seed| {
+        let out = call(40, &Setting { link: "delay=25,ge=0.10/5", seed, ..Setting::default() });
+        println!("{} left out, {:?}", out.left_out, out.gaps(5.0, 40.0, 150.0));
+        out.left_out
+    };
+    let all: u32 = (1..=6).map(left_out).sum();
+    assert!(all < 6 * 40, "{all}");
+}
+
+#[test]
 fn a_limit_that_falls_to_a_sixth_and_rises_again_is_followed_both_ways() {
     for seed in 1..=4 {
         let changes = ["15:rate=500k", "35:rate=3M"];
