@@ -293,6 +293,7 @@ fn as_json(event: &Event, t: f64) -> serde_json::Value {
         Event::Camera(state) => serde_json::json!({"state": state.word()}),
         Event::PeerVideo(on) => serde_json::json!({"on": on}),
         Event::Chat(text) => serde_json::json!({"text": text}),
+        Event::Signaling(available) => serde_json::json!({"available": available}),
         Event::Pong(id) => serde_json::json!({"id": id}),
         Event::Ended(reason) => serde_json::json!({"reason": reason.to_string()}),
         Event::PeerJoined | Event::IceConnected | Event::FirstFrame | Event::Reconnecting | Event::Reconnected => {

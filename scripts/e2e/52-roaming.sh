@@ -4,20 +4,22 @@
 source "$(dirname "$0")/common.bash"
 source "$(dirname "$0")/networks.bash"
 built examples/headless_peer visavis-server
-# From here on a person notices that a call does not come back.
+# From here on a person notices that a call does not come back; where both move at once, each must first be told by way of
+# the server where the other one is, and where that was away, it must be there again.
 limit=1500
+limit_both=4000
+limit_after=20000
 away=10
 [[ -z ${VISAVIS_LONG:-} ]] || away=60
 
-# Ann moves between two networks; Bob and the server are in a third one, behind the same router.
+# Ann moves between two networks, Bob between two others, the server is beside Bob; all behind the same router.
 machine ann bob router server
-network wifi cable office
-plug router wifi wifi 10.1.0.1/24
-plug router cable cable 10.2.0.1/24
-plug router office office 10.3.0.1/24
+declare -A subnet=([wifi]=10.1.0 [cable]=10.2.0 [office]=10.3.0 [lab]=10.4.0) host=([ann]=2 [bob]=3) number=([ann]=0 [bob]=0)
+for net in wifi cable office lab; do
+    network "$net"
+    plug router "$net" "$net" "${subnet[$net]}.1/24"
+done
 on router sysctl -qw net.ipv4.ip_forward=1
-plug bob eth0 office 10.3.0.2/24
-ip -n "$prefix-bob" route add default via 10.3.0.1
 plug server eth0 office 10.3.0.9/24
 ip -n "$prefix-server" route add default via 10.3.0.1
 
@@ -33,15 +35,13 @@ serve() {
     until_true 10 "the server" on server bash -c 'exec 3<>/dev/tcp/127.0.0.1/8080' 2>/dev/null
 }
 
-# to NETWORK: Ann's cable or wireless is that one; nothing remains of the other.
-number=0
+# to WHO NETWORK: the cable or wireless of that one is now this; nothing remains of the other.
 to() {
-    local net=10.1.0
-    [[ $1 = wifi ]] || net=10.2.0
-    ((number == 0)) || ip -n "$prefix-ann" link del "eth$number"
-    number=$((number + 1))
-    plug ann "eth$number" "$1" "$net.2/24"
-    ip -n "$prefix-ann" route add default via "$net.1"
+    local who=$1 net=${subnet[$2]}
+    ((number[$who] == 0)) || ip -n "$prefix-$who" link del "eth${number[$who]}"
+    number[$who]=$((number[$who] + 1))
+    plug "$who" "eth${number[$who]}" "$2" "$net.${host[$who]}/24"
+    ip -n "$prefix-$who" route add default via "$net.1"
 }
 
 # talk: Ann and Bob are in a call.
@@ -70,29 +70,46 @@ pause() {
 
 # moves WHAT NETWORK: how long sound and picture are away when Ann moves.
 moves() {
-    local since who back before=()
-    for who in ann bob; do before+=("$(count "$who" reconnected)"); done
+    local before=() since
+    reconnections
     since=$(now)
-    to "$2"
-    until_true 20 "ann to be back" more_than ann reconnected "${before[0]}"
-    until_true 20 "bob to be back" more_than bob reconnected "${before[1]}"
-    moments+=("$since" "$1")
+    to ann "$2"
+    back_again 20
+    moments+=("$since" "$1" "$limit")
 }
+
+# both_move NETWORK NETWORK: Ann to the one, Bob to the other, at once. What they agreed on ahead names the addresses
+# of before, so that neither finds the other one by it.
+both_move() {
+    to ann "$1"
+    to bob "$2"
+}
+
+reconnections() { before=("$(count ann reconnected)" "$(count bob reconnected)"); }
+
+# back_again SECONDS: both hear each other again, since reconnections were counted.
+back_again() {
+    until_true "$1" "ann to be back" more_than ann reconnected "${before[0]}"
+    until_true "$1" "bob to be back" more_than bob reconnected "${before[1]}"
+}
+
+signaling() { [[ $(grep -F '"event":"signaling"' "$tmp/$1.log" | tail -n 1) = *"\"available\":$2"* ]]; }
 
 # judge: what was noted, once the reports are there.
 judge() {
-    local i who back
-    for ((i = 0; i < ${#moments[@]}; i += 2)); do
+    local i who back most=0
+    for ((i = 0; i < ${#moments[@]}; i += 3)); do
+        ((most >= moments[i + 2])) || most=${moments[i + 2]}
         for who in ann bob; do
             back=$(roaming back "$tmp/$who.json" "${moments[i]}")
             echo "${moments[i + 1]}: $who sees the other again after $back ms"
-            ((back <= limit)) || fail "${moments[i + 1]}: $who saw the other only after $back ms"
+            ((back <= moments[i + 2])) || fail "${moments[i + 1]}: $who saw the other only after $back ms"
         done
     done
     for who in ann bob; do
         back=$(roaming silence "$tmp/$who-$round.wav")
         echo "longest silence that $who heard: $back ms"
-        ((back <= limit)) || fail "$who heard nothing for $back ms"
+        ((back <= most)) || fail "$who heard nothing for $back ms"
     done
     moments=()
 }
@@ -101,7 +118,8 @@ moments=()
 # --- One interface goes, another comes -------------------------------------------------------------------------------
 
 serve
-to wifi
+to ann wifi
+to bob office
 talk
 moves "to another network" cable
 pause
@@ -139,9 +157,16 @@ pause
 moves "to another network, without a server" wifi
 until_true 90 "the server's absence to end" stays_away
 serve
-until_true 20 "ann at the server" more_than ann server-connected 1
-until_true 20 "bob at the server" more_than bob server-connected 1
+# It knows neither the room nor them: both enter it again.
+until_true 20 "ann to have a seat" signaling ann true
+until_true 20 "bob to have a seat" signaling bob true
 moves "and back, with a new server" cable
+pause
+reconnections
+since=$(now)
+both_move wifi lab
+back_again 30
+moments+=("$since" "both to other networks, with a new server" "$limit_both")
 pause
 there=$(now)
 stop ann bob
@@ -152,6 +177,23 @@ for who in ann bob; do
 done
 judge
 ok "a call goes on without its server for $away s, and moves meanwhile and after"
+
+talk
+kill "$server_pid"
+wait "$server_pid" || true
+reconnections
+since=$(now)
+both_move cable office
+until_true 20 "ann to notice" more_than ann reconnecting "${before[0]}"
+pause 3000
+! more_than ann reconnected "${before[0]}" || fail "ann found bob by what was agreed on ahead: this shows nothing"
+serve
+back_again 25
+moments+=("$since" "both to other networks while the server is away" "$limit_after")
+pause
+stop ann bob
+judge
+ok "who lost each other while the server was away find each other over the one that comes"
 
 # --- A machine sleeps ------------------------------------------------------------------------------------------------
 

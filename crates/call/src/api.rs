@@ -318,6 +318,8 @@ pub enum Event {
     Chat(String),
     /// The answer to a [`Command::Ping`].
     Pong(u64),
+    /// In a call: whether the other side can be told something by way of the server. Media needs none.
+    Signaling(bool),
     /// Nothing gets through; being mended.
     Reconnecting,
     /// Flowing again.
@@ -341,6 +343,7 @@ impl Event {
             Self::PeerVideo(_) => "peer-video",
             Self::Chat(_) => "chat",
             Self::Pong(_) => "pong",
+            Self::Signaling(_) => "signaling",
             Self::Reconnecting => "reconnecting",
             Self::Reconnected => "reconnected",
             Self::Ended(_) => "ended",

@@ -62,6 +62,8 @@ fn what(event: &Event) -> &'static str {
         Event::PeerMuted(false) => "peer-muted off",
         Event::PeerVideo(true) => "peer-video on",
         Event::PeerVideo(false) => "peer-video off",
+        Event::Signaling(true) => "signaling on",
+        Event::Signaling(false) => "signaling off",
         Event::Camera(CameraState::Off) => "camera off",
         Event::Camera(CameraState::Opening) => "camera opening",
         Event::Camera(CameraState::Running { .. }) => "camera running",

@@ -15,9 +15,11 @@ mod links;
 mod meeting;
 mod negotiation;
 mod patience;
+mod rejoin;
 mod roaming;
 mod sdp;
 mod sealed;
+mod seats;
 mod talk;
 mod talk_events;
 mod view;
@@ -226,6 +228,7 @@ impl Session {
             }
             Input::Peer(key, event) => self.peer_event(now, key, event),
         }
+        self.note_signaling();
     }
 
     /// The next thing to do.
@@ -251,6 +254,7 @@ impl Session {
             Stage::Joining(_) => self.joining_timeout(now),
             Stage::Talking(_) => self.talk_timeout(now),
         }
+        self.note_signaling();
     }
 
     fn output(&mut self, output: Output) {
@@ -283,7 +287,7 @@ impl Session {
         match &self.stage {
             Stage::Waiting(_) => self.waiting_link(now, id),
             Stage::Joining(_) => self.joining_link(now, id),
-            Stage::Talking(_) => self.talk_link_changed(id),
+            Stage::Talking(_) => self.talk_link_changed(now, id),
             Stage::Home | Stage::Ended(_) => {}
         }
     }

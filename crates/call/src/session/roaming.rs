@@ -5,7 +5,6 @@
 //! An offer cuts what there was, so none is made that could not be sent: a path that is only silent may come back.
 
 use super::ahead::Held;
-use super::links::LinkId;
 use super::talk::{Talk, Transport};
 use super::{Output, Session, Stage, later, sdp};
 use crate::api::{EndReason, Event};
@@ -148,23 +147,11 @@ impl Session {
         }
     }
 
-    /// The way to the server broke or stands again.
-    pub(super) fn talk_link_changed(&mut self, id: LinkId) {
-        let up = self.links.get(id).is_some_and(|link| link.up);
-        if let Stage::Talking(talk) = &mut self.stage
-            && talk.link == id
-            && !up
+    /// Tries at once where there is a new way to try.
+    pub(super) fn mend_if_broken(&mut self, now: Instant) {
+        if let Stage::Talking(talk) = &self.stage
+            && matches!(talk.transport, Transport::Connected { interrupted: Some(_), .. })
         {
-            // Until the server says that our seat is ours again.
-            talk.seated = false;
-        }
-    }
-
-    /// Our seat is ours again.
-    pub(super) fn seat_resumed(&mut self, now: Instant) {
-        let Stage::Talking(talk) = &mut self.stage else { return };
-        talk.seated = true;
-        if matches!(talk.transport, Transport::Connected { interrupted: Some(_), .. }) {
             self.mend(now);
         }
     }
@@ -178,6 +165,7 @@ impl Session {
             return self.end(now, EndReason::PeerHungUp);
         }
         *interrupted = Some(Interruption::new(now));
+        talk.seats.hurry(now);
         self.tell(Event::Reconnecting);
         // The server may be silent for the same reason.
         self.output(Output::Probe(link));
@@ -197,7 +185,7 @@ impl Session {
         if talk.ahead.is_agreed() {
             return self.switch();
         }
-        let heard = talk.seated && self.links.get(talk.link).is_some_and(|link| link.up);
+        let heard = talk.seats.are_good() && self.links.get(talk.link).is_some_and(|link| link.up);
         if !heard || talk.exchange.is_busy(now) {
             return;
         }

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::ops::Deref;
 use std::time::Instant;
-use visavis_signaling::{Budget, ClientMessage, Envelope, Kind};
+use visavis_media::PeerId;
+use visavis_signaling::{Budget, ClientMessage, Envelope, Kind, Share};
 
 /// Descriptions that one side may send at once, and each second: each is a lot of work, and an honest
 /// side begins ICE anew a few times within seconds at most.
@@ -66,7 +67,13 @@ pub(super) enum Offered {
 impl Talk {
     /// Whether a message is for us, from them, about this call.
     fn belongs(&self, envelope: &Envelope) -> bool {
-        envelope.from == self.them && envelope.to == self.me && envelope.call_id == self.call
+        self.seats.may_be_them(&envelope.from) && envelope.to == *self.seats.me() && envelope.call_id == self.call
+    }
+
+    /// Whether somebody in the room, who is not known to be the other side, offers us a call of their own.
+    pub(super) fn is_of_another_call(&self, offer: &Envelope) -> bool {
+        let stranger = self.seats.is_stranger(&offer.from) && !self.seats.are_good();
+        stranger && offer.pake.is_some() && offer.call_id != self.call
     }
 
     /// Opens something sealed: the bytes in it.
@@ -74,7 +81,9 @@ impl Talk {
         if !self.belongs(envelope) {
             return Err(Unread::Foreign);
         }
-        self.opener.open(kind, envelope).map_err(|_| Unread::Foreign)
+        let plain = self.opener.open(kind, envelope).map_err(|_| Unread::Foreign)?;
+        self.seats.recognise(&envelope.from);
+        Ok(plain)
     }
 
     /// Opens a sealed description and looks through it.
@@ -178,8 +187,7 @@ impl Talk {
         let description = Description { sdp, connection: self.connection, answers };
         let plain = serde_json::to_vec(&description).expect("strings serialize");
         let share = self.share.take();
-        let envelope = self.sealer.seal(kind, &self.me, &self.them, &self.call, share, &plain);
-        outputs.push_back(Output::Send(self.link, ClientMessage::sealed(kind, envelope)));
+        self.say(outputs, kind, share, &plain);
     }
 
     pub(super) fn candidate(&mut self, outputs: &mut VecDeque<Output>, json: &str) {
@@ -187,7 +195,35 @@ impl Talk {
         let generation = self.exchange.mine().map(str::to_owned);
         let candidate = Candidate { candidate, connection: self.connection, generation };
         let plain = serde_json::to_vec(&candidate).expect("JSON serializes");
-        let envelope = self.sealer.seal(Kind::IceCandidate, &self.me, &self.them, &self.call, None, &plain);
-        outputs.push_back(Output::Send(self.link, ClientMessage::sealed(Kind::IceCandidate, envelope)));
+        self.say(outputs, Kind::IceCandidate, None, &plain);
+    }
+
+    /// Seals something for the other side; it is not said where it could not arrive.
+    fn say(&mut self, outputs: &mut VecDeque<Output>, kind: Kind, share: Option<Share>, plain: &[u8]) {
+        if self.seats.may_be_good() {
+            let them = self.seats.them().clone();
+            self.seal_for(outputs, kind, &them, share, plain);
+        } else {
+            tracing::debug!("without a seat, nothing is said over signaling");
+        }
+    }
+
+    /// Shows somebody in the room that we are there, if they can open it: a candidate that is none.
+    pub(super) fn greet(&mut self, outputs: &mut VecDeque<Output>, whom: &PeerId) {
+        let candidate = Candidate { candidate: serde_json::Value::Null, connection: self.connection, generation: None };
+        let plain = serde_json::to_vec(&candidate).expect("JSON serializes");
+        self.seal_for(outputs, Kind::IceCandidate, whom, None, &plain);
+    }
+
+    fn seal_for(
+        &mut self,
+        outputs: &mut VecDeque<Output>,
+        kind: Kind,
+        whom: &PeerId,
+        share: Option<Share>,
+        plain: &[u8],
+    ) {
+        let envelope = self.sealer.seal(kind, self.seats.me(), whom, &self.call, share, plain);
+        outputs.push_back(Output::Send(self.link, ClientMessage::sealed(kind, envelope)));
     }
 }

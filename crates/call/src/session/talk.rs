@@ -4,6 +4,7 @@ use super::ahead::Ahead;
 use super::links::{LinkId, Links};
 use super::negotiation::Negotiation;
 use super::roaming::{Exchange, Interruption};
+use super::seats::Seats;
 use super::{Output, PeerKey};
 use crate::api::{ChatLine, Path, PeerView};
 use crate::peer::PeerEvent;
@@ -48,8 +49,8 @@ pub(crate) struct Talk {
     /// How often the connection was built anew. Both sides say with everything which one they mean.
     pub(super) connection: u32,
     pub link: LinkId,
-    pub(super) me: PeerId,
-    pub them: PeerId,
+    /// Ours and theirs on the server.
+    pub(super) seats: Seats,
     pub(super) call: CallId,
     pub(super) sealer: Sealer,
     pub(super) opener: Opener,
@@ -72,8 +73,8 @@ pub(crate) struct Talk {
     pub(super) ahead: Ahead,
     /// The address of this machine that the path leads from, where it is known.
     pub(super) local: Option<IpAddr>,
-    /// What we say over the link is passed on: our seat is known to be ours.
-    pub(super) seated: bool,
+    /// The other side can be told something by way of the server, as was last said.
+    pub(super) signaling: bool,
     /// Made with the first description.
     pub(super) descriptions: Option<Budget>,
     /// Of descriptions that we make in mid-call; made with the first one.
@@ -139,8 +140,7 @@ impl Talk {
             key,
             connection: 0,
             link,
-            me,
-            them,
+            seats: Seats::new(me, them, !negotiation.is_polite()),
             call,
             sealer,
             opener,
@@ -155,7 +155,7 @@ impl Talk {
             exchange: Exchange::default(),
             ahead: Ahead::default(),
             local: None,
-            seated: true,
+            signaling: true,
             descriptions: None,
             said: None,
             transport: Transport::Connecting { limit, ready_by: None },
@@ -179,7 +179,7 @@ impl Talk {
             Transport::Connecting { limit, ready_by } => Some(ready_by.map_or(*limit, |at| at.min(*limit))),
             Transport::Connected { interrupted, .. } => interrupted.map(|i| i.deadline()),
         };
-        transport.into_iter().chain(self.closed).min()
+        transport.into_iter().chain(self.closed).chain(self.seats.deadline()).min()
     }
 
     /// Whether another connection may be begun; if so, it is counted.

@@ -37,7 +37,7 @@ impl Session {
         }
     }
 
-    fn talk_link(&self) -> LinkId {
+    pub(super) fn talk_link(&self) -> LinkId {
         match &self.stage {
             Stage::Talking(talk) => talk.link,
             Stage::Home | Stage::Waiting(_) | Stage::Joining(_) | Stage::Ended(_) => LinkId(u32::MAX),
@@ -45,6 +45,7 @@ impl Session {
     }
 
     pub(super) fn talk_timeout(&mut self, now: Instant) {
+        self.rejoin_timeout(now);
         let Stage::Talking(talk) = &mut self.stage else { return };
         if talk.closed.is_some_and(|at| at <= now) {
             self.end(now, EndReason::PeerHungUp);
@@ -79,6 +80,7 @@ impl Session {
             return;
         }
         match message {
+            ServerMessage::Offer(envelope) if talk.is_of_another_call(&envelope) => self.room_is_taken(now),
             ServerMessage::Offer(envelope) => {
                 let key = talk.key;
                 match talk.open_offer(now, &envelope) {
@@ -121,18 +123,14 @@ impl Session {
                     Err(why) => self.unread(now, why, "a candidate that does not open"),
                 }
             }
-            ServerMessage::PeerLeft { peer_id, reason } if peer_id == talk.them => self.they_left(now, reason),
-            ServerMessage::PeerJoined { peer_id, .. } if peer_id != talk.them => {
-                self.output(Output::Send(link, ClientMessage::dismiss(peer_id)));
-            }
+            ServerMessage::PeerLeft { peer_id, reason } => self.somebody_left(now, &peer_id, reason),
+            ServerMessage::PeerJoined { peer_id, .. } => self.somebody_came(now, peer_id),
             ServerMessage::Error { code, .. } => self.talk_error(now, &code),
-            ServerMessage::Resumed(_) => self.seat_resumed(now),
-            ServerMessage::Opened(_)
-            | ServerMessage::Joined(_)
-            | ServerMessage::PeerJoined { .. }
-            | ServerMessage::PeerLeft { .. }
-            | ServerMessage::Unknown => {}
+            ServerMessage::Resumed(seat) => self.seat_resumed(now, seat),
+            ServerMessage::Opened(seat) | ServerMessage::Joined(seat) => self.seat_given(now, seat),
+            ServerMessage::Unknown => {}
         }
+        self.look_who_is_there(now);
     }
 
     /// Something sealed is not used. What does not open is the server's doing and changes nothing; what opens and is
@@ -155,8 +153,7 @@ impl Session {
         let Stage::Talking(talk) = &mut self.stage else { return };
         if talk.is_connected() {
             // Media needs no server; only a change of network in mid-call may need this seat.
-            talk.seated &= !matches!(code, ErrorCode::SeatGone | ErrorCode::Dismissed | ErrorCode::NotInRoom);
-            return;
+            return self.seat_refused(now, code);
         }
         match code {
             ErrorCode::Dismissed => {
@@ -169,7 +166,7 @@ impl Session {
         }
     }
 
-    fn they_left(&mut self, now: Instant, reason: LeaveReason) {
+    pub(super) fn they_left(&mut self, now: Instant, reason: LeaveReason) {
         let Stage::Talking(talk) = &mut self.stage else { return };
         match (talk.is_connected(), reason) {
             (false, _) => self.end(now, EndReason::PeerLeft),

@@ -57,7 +57,7 @@ impl Waiting {
     }
 
     fn attempt_of(&self, link: LinkId, peer: &PeerId) -> Option<PeerKey> {
-        self.attempts.iter().find(|a| a.link == link && a.them == *peer).map(|a| a.key)
+        self.attempts.iter().find(|a| a.link == link && a.seats.them() == peer).map(|a| a.key)
     }
 }
 
@@ -146,7 +146,7 @@ impl Session {
                 let gone: Vec<_> = waiting
                     .attempts
                     .iter()
-                    .filter(|a| a.link == link && !seat.peers.iter().any(|p| p.peer_id == a.them))
+                    .filter(|a| a.link == link && !seat.peers.iter().any(|p| p.peer_id == *a.seats.them()))
                     .map(|a| a.key)
                     .collect();
                 for key in gone {
@@ -278,7 +278,7 @@ impl Session {
         self.output(Output::PeerDrop(key));
         if let Some(why) = dismissed {
             tracing::debug!(why, "newcomer dismissed");
-            self.output(Output::Send(attempt.link, ClientMessage::dismiss(attempt.them)));
+            self.output(Output::Send(attempt.link, ClientMessage::dismiss(attempt.seats.them().clone())));
         }
         self.guessed_out(now);
     }
@@ -288,7 +288,7 @@ impl Session {
         let Stage::Waiting(waiting) = &mut self.stage else { return };
         for attempt in std::mem::take(&mut waiting.attempts) {
             self.output(Output::PeerDrop(attempt.key));
-            self.output(Output::Send(attempt.link, ClientMessage::dismiss(attempt.them)));
+            self.output(Output::Send(attempt.link, ClientMessage::dismiss(attempt.seats.them().clone())));
         }
     }
 

@@ -26,14 +26,14 @@ fn the_call_goes_on_while_the_server_is_killed_and_comes_back() {
     let address = server.kill();
     goes_on(&mut a, &mut b);
     let server = Server::start_at(address);
+    // The new server knows nothing of their seats; that is no reason to end anything, and both take new ones.
     for side in [&mut a, &mut b] {
-        side.event("the server again", |e| match e {
-            Event::ServerConnected(_) => Some(()),
+        side.event("the other side at the server again", |e| match e {
+            Event::Signaling(there) => there.then_some(()),
             Event::Ended(reason) => panic!("the call ended: {reason}"),
             _ => None,
         });
     }
-    // The new server knows nothing of their seats; that is no reason to end anything.
     goes_on(&mut a, &mut b);
     assert!(in_call(&a.state()).is_some() && in_call(&b.state()).is_some());
     hang_up(&mut a, &mut b);

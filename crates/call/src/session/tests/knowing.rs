@@ -24,7 +24,7 @@ fn in_touch() -> (Lone, Other) {
     (lone, other)
 }
 
-fn connected() -> (Lone, Other) {
+pub(super) fn connected() -> (Lone, Other) {
     let (mut lone, other) = in_touch();
     let key = lone.session.stage_key().expect("a call");
     let event = PeerEvent::Connected { mine: vec![1; 32], theirs: vec![2; 32], path: crate::api::Path::Direct };

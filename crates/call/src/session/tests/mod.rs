@@ -6,8 +6,10 @@ mod lying;
 mod mallory;
 mod mutations;
 mod random;
+mod rejoining;
 mod roaming;
 mod search;
+mod servers;
 mod watchdog;
 mod world;
 

@@ -67,9 +67,12 @@ fn without_server(w: &mut World) {
     }
 }
 
-fn resumed() -> Input {
-    let seat = serde_json::json!({"type": "resumed", "peerId": "me", "resume": "r", "peers": []});
-    Input::Received(LINK, serde_json::from_value(seat).expect("a message"))
+/// The server has kept somebody's seat, and that of the other side.
+fn resumed(w: &mut World, i: usize) {
+    let [me, them] = w.names(i);
+    let peers = [serde_json::json!({"peerId": them})];
+    let seat = serde_json::json!({"type": "resumed", "peerId": me, "resume": "r", "peers": peers});
+    w.input(i, Input::Received(LINK, serde_json::from_value(seat).expect("a message")));
 }
 
 #[test]
@@ -146,7 +149,7 @@ fn a_silent_path_is_not_cut_for_an_offer_that_nobody_could_hear() {
     w.input(0, Input::LinkUp(LINK));
     w.pass(Duration::from_secs(5));
     assert_eq!(restarts(&w, 0), 0, "the server may have forgotten us");
-    w.input(0, resumed());
+    resumed(&mut w, 0);
     assert_eq!(restarts(&w, 0), 1);
     peer(&mut w, 0, PeerEvent::IceConnected);
     assert!(w.in_call(0));

@@ -1,6 +1,7 @@
 //! Several sessions, a real relay core between them, peer connections that always work, and a hand-moved clock.
 
 use super::super::*;
+use super::servers::Client;
 use crate::api::{EndReason, Path, Phase};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -23,8 +24,10 @@ pub(super) struct Person {
     pub session: Session,
     /// To the first relay.
     pub connection: ConnectionId,
+    /// What their client remembers of it.
+    pub(super) client: Client,
     /// All of them: which link leads to which relay.
-    connections: BTreeMap<LinkId, (usize, ConnectionId)>,
+    pub(super) connections: BTreeMap<LinkId, (usize, ConnectionId)>,
     /// Relays that a search finds, those of others' apps.
     pub nearby: Vec<usize>,
     /// The relay inside this person's app.
@@ -49,7 +52,7 @@ pub(super) struct Person {
 
 pub(super) struct World {
     pub now: Instant,
-    relays: Vec<Relay>,
+    pub(super) relays: Vec<Relay>,
     pub people: Vec<Person>,
     next_connection: u64,
     /// Control messages on their way to somebody whose channel is not open yet.
@@ -124,6 +127,7 @@ impl World {
         let person = Person {
             session,
             connection,
+            client: Client::default(),
             connections: BTreeMap::from([(LINK, (0, connection))]),
             nearby: Vec::new(),
             own: None,
@@ -143,7 +147,7 @@ impl World {
         i
     }
 
-    fn connect(&mut self, relay: usize) -> ConnectionId {
+    pub(super) fn connect(&mut self, relay: usize) -> ConnectionId {
         self.next_connection += 1;
         let id = ConnectionId(self.next_connection);
         self.relays[relay].handle(self.now, id, RelayInput::Connected);
@@ -209,6 +213,7 @@ impl World {
             }
             Leg::To(i) => {
                 if let Ok(message) = serde_json::from_str::<ServerMessage>(text) {
+                    self.people[i].client.hears(&message);
                     self.people[i].session.handle(self.now, Input::Received(LINK, message));
                 }
             }
@@ -306,6 +311,7 @@ impl World {
                 if !self.people[i].gagged {
                     let text = message.to_json();
                     if link == LINK {
+                        self.people[i].client.says(&message, &text);
                         self.deliver(Leg::From(i), &text);
                     } else {
                         self.relays[relay].handle(self.now, connection, RelayInput::Text(&text));
