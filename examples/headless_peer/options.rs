@@ -64,6 +64,9 @@ pub(crate) struct Cli {
     /// Find and be found in the local network too, by mDNS; without it, on this machine where no server is given.
     #[arg(long)]
     pub local_network: bool,
+    /// Process the microphone's sound as the app does: echo, noise and level.
+    #[arg(long)]
+    pub voice: bool,
     /// Send sound in silence too.
     #[arg(long)]
     pub no_dtx: bool,
@@ -150,7 +153,11 @@ impl Cli {
             size: self.size,
             fps: self.fps.clamp(1.0, 60.0),
             max_bitrate: self.max_bitrate_kbps.map_or(defaults.max_bitrate, BitsPerSecond::kilo),
-            sound: SoundChoices { chimes: Volume::OFF, ..SoundChoices::default() },
+            sound: if self.voice {
+                SoundChoices { chimes: Volume::OFF, ..SoundChoices::default() }
+            } else {
+                SoundChoices::PLAIN
+            },
             dtx: !self.no_dtx,
             sound_packets: self.audio_frame,
             connecting: Connecting {

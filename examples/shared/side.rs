@@ -3,7 +3,7 @@
 use anyhow::bail;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
-use visavis_call::{Command, EndReason, Endpoint, Event, LocalNetwork, Options, SoundChoices, StatsSnapshot, Volume};
+use visavis_call::{Command, EndReason, Endpoint, Event, LocalNetwork, Options, SoundChoices, StatsSnapshot};
 use visavis_signaling::{Invitation, RoomCode};
 
 /// Two peers find each other within this time, over the worst of links too, or something is broken.
@@ -32,7 +32,7 @@ impl Side {
             ice_servers: Vec::new(),
             bind: vec![([127, 0, 0, 1], 0).into()],
             local_network: LocalNetwork::Off,
-            sound: SoundChoices { chimes: Volume::OFF, ..SoundChoices::default() },
+            sound: SoundChoices::PLAIN,
             dtx: false,
             ..Options::default()
         }

@@ -202,7 +202,7 @@ fn state(cli: &Cli) -> State {
             Screen::Poor => {
                 call.path = Path::Relayed;
                 state.muted = true;
-                state.microphone_level = 0.5;
+                state.speaks_muted = true;
             }
             Screen::TheirsSoundOnly => call.peer.sound_only = true,
             Screen::Reconnecting => call.interrupted = Some(now),

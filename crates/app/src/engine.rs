@@ -182,8 +182,9 @@ pub fn wait(now: &State, drawn: &State, focused: bool) -> Option<Duration> {
 pub fn look_alike(a: &State, b: &State) -> bool {
     let devices = Arc::ptr_eq(&a.devices, &b.devices) || a.devices == b.devices;
     let switches = (a.muted, a.video_on) == (b.muted, b.video_on);
+    let words = (a.microphone_silent, a.speaks_muted) == (b.microphone_silent, b.speaks_muted);
     let works = a.camera == b.camera && a.microphone == b.microphone && a.speaker == b.speaker;
-    devices && switches && works && phases_look_alike(&a.phase, &b.phase)
+    devices && switches && words && works && phases_look_alike(&a.phase, &b.phase)
 }
 
 fn phases_look_alike(a: &Phase, b: &Phase) -> bool {

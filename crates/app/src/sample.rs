@@ -46,6 +46,8 @@ pub fn state(phase: Phase) -> State {
         speaker: DeviceState::Running { name: "Built-in speakers".into(), instead_of: None },
         devices: Arc::new(devices()),
         microphone_level: 0.08,
+        microphone_silent: false,
+        speaks_muted: false,
         muted: false,
         video_on: true,
     }

@@ -66,6 +66,10 @@ pub struct State {
     pub devices: Arc<DeviceLists>,
     /// Peak of the microphone over the last 50 ms or so, 0…1; shown live even while muted.
     pub microphone_level: f32,
+    /// The microphone has given nothing but zeros for 3 s: it is switched off, or plugged out, and nobody says so.
+    pub microphone_silent: bool,
+    /// In a call, somebody speaks whose microphone is muted.
+    pub speaks_muted: bool,
     /// No sound of ours is sent.
     pub muted: bool,
     /// Our camera is wanted on.

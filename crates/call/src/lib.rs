@@ -55,3 +55,4 @@ pub use stats::{
     CandidatePair, InboundAudio, InboundVideo, OutboundAudio, OutboundVideo, RemoteInbound, StatsSnapshot,
 };
 pub use visavis_link as link;
+pub use visavis_voice::processing::{NoiseSuppression, VoiceSettings};

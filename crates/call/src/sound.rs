@@ -1,6 +1,7 @@
 //! What a person sets of sound, beside which devices it goes through.
 
 use serde::{Deserialize, Serialize};
+use visavis_voice::processing::VoiceSettings;
 
 /// How loud something is, in percent of how it came: 0 to 150.
 ///
@@ -52,6 +53,8 @@ impl From<Volume> for u8 {
 /// How sound is treated on its way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SoundChoices {
+    /// What is done to the microphone's sound in a call.
+    pub voice: VoiceSettings,
     /// How loud the other person is.
     pub other: Volume,
     /// How loud the sounds are that say how the call fares.
@@ -60,6 +63,11 @@ pub struct SoundChoices {
 
 impl Default for SoundChoices {
     fn default() -> Self {
-        Self { other: Volume::FULL, chimes: Volume::FULL }
+        Self { voice: VoiceSettings::default(), other: Volume::FULL, chimes: Volume::FULL }
     }
+}
+
+impl SoundChoices {
+    /// Nothing is processed and nothing is added: for tests and measurements.
+    pub const PLAIN: Self = Self { voice: VoiceSettings::OFF, other: Volume::FULL, chimes: Volume::OFF };
 }

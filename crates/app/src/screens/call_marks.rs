@@ -10,8 +10,6 @@ use egui::{Align2, Color32, Pos2, Rect, Role, Sense, Ui, WidgetInfo, pos2, vec2}
 use std::time::Duration;
 use visavis_call::InCall;
 
-/// A peak from which on somebody who is muted probably speaks.
-const SPEAKING: f32 = 0.2;
 /// What is said while nothing gets through.
 const RECONNECTING: &str = "Reconnecting…";
 /// An interruption that is over sooner is not shown: the picture stood still for a moment, and that is all.
@@ -198,7 +196,7 @@ impl Marks<'_> {
     /// Somebody speaks whom nobody can hear, and may not know it.
     fn speaks_in_vain(&self) -> bool {
         let state = self.view.state;
-        state.muted && state.microphone_level > SPEAKING && self.view.settings.remind_muted && !self.reminded
+        state.muted && state.speaks_muted && self.view.settings.remind_muted && !self.reminded
     }
 }
 

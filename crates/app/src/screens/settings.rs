@@ -5,7 +5,7 @@ use crate::command::{UiCommand, WindowCommand};
 use crate::control::{Control, Situation};
 use crate::diagnostics;
 use crate::icons::Icon;
-use crate::settings::{Change, Settings, ThemeChoice};
+use crate::settings::{Change, Noise, Settings, ThemeChoice};
 use crate::theme::{Palette, Type, size, space};
 use crate::widgets::{Look, Round, button_with, control_button, field, follow_focus, hint, round, text, volume_row};
 use egui::{Align, Checkbox, Frame, Grid, Id, Layout, Margin, Modal, Response, ScrollArea, TextEdit, Ui, vec2};
@@ -152,20 +152,8 @@ fn section(ui: &mut Ui, words: &str) -> Response {
 
 fn theme_row(ui: &mut Ui, settings: &Settings) -> Option<Change> {
     section(ui, "Colours");
-    let mut chosen = None;
-    ui.horizontal(|ui| {
-        let least = vec2((ui.available_width() - 2.0 * space::S) / 3.0, size::CONTROL);
-        for (theme, words) in
-            [(ThemeChoice::System, "Like the system"), (ThemeChoice::Dark, "Dark"), (ThemeChoice::Light, "Light")]
-        {
-            let look = if settings.theme == theme { Look::Off } else { Look::Plain };
-            let icon = (settings.theme == theme).then_some(Icon::Check);
-            if button_with(ui, icon, words, look, least, Some(settings.theme == theme)).clicked() {
-                chosen = Some(Change::Theme(theme));
-            }
-        }
-    });
-    chosen
+    let all = [(ThemeChoice::System, "Like the system"), (ThemeChoice::Dark, "Dark"), (ThemeChoice::Light, "Light")];
+    one_of(ui, all, settings.theme).map(Change::Theme)
 }
 
 /// A box with words beside it; what it is now, where that was changed.
@@ -177,10 +165,37 @@ fn switch(ui: &mut Ui, mut on: bool, words: &str) -> Option<bool> {
 
 fn sound_ui(ui: &mut Ui, settings: &Settings) -> Option<Change> {
     section(ui, "Sound");
+    let echo =
+        switch(ui, settings.echo_cancellation, "Remove the echo of my loudspeaker").map(Change::EchoCancellation);
+    let gain = switch(ui, settings.automatic_gain, "Keep my voice at the same level").map(Change::AutomaticGain);
+    let noise = noise_row(ui, settings.noise_suppression).map(Change::Noise);
+    ui.add_space(space::S);
     let chimes = volume_row(ui, "Visavis' own sounds", settings.chime_volume).map(Change::ChimeVolume);
     let talk = switch(ui, settings.push_to_talk, "Microphone on only while I hold Space").map(Change::PushToTalk);
     let remind = switch(ui, settings.remind_muted, "Tell me when I speak and am muted").map(Change::RemindMuted);
-    chimes.or(talk).or(remind)
+    echo.or(gain).or(noise).or(chimes).or(talk).or(remind)
+}
+
+fn noise_row(ui: &mut Ui, now: Noise) -> Option<Noise> {
+    hint(ui, "Noise around me");
+    let all = [(Noise::Full, "Remove"), (Noise::Light, "Reduce"), (Noise::Off, "Leave")];
+    one_of(ui, all, now)
+}
+
+/// Buttons beside each other of which one is chosen; another one, where it was pressed.
+fn one_of<T: Copy + PartialEq, const N: usize>(ui: &mut Ui, all: [(T, &str); N], now: T) -> Option<T> {
+    let mut chosen = None;
+    ui.horizontal(|ui| {
+        let least = vec2((ui.available_width() - (N - 1) as f32 * space::S) / N as f32, size::CONTROL);
+        for (value, words) in all {
+            let look = if value == now { Look::Off } else { Look::Plain };
+            let icon = (value == now).then_some(Icon::Check);
+            if button_with(ui, icon, words, look, least, Some(value == now)).clicked() {
+                chosen = Some(value);
+            }
+        }
+    });
+    chosen
 }
 
 /// Every key that does something by itself.

@@ -14,7 +14,7 @@ pub use store::Store;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt::Display;
 use std::str::FromStr;
-use visavis_call::{Command, IceServer, SoundChoices, Volume};
+use visavis_call::{Command, IceServer, NoiseSuppression, SoundChoices, VoiceSettings, Volume};
 use visavis_capture::{CameraSpec, MicrophoneSpec, SpeakerSpec};
 
 /// Characters of a name that are kept.
@@ -35,6 +35,12 @@ pub struct Settings {
     /// Loudspeaker to begin with.
     #[serde(serialize_with = "to_text", deserialize_with = "from_text")]
     pub speaker: SpeakerSpec,
+    /// What the microphone hears of the loudspeaker is taken away.
+    pub echo_cancellation: bool,
+    /// How much is done against noise.
+    pub noise_suppression: Noise,
+    /// Speech is brought to the same level.
+    pub automatic_gain: bool,
     /// How loud the other person is, in percent.
     pub other_volume: Volume,
     /// How loud the app's own sounds are, in percent.
@@ -64,6 +70,9 @@ impl Default for Settings {
             camera: CameraSpec::Default,
             microphone: MicrophoneSpec::Default,
             speaker: SpeakerSpec::Default,
+            echo_cancellation: true,
+            noise_suppression: Noise::Full,
+            automatic_gain: true,
             other_volume: Volume::FULL,
             chime_volume: Volume::FULL,
             push_to_talk: false,
@@ -89,6 +98,19 @@ pub enum ThemeChoice {
     Dark,
     /// Light.
     Light,
+}
+
+/// How much is done against noise that the microphone hears.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Noise {
+    /// Nothing.
+    Off,
+    /// Against steady noise; for weak machines.
+    Light,
+    /// Against steady noise and most others.
+    #[default]
+    Full,
 }
 
 /// A corner of the call's picture.
@@ -117,6 +139,12 @@ pub enum Change {
     Microphone(MicrophoneSpec),
     /// Another loudspeaker.
     Speaker(SpeakerSpec),
+    /// The loudspeaker's echo taken away, or not.
+    EchoCancellation(bool),
+    /// More or less done against noise.
+    Noise(Noise),
+    /// Speech brought to the same level, or not.
+    AutomaticGain(bool),
     /// The other person louder or quieter.
     OtherVolume(Volume),
     /// The app's own sounds louder or quieter.
@@ -148,7 +176,11 @@ impl Change {
             Self::Camera(spec) => Some(Command::SetCamera(spec.clone())),
             Self::Microphone(spec) => Some(Command::SetMicrophone(spec.clone())),
             Self::Speaker(spec) => Some(Command::SetSpeaker(spec.clone())),
-            Self::OtherVolume(_) | Self::ChimeVolume(_) => Some(Command::SetSound(after.sound())),
+            Self::EchoCancellation(_)
+            | Self::Noise(_)
+            | Self::AutomaticGain(_)
+            | Self::OtherVolume(_)
+            | Self::ChimeVolume(_) => Some(Command::SetSound(after.sound())),
             Self::Servers(servers) => Some(Command::SetServers(servers.clone())),
             Self::IceServers(_) | Self::RelayOnly(_) => {
                 Some(Command::SetIce { servers: after.ice_servers.clone(), relay_only: after.relay_only })
@@ -161,7 +193,16 @@ impl Change {
 impl Settings {
     /// How sound is to be treated.
     pub fn sound(&self) -> SoundChoices {
-        SoundChoices { other: self.other_volume, chimes: self.chime_volume }
+        let noise_suppression = match self.noise_suppression {
+            Noise::Off => NoiseSuppression::Off,
+            Noise::Light => NoiseSuppression::Light,
+            Noise::Full => NoiseSuppression::Full,
+        };
+        let (echo_cancellation, automatic_gain) = (self.echo_cancellation, self.automatic_gain);
+        // Rumble is no sound that anybody wants, unless they want everything as it is.
+        let high_pass = echo_cancellation || automatic_gain || noise_suppression != NoiseSuppression::Off;
+        let voice = VoiceSettings { high_pass, echo_cancellation, noise_suppression, automatic_gain };
+        SoundChoices { voice, other: self.other_volume, chimes: self.chime_volume }
     }
 
     /// Carries out a change.
@@ -171,6 +212,9 @@ impl Settings {
             Change::Camera(spec) => self.camera = spec,
             Change::Microphone(spec) => self.microphone = spec,
             Change::Speaker(spec) => self.speaker = spec,
+            Change::EchoCancellation(on) => self.echo_cancellation = on,
+            Change::Noise(noise) => self.noise_suppression = noise,
+            Change::AutomaticGain(on) => self.automatic_gain = on,
             Change::OtherVolume(volume) => self.other_volume = volume,
             Change::ChimeVolume(volume) => self.chime_volume = volume,
             Change::PushToTalk(on) => self.push_to_talk = on,

@@ -199,6 +199,10 @@ fn picker(ui: &mut Ui, kind: Kind, what: DevicePickers<'_>) -> Option<UiCommand>
         let level = what.state.microphone_level;
         indented(ui, indent, what.width, |ui| meter(ui, level, what.state.muted, ui.available_width()));
     }
+    if kind == Kind::Microphone && what.state.microphone_silent {
+        let words = "It is silent: not even noise comes from it. Check its switch, or choose another.";
+        indented(ui, indent, what.width, |ui| ui.label(text(words, Type::Small).color(palette.danger_text)));
+    }
     if let Some(words) = kind.stand_in(what.state) {
         indented(ui, indent, what.width, |ui| hint(ui, words));
     }

@@ -21,6 +21,10 @@ pub fn troubles(state: &State) -> Vec<Trouble> {
     if let (true, CameraState::Failed(why)) = (state.video_on, &state.camera) {
         found.push(Trouble { icon: Icon::CameraOff, words: format!("Camera: {}", few_words(why)), stays: false });
     }
+    if state.microphone_silent && !state.muted {
+        let words = "Your microphone is silent: check its switch".to_owned();
+        found.push(Trouble { icon: Icon::MicrophoneOff, words, stays: true });
+    }
     let sound =
         [("Microphone", Icon::MicrophoneOff, &state.microphone), ("Loudspeaker", Icon::Speaker, &state.speaker)];
     for (kind, icon, device) in sound {

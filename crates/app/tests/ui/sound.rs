@@ -21,7 +21,7 @@ fn call(change: impl FnOnce(&mut Bench)) -> Screen {
 
 /// Somebody speaks who is muted.
 fn in_vain(bench: &mut Bench) {
-    (bench.state.muted, bench.state.microphone_level) = (true, 0.5);
+    (bench.state.muted, bench.state.speaks_muted) = (true, true);
 }
 
 fn switched(screen: &mut Screen) -> Vec<bool> {

@@ -21,7 +21,7 @@ pub(super) struct Board {
     pub microphone: DeviceState,
     pub speaker: DeviceState,
     pub lists: Arc<DeviceLists>,
-    pub level: f32,
+    pub sound: AudioNews,
 }
 
 /// See the module's text.
@@ -181,7 +181,7 @@ impl Devices {
             microphone: self.microphone_state.borrow().clone(),
             speaker: self.speaker_state.borrow().clone(),
             lists: self.lists.borrow().clone(),
-            level: self.news.borrow().level,
+            sound: *self.news.borrow(),
         }
     }
 }

@@ -37,6 +37,8 @@ pub(crate) fn first_state(options: &Options) -> State {
         speaker: DeviceState::Off,
         devices: Arc::new(DeviceLists::default()),
         microphone_level: 0.0,
+        microphone_silent: false,
+        speaks_muted: false,
         muted: false,
         video_on: options.camera != CameraSpec::None,
     }
@@ -332,7 +334,9 @@ impl Driver {
             microphone: board.microphone,
             speaker: board.speaker,
             devices: board.lists,
-            microphone_level: board.level,
+            microphone_level: board.sound.level,
+            microphone_silent: board.sound.silent,
+            speaks_muted: board.sound.speaks_muted,
             muted: self.muted,
             video_on: self.video_on,
         };

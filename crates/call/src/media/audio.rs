@@ -19,6 +19,7 @@ use visavis_capture::{Chime, Microphone, Speaker, Worker};
 use visavis_media::{AudioFrame, FRAME_DURATION, FRAME_SAMPLES};
 use visavis_voice::gain::Gain;
 use visavis_voice::level::Meter;
+use visavis_voice::processing::SilentMicrophone;
 
 /// Without a device and a call there is nothing to tick for.
 const IDLE: Duration = Duration::from_secs(1);
@@ -61,6 +62,10 @@ pub(crate) enum AudioCommand {
 pub(crate) struct AudioNews {
     /// Peak of the microphone, 0…1.
     pub level: f32,
+    /// The microphone has given nothing but zeros for 3 s.
+    pub silent: bool,
+    /// Somebody speaks whose microphone is muted.
+    pub speaks_muted: bool,
 }
 
 /// The thread and its command channel.
@@ -107,6 +112,9 @@ struct Thread {
     microphone: Option<Held<Microphone>>,
     speaker: Option<Held<Speaker>>,
     muted: bool,
+    /// What was said before is not sent: voice processing may still hold some of it.
+    unmuted: Option<Instant>,
+    silent: SilentMicrophone,
     call: Option<Call>,
     choices: SoundChoices,
     chimes: Chimes,
@@ -129,6 +137,8 @@ impl Thread {
             microphone: None,
             speaker: None,
             muted: false,
+            unmuted: None,
+            silent: SilentMicrophone::new(),
             call: None,
             choices: SoundChoices::default(),
             chimes: Chimes::default(),
@@ -182,11 +192,14 @@ impl Thread {
                 if microphone.is_none() && !self.muted && self.microphone.is_some() {
                     self.fall_silent();
                 }
-                self.seam.cut();
+                self.microphone_changed();
                 let before = std::mem::replace(&mut self.microphone, microphone);
                 give_back(&self.devices, before, None);
             }
             AudioCommand::Speaker(speaker) => {
+                if let Some(call) = &mut self.call {
+                    call.voice.speaker_changed();
+                }
                 let before = std::mem::replace(&mut self.speaker, speaker);
                 give_back(&self.devices, before, None);
             }
@@ -194,12 +207,27 @@ impl Thread {
                 self.muted = muted;
                 if muted {
                     self.fall_silent();
+                } else {
+                    self.unmuted = Some(Instant::now());
+                }
+                if let Some(call) = &mut self.call {
+                    call.voice.set_muted(muted);
                 }
             }
-            AudioCommand::Attach(call) => self.call = Some(Call::new(*call)),
+            AudioCommand::Attach(call) => {
+                let mut call = Call::new(*call);
+                call.voice.set(self.choices.voice);
+                call.voice.set_muted(self.muted);
+                self.call = Some(call);
+            }
             AudioCommand::Detach => self.call = None,
             AudioCommand::Chime(which) => self.chimes.order(which, Instant::now()),
-            AudioCommand::Choices(choices) => self.choices = choices,
+            AudioCommand::Choices(choices) => {
+                self.choices = choices;
+                if let Some(call) = &mut self.call {
+                    call.voice.set(choices.voice);
+                }
+            }
             AudioCommand::ExpectedLoss(percent) => {
                 if let Some(call) = &mut self.call {
                     call.expect_loss(percent);
@@ -211,6 +239,15 @@ impl Thread {
                 }
             }
             AudioCommand::Stop => {}
+        }
+    }
+
+    /// What comes next is of another microphone, or of none.
+    fn microphone_changed(&mut self) {
+        self.seam.cut();
+        self.silent = SilentMicrophone::new();
+        if let Some(call) = &mut self.call {
+            call.voice.microphone_changed();
         }
     }
 
@@ -245,11 +282,14 @@ impl Thread {
     fn speak(&mut self) {
         let Some(Held { device: microphone, .. }) = &mut self.microphone else { return };
         while let Some(mut frame) = microphone.read() {
+            self.silent.listen(&frame.samples);
             self.seam.pass(&mut frame.samples);
             self.meter.add(&frame.samples);
-            match &mut self.call {
-                Some(call) if !self.muted => call.speak(&frame),
-                _ => {}
+            let Some(call) = &mut self.call else { continue };
+            // Also while muted: the canceller goes on learning, and speech is listened for.
+            let sent = call.voice.capture(&frame);
+            if !self.muted && self.unmuted.is_none_or(|since| sent.at >= since) {
+                call.speak(&sent);
             }
         }
     }
@@ -263,8 +303,11 @@ impl Thread {
             };
             self.volume.apply(&mut samples, self.choices.other.factor());
             self.chimes.mix(&mut samples, now, self.choices.chimes.factor());
-            if let Some(tap) = self.call.as_ref().and_then(|c| c.tap.as_ref()) {
-                tap(&AudioFrame { samples, at: now + speaker.delay() });
+            if let Some(call) = &mut self.call {
+                // What is heard is what the microphone hears again.
+                let heard = AudioFrame { samples, at: now + speaker.delay() };
+                call.voice.render(&heard);
+                call.tap.iter().for_each(|tap| tap(&heard));
             }
             speaker.write(&samples);
         }
@@ -274,7 +317,7 @@ impl Thread {
     fn look_after_devices(&mut self) {
         if let Some(error) = self.microphone.as_ref().and_then(|held| held.device.failed()) {
             self.fall_silent();
-            self.seam.cut();
+            self.microphone_changed();
             give_back(&self.devices, self.microphone.take(), Some(error));
         }
         if let Some(error) = self.speaker.as_ref().and_then(|held| held.device.failed()) {
@@ -283,11 +326,16 @@ impl Thread {
     }
 
     fn tell(&self) {
-        let level = if self.microphone.is_some() { self.meter.peak() } else { 0.0 };
+        let now = AudioNews {
+            level: if self.microphone.is_some() { self.meter.peak() } else { 0.0 },
+            silent: self.microphone.is_some() && self.silent.is_silent(),
+            speaks_muted: self.call.as_ref().is_some_and(|call| call.voice.report().speaking_while_muted),
+        };
         self.news.send_if_modified(|old| {
-            let changed = (level - old.level).abs() > 0.002;
+            let changed = (now.level - old.level).abs() > 0.002
+                || (now.silent, now.speaks_muted) != (old.silent, old.speaks_muted);
             if changed {
-                old.level = level;
+                *old = now;
             }
             changed
         });

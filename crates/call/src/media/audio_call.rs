@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use visavis_codec::opus::{OpusDecoder, OpusEncoder, OpusError, OpusSettings, SAMPLES_20_MS, is_dtx};
 use visavis_media::{AudioFrame, ClockRate, EncodedAudio, FRAME_DURATION, FRAME_SAMPLES, RtpTicks};
 use visavis_voice::playout::{PlayedKind, PlayoutBuffer, PlayoutSettings};
+use visavis_voice::processing::{VoiceProcessor, VoiceSettings};
 
 /// A pause is announced by so many packets that say nothing, since one may get lost; the rest of it is not sent.
 const ANNOUNCEMENTS: u32 = 2;
@@ -49,21 +50,25 @@ pub(crate) struct AudioCall {
     pub lips: SharedLipSync,
 }
 
-/// Encoder and decoder of one call. Making them takes longer than a tick, so it is not done on the sound thread.
+/// Encoder, decoder and voice processing of one call. Making them takes longer than a tick, so it is not done on the
+/// sound thread.
 pub(crate) struct SpeechCodec {
+    voice: Box<VoiceProcessor>,
     encoder: OpusEncoder,
     decoder: OpusDecoder,
 }
 
 impl SpeechCodec {
-    pub(crate) fn new(dtx: bool) -> Result<Self, OpusError> {
+    pub(crate) fn new(dtx: bool, voice: VoiceSettings) -> Result<Self, OpusError> {
         let encoder = OpusEncoder::new(OpusSettings { dtx, ..OpusSettings::default() })?;
-        Ok(Self { encoder, decoder: OpusDecoder::new()? })
+        Ok(Self { voice: Box::new(VoiceProcessor::new(voice)), encoder, decoder: OpusDecoder::new()? })
     }
 }
 
 /// What the sound thread does for the call it is attached to.
 pub(super) struct Call {
+    /// What is done to the microphone's sound.
+    pub(super) voice: Box<VoiceProcessor>,
     encoder: OpusEncoder,
     playout: PlayoutBuffer,
     decoder: OpusSpeech,
@@ -84,8 +89,9 @@ pub(super) struct Call {
 
 impl Call {
     pub(super) fn new(call: AudioCall) -> Self {
-        let AudioCall { codec: SpeechCodec { encoder, decoder }, packets, out, counters, dtx, tap, lips } = call;
+        let AudioCall { codec: SpeechCodec { voice, encoder, decoder }, packets, out, counters, dtx, tap, lips } = call;
         Self {
+            voice,
             encoder,
             playout: PlayoutBuffer::new(PlayoutSettings::default()),
             decoder: OpusSpeech(decoder),

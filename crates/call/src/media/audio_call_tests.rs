@@ -14,7 +14,7 @@ struct Speaking {
 impl Speaking {
     fn begin() -> Self {
         let ((_, packets), (sound, out)) = (sync_channel(1), mpsc::channel(64));
-        let codec = SpeechCodec::new(false).expect("a codec");
+        let codec = SpeechCodec::new(false, VoiceSettings::OFF).expect("a codec");
         let (counters, lips) = Default::default();
         let call = AudioCall { packets, out: sound, counters, codec, dtx: false, tap: None, lips };
         Self { call: Call::new(call), out, begun: Instant::now(), said: 0 }

@@ -39,7 +39,7 @@ pub(crate) struct PreparedMedia {
 
 impl PreparedMedia {
     pub(crate) fn new(frames: slot::Reader<VideoFrame>, options: &Options) -> Self {
-        let speech = SpeechCodec::new(options.dtx)
+        let speech = SpeechCodec::new(options.dtx, options.sound.voice)
             .inspect_err(|error| tracing::error!(%error, "no Opus codec could be made; calls are without sound"));
         let (grey, warmth) = sync_channel(1);
         let sender = VideoSender::prepare(frames, options.size, options.fps, grey);

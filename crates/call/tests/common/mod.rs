@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 use visavis_call::{
-    Command, EndReason, Endpoint, Event, LocalNetwork, Options, Phase, SoundChoices, State, StatsSnapshot, Volume,
+    Command, EndReason, Endpoint, Event, LocalNetwork, Options, Phase, SoundChoices, State, StatsSnapshot,
 };
 use visavis_capture::{CameraSpec, Content, MicrophoneSpec, SpeakerSpec};
 use visavis_media::Size;
@@ -38,7 +38,7 @@ pub fn options(server: Option<&Server>) -> Options {
         size: Size::new(320, 180).unwrap(),
         fps: 30.0,
         // What is listened to is the other side.
-        sound: SoundChoices { chimes: Volume::OFF, ..SoundChoices::default() },
+        sound: SoundChoices::PLAIN,
         ..Options::default()
     }
 }
