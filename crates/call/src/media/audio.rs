@@ -9,6 +9,7 @@ use super::audio_devices::DeviceNews;
 use super::chimes::Chimes;
 use super::seam::Seam;
 use super::sound_end::SoundEnd;
+use super::sound_wakes::SoundWakes;
 use crate::rate::SoundSettings;
 use crate::sound::SoundChoices;
 use std::sync::Arc;
@@ -16,19 +17,13 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use visavis_capture::{Chime, Microphone, Speaker, Worker};
-use visavis_media::{AudioFrame, FRAME_DURATION, FRAME_SAMPLES};
+use visavis_media::{AudioFrame, FRAME_SAMPLES};
 use visavis_voice::gain::Gain;
 use visavis_voice::level::Meter;
 use visavis_voice::processing::SilentMicrophone;
 
 /// Without a device and a call there is nothing to tick for.
 const IDLE: Duration = Duration::from_secs(1);
-/// A microphone's frame that is not there when it should be is looked for again after this, and left to the next tick when
-/// it is this late.
-const AGAIN: Duration = Duration::from_millis(1);
-const TOO_LATE: Duration = Duration::from_millis(5);
-/// A tick that is this late was no tick: the machine slept or was overloaded; what was missed is not made up for.
-const STALL: Duration = Duration::from_millis(200);
 /// The level is told, and devices are looked after, this often.
 const LEVEL_INTERVAL: u32 = 5;
 
@@ -150,11 +145,11 @@ impl Thread {
     }
 
     fn run(mut self) {
-        let mut next = Instant::now();
+        let mut wakes = SoundWakes::new(Instant::now());
         loop {
-            let idle = self.microphone.is_none() && self.speaker.is_none();
-            let wake = self.frame_at(Instant::now()).map_or(next, |frame| frame.min(next));
-            let wait = if idle { IDLE } else { wake.saturating_duration_since(Instant::now()) };
+            let (now, idle) = (Instant::now(), self.microphone.is_none() && self.speaker.is_none());
+            let frame = self.microphone.as_ref().and_then(|held| held.device.next_at());
+            let wait = if idle { IDLE } else { wakes.next(now, frame).saturating_duration_since(now) };
             match self.inbox.recv_timeout(wait) {
                 Ok(AudioCommand::Stop) => return,
                 Ok(command) => {
@@ -164,26 +159,13 @@ impl Thread {
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
-            let now = Instant::now();
             self.speak();
-            if now < next && !idle {
-                continue;
-            }
-            self.tick(now);
-            next += FRAME_DURATION;
-            if now.saturating_duration_since(next) > STALL {
-                next = now + FRAME_DURATION;
-            }
-            if let Some(at) = self.speaker.as_ref().and_then(|held| held.device.ask_at(now)) {
-                next = at;
+            let now = Instant::now();
+            if idle || wakes.is_tick(now) {
+                self.tick(now);
+                wakes.ticked(now, self.speaker.as_ref().and_then(|held| held.device.ask_at(now)));
             }
         }
-    }
-
-    /// When to look for the microphone's next frame.
-    fn frame_at(&self, now: Instant) -> Option<Instant> {
-        let at = self.microphone.as_ref()?.device.next_at()?;
-        (now.saturating_duration_since(at) < TOO_LATE).then(|| if at > now { at } else { now + AGAIN })
     }
 
     fn obey(&mut self, command: AudioCommand) {

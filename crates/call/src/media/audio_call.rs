@@ -200,6 +200,7 @@ impl Call {
     pub(super) fn encode_as(&mut self, settings: SoundSettings) {
         self.length = settings.length;
         let _ = self.encoder.set_bitrate(settings.bitrate);
+        let _ = self.encoder.set_fec(settings.redundant);
     }
 
     /// Tells the statistics.

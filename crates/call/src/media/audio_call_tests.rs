@@ -32,7 +32,7 @@ impl Speaking {
     }
 
     fn encode_as(&mut self, length: PacketLength) {
-        self.call.encode_as(SoundSettings { length, bitrate: BitsPerSecond::kilo(32) });
+        self.call.encode_as(SoundSettings { length, bitrate: BitsPerSecond::kilo(32), redundant: true });
     }
 
     /// Of each packet sent since: when it was said, and how long it is, in milliseconds.

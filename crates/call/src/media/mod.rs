@@ -21,6 +21,7 @@ mod seam;
 mod session;
 mod show_queue;
 mod sound_end;
+mod sound_wakes;
 mod speech;
 mod timestamps;
 mod video_receive;

@@ -10,7 +10,7 @@ use cpal::{FromSample, OutputCallbackInfo, Sample, SampleFormat, SizedSample, St
 use rtrb::Consumer;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A system that claims a longer delay than this is not believed.
 const MAX_LATENCY: Duration = Duration::from_secs(1);
@@ -20,6 +20,8 @@ const MAX_LATENCY: Duration = Duration::from_secs(1);
 pub(super) struct Told {
     /// Callbacks so far.
     pub callbacks: AtomicU64,
+    /// When the newest came, in microseconds since the stream was opened.
+    pub came_us: AtomicU64,
     /// Samples asked for at once, of late.
     pub period: AtomicU32,
     /// The device's own delay in microseconds.
@@ -34,6 +36,8 @@ pub(super) struct Drain {
     pub channels: usize,
     /// In and out of silence.
     pub fade: Fade,
+    /// When the stream was opened.
+    pub opened: Instant,
     /// Told to the audio thread.
     pub told: Arc<Told>,
     /// Counted for it.
@@ -50,6 +54,7 @@ impl Drain {
         let slowly_down = period - period / 64;
         self.told.period.store(slowly_down.max(asked as u32), Ordering::Relaxed);
         self.told.latency_us.store(latency.as_micros() as u32, Ordering::Relaxed);
+        self.told.came_us.store(self.opened.elapsed().as_micros() as u64, Ordering::Relaxed);
         self.told.callbacks.fetch_add(1, Ordering::Relaxed);
 
         let n = asked.min(self.samples.slots());
@@ -119,7 +124,7 @@ mod tests {
     fn drain(channels: usize) -> (Producer<f32>, Drain) {
         let (to, samples) = RingBuffer::new(4800);
         let (told, faults) = Default::default();
-        (to, Drain { samples, channels, fade: Fade::new(48_000), told, faults })
+        (to, Drain { samples, channels, fade: Fade::new(48_000), opened: Instant::now(), told, faults })
     }
 
     fn info() -> OutputCallbackInfo {

@@ -3,6 +3,7 @@
 //! Here is the audio thread's side; the other one is in `callback.rs`.
 
 use super::appetite::Appetite;
+use super::beat::{Beat, LEAD};
 use super::callback::{Drain, Told, build};
 use super::margin::Margin;
 use crate::sound::connection::Lane;
@@ -40,6 +41,8 @@ pub(crate) struct DeviceSpeaker {
     resampler: Resampler,
     margin: Margin,
     appetite: Appetite,
+    opened: Instant,
+    beat: Beat,
     /// Samples written, and taken by the device until it was asked last.
     written: u64,
     taken: u64,
@@ -60,15 +63,17 @@ impl DeviceSpeaker {
         let (faults, told) = (Arc::new(Faults::default()), Arc::new(Told::default()));
         let capacity = (RING.as_secs_f64() * f64::from(rate)) as usize;
 
+        let opened = Instant::now();
         let mut ring = None;
-        let opened = host::open_stream(layout, |layout| {
+        let stream = host::open_stream(layout, |layout| {
             let (samples, from) = RingBuffer::new(capacity);
             ring = Some(samples);
-            let (told, faults) = (told.clone(), faults.clone());
-            let drain = Drain { samples: from, channels, fade: Fade::new(rate), told, faults: faults.clone() };
-            build(&found.device, layout, drain, &faults)
+            let (told, watched) = (told.clone(), faults.clone());
+            let (fade, faults) = (Fade::new(rate), faults.clone());
+            let drain = Drain { samples: from, channels, fade, opened, told, faults };
+            build(&found.device, layout, drain, &watched)
         });
-        let stream = opened.map_err(|error| open_error(&error, &found.info.name))?;
+        let stream = stream.map_err(|error| open_error(&error, &found.info.name))?;
         stream.play().map_err(|error| open_error(&error, &found.info.name))?;
         let samples = ring.ok_or(DeviceError::UnsupportedFormat)?;
         tracing::info!(device = %found.info.name, rate, channels, format = %layout.format, "loudspeaker opened");
@@ -83,6 +88,8 @@ impl DeviceSpeaker {
             resampler,
             margin: Margin::new(now),
             appetite: Appetite::new(now),
+            opened,
+            beat: Beat::default(),
             written: 0,
             taken: 0,
             underruns: 0,
@@ -99,6 +106,8 @@ impl DeviceSpeaker {
         let callbacks = self.told.callbacks.load(Ordering::Relaxed);
         if callbacks != self.seen {
             (self.seen, self.last_seen) = (callbacks, now);
+            let came = self.opened + Duration::from_micros(self.told.came_us.load(Ordering::Relaxed));
+            self.beat.on_callback(came, self.period());
         }
         let underruns = self.faults.counters().underruns;
         let margin = self.margin.update(underruns, now);
@@ -111,9 +120,21 @@ impl DeviceSpeaker {
         let longest = (MAX_PERIOD.as_secs_f64() * f64::from(self.rate)) as usize;
         let period = self.told.period.load(Ordering::Relaxed).max(self.period) as usize;
         let need = self.appetite.fed(now, lately as usize, period.min(longest));
-        let target = need + (margin * f64::from(self.rate)) as usize;
+        // Who is fed at the right moment needs that much less of a margin.
+        let early = if self.ask_at(now).is_some() { LEAD.as_secs_f64() } else { 0.0 };
+        let target = need + ((margin - early).max(0.0) * f64::from(self.rate)) as usize;
         let frame = FRAME_SAMPLES * self.rate as usize / SAMPLE_RATE as usize;
         target.saturating_sub(queued).div_ceil(frame.max(1))
+    }
+
+    /// When it is best asked again, where that is known.
+    pub fn ask_at(&self, now: Instant) -> Option<Instant> {
+        self.beat.feed_at(now, self.period())
+    }
+
+    /// What it takes at a time, of late.
+    fn period(&self) -> Duration {
+        Duration::from_secs_f64(f64::from(self.told.period.load(Ordering::Relaxed)) / f64::from(self.rate))
     }
 
     /// Queues a frame.

@@ -1,6 +1,7 @@
 //! Loudspeakers: real ones through cpal, and stand-ins driven by the clock.
 
 mod appetite;
+mod beat;
 mod callback;
 mod clocked;
 mod device;
@@ -56,7 +57,7 @@ impl Speaker {
     /// When it is best asked again; `None` where any moment of the next 10 ms is as good.
     pub fn ask_at(&self, now: Instant) -> Option<Instant> {
         match &self.sink {
-            Sink::Device(_) => None,
+            Sink::Device(device) => device.ask_at(now),
             Sink::Clocked(clocked) => Some(clocked.ask_at(now)),
         }
     }

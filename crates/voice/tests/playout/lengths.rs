@@ -90,7 +90,7 @@ fn call(
     let (mut buffer, mut decoder) = (PlayoutBuffer::new(PlayoutSettings::default()), Pieces::default());
     let mut played = Vec::new();
     for tick in 0..length.as_millis() as u64 / 10 {
-        let now = ms(tick * 10 + 3);
+        let now = ms(tick * 10 + 8);
         while let Some((arrival, i)) = wire.next_if(|(arrival, _)| *arrival <= now) {
             let (seq, at, payload) = &sent[i];
             buffer.push(*seq, RtpTicks(*at as u32), start + arrival, payload.clone());
@@ -122,10 +122,11 @@ fn a_change_of_length_is_hardly_heard_and_its_delay_goes_with_it() {
     let stats = heard.stats;
     assert_eq!((stats.packets_missing, stats.packets_late, stats.packets_discarded), (0, 0, 0), "{stats:?}");
     println!("five changes: {:.1} ms concealed", stats.concealed_samples as f64 / 48.0);
-    assert!(stats.concealed_samples <= 2 * 2 * 480, "{stats:?}");
+    // Twice packets become longer and come 10 ms later for good, which takes the buffer two of them to believe.
+    assert!(stats.concealed_samples <= 2 * 20 * 48, "{stats:?}");
     assert_eq!(clicks(&heard.sound()), 0);
     let long = heard.mouth_to_ear(ms(12_000), ms(15_000));
-    let short = heard.mouth_to_ear(ms(28_000), ms(30_000));
+    let short = heard.mouth_to_ear(ms(17_000), ms(30_000));
     assert!(mean(&short) + 7.0 < mean(&long), "{} then {}", mean(&long), mean(&short));
     let again = heard.mouth_to_ear(ms(42_000), ms(45_000));
     assert!((mean(&again) - mean(&long)).abs() < 6.0 && largest(&again) < 50.0, "{} {}", mean(&again), largest(&again));

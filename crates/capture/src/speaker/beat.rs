@@ -1,0 +1,96 @@
+//! When a loudspeaker's callback comes next; pure.
+//!
+//! Callbacks are as even as the device, but may be late when the machine is busy. So one that comes early is believed at
+//! once, and one that comes late only in part.
+
+use std::ops::RangeInclusive;
+use std::time::{Duration, Instant};
+
+/// It is fed so long before: in the midst of a period of 10 ms.
+pub(super) const LEAD: Duration = Duration::from_millis(5);
+/// How far a late callback moves what is expected.
+const BELIEVE_LATER: f64 = 0.05;
+/// Devices of other periods are not waited for: a loudspeaker is fed every 10 ms.
+const ABOUT_10_MS: RangeInclusive<Duration> = Duration::from_millis(8)..=Duration::from_millis(12);
+
+/// Follows the callbacks of one stream.
+#[derive(Default)]
+pub(super) struct Beat {
+    /// When a callback came, but for its lateness.
+    came: Option<Instant>,
+}
+
+impl Beat {
+    /// The newest callback came at this moment, of a device that takes so much at a time.
+    pub fn on_callback(&mut self, came: Instant, period: Duration) {
+        let expected = self.next(came.checked_sub(period / 2).unwrap_or(came), period);
+        self.came = Some(match expected {
+            Some(expected) if came > expected => expected + (came - expected).mul_f64(BELIEVE_LATER),
+            _ => came,
+        });
+    }
+
+    /// When to feed it next; `None` where its callbacks are not known or do not come every 10 ms.
+    pub fn feed_at(&self, now: Instant, period: Duration) -> Option<Instant> {
+        self.next(now + LEAD, period)?.checked_sub(LEAD)
+    }
+
+    /// The first callback expected after `now`.
+    fn next(&self, now: Instant, period: Duration) -> Option<Instant> {
+        let came = self.came.filter(|_| ABOUT_10_MS.contains(&period))?;
+        let periods = now.saturating_duration_since(came).as_nanos() / period.as_nanos() + 1;
+        came.checked_add(period * u32::try_from(periods).ok()?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+    const PERIOD: Duration = Duration::from_millis(10);
+
+    #[test]
+    fn it_is_fed_in_the_middle_between_two_callbacks() {
+        let (start, mut beat) = (Instant::now(), Beat::default());
+        assert_eq!(beat.feed_at(start, PERIOD), None);
+        for n in 0..100 {
+            let came = start + PERIOD * n;
+            beat.on_callback(came, PERIOD);
+            assert_eq!(beat.feed_at(came, PERIOD), Some(came + 5 * MS));
+            assert_eq!(beat.feed_at(came + 5 * MS, PERIOD), Some(came + 15 * MS));
+        }
+    }
+
+    #[test]
+    fn late_callbacks_move_it_by_little_and_a_slow_clock_is_followed() {
+        let (start, mut beat) = (Instant::now(), Beat::default());
+        // 300 millionths too slow, and every third callback up to 4 ms late.
+        let true_time = |n: u32| start + Duration::from_nanos(u64::from(n) * 10_003_000);
+        for n in 0..6000 {
+            let late = if n % 3 == 0 { MS * (n % 5) } else { Duration::ZERO };
+            beat.on_callback(true_time(n) + late, PERIOD);
+            let ideal = true_time(n) + 5 * MS;
+            let fed = beat.feed_at(true_time(n), PERIOD).expect("known");
+            let error = fed.max(ideal) - fed.min(ideal);
+            assert!(error < MS / 2, "{error:?} at callback {n}");
+        }
+    }
+
+    #[test]
+    fn one_early_callback_is_believed_at_once() {
+        let (start, mut beat) = (Instant::now(), Beat::default());
+        (0..10).for_each(|n| beat.on_callback(start + PERIOD * n, PERIOD));
+        beat.on_callback(start + 96 * MS, PERIOD);
+        assert_eq!(beat.feed_at(start + 96 * MS, PERIOD), Some(start + 101 * MS));
+    }
+
+    #[test]
+    fn devices_of_other_periods_are_fed_at_any_moment() {
+        let (start, mut beat) = (Instant::now(), Beat::default());
+        for period in [Duration::ZERO, 5 * MS, 20 * MS, Duration::from_secs(3)] {
+            beat.on_callback(start, period);
+            assert_eq!(beat.feed_at(start, period), None);
+        }
+    }
+}
