@@ -491,7 +491,8 @@ impl Actor {
         };
         let parity = negotiated(&built.video_sender, MIME_TYPE_PARITY).await;
         tracing::debug!(?parity, "negotiated");
-        built.parity.negotiated(parity);
+        let shared = built.shared.clone();
+        shared.parity.negotiated(parity);
         let opus = negotiated(&built.audio_sender, MIME_TYPE_OPUS).await.unwrap_or(111);
         let theirs = built.connection.remote_description().await.map(|d| d.sdp).unwrap_or_default();
         PeerLink {
@@ -508,11 +509,11 @@ impl Actor {
             remote_audio: of_kind(RtpCodecKind::Audio),
             later,
             feedback,
-            target: built.target.clone(),
-            round_trip: RoundTrip { connection: built.connection.clone(), shared: built.round_trip.clone() },
-            clocks: built.clocks.clone(),
-            repair: built.repair.clone(),
-            sound: built.sound.clone(),
+            target: shared.target,
+            round_trip: RoundTrip { connection: built.connection.clone(), shared: shared.round_trip },
+            clocks: shared.clocks,
+            repair: shared.repair,
+            sound: shared.sound,
         }
     }
 }

@@ -29,13 +29,26 @@ const FEEDBACK: Duration = Duration::from_millis(50);
 /// What the interceptors share with the rest of a call.
 #[derive(Clone)]
 pub(crate) struct Shared {
-    pub feedback: mpsc::Sender<Feedback>,
     pub target: SharedTarget,
     pub round_trip: SharedRoundTrip,
     pub clocks: CaptureClocks,
     pub repair: SharedRepair,
     pub sound: SharedSoundPlan,
     pub parity: SharedParityPlan,
+}
+
+impl Shared {
+    /// That of a new connection.
+    pub(crate) fn new(target: SharedTarget) -> Self {
+        Self {
+            target,
+            round_trip: SharedRoundTrip::default(),
+            clocks: CaptureClocks::default(),
+            repair: SharedRepair::default(),
+            sound: SharedSoundPlan::default(),
+            parity: SharedParityPlan::default(),
+        }
+    }
 }
 
 /// The chain of one connection; registers what has to be negotiated for it. RTX is not registered: the crate unwraps
@@ -47,9 +60,10 @@ pub(crate) fn registry(
     engine: &mut MediaEngine,
     estimator: Estimator,
     wall: WallClock,
+    feedback: mpsc::Sender<Feedback>,
     shared: &Shared,
 ) -> Result<Registry, Error> {
-    let Shared { feedback, target, round_trip, clocks, repair, sound, parity } = shared.clone();
+    let Shared { target, round_trip, clocks, repair, sound, parity } = shared.clone();
     let registry = Registry::new().with(Slot::from(500), By::new(FeedbackTap::new(feedback, round_trip.clone())));
     let registry = configure_rtcp_reports(registry);
     let registry = configure_congestion_control(registry, estimator, CongestionFeedback::Twcc, engine)?;

@@ -5,12 +5,11 @@ use super::cookie::Hellos;
 use super::handler::Handler;
 use super::nudge::Nudge;
 use super::ports::Place;
-use super::reports::CaptureClocks;
 use super::resolver::{NameCache, host_of};
 use super::tap::Feedback;
 use super::wire::{Wire, WireSettings};
 use crate::options::IceServer;
-use crate::rate::{Estimator, SharedParityPlan, SharedRepair, SharedRoundTrip, SharedSoundPlan, SharedTarget};
+use crate::rate::{Estimator, SharedTarget};
 use rtc::dtls::extension::extension_use_srtp::SrtpProtectionProfile;
 use rtc::ice::mdns::MulticastDnsMode;
 use rtc::media_stream::MediaStreamTrack;
@@ -107,12 +106,7 @@ pub(crate) struct Built {
     pub control: Arc<dyn DataChannel>,
     pub nudge: Arc<Nudge>,
     pub hellos: Hellos,
-    pub target: SharedTarget,
-    pub round_trip: SharedRoundTrip,
-    pub clocks: CaptureClocks,
-    pub repair: SharedRepair,
-    pub sound: SharedSoundPlan,
-    pub parity: SharedParityPlan,
+    pub shared: Shared,
 }
 
 fn feedback(typ: &str, parameter: &str) -> RTCPFeedback {
@@ -217,19 +211,8 @@ async fn attempt(
     let mut engine = media_engine()?;
     let target = SharedTarget::new(START);
     let estimator = Estimator::new(START, FLOOR, settings.max_bitrate, target.clone());
-    let (round_trip, clocks) = (SharedRoundTrip::default(), CaptureClocks::default());
-    let (repair, sound) = (SharedRepair::default(), SharedSoundPlan::default());
-    let parity = SharedParityPlan::default();
-    let shared = Shared {
-        feedback,
-        target: target.clone(),
-        round_trip: round_trip.clone(),
-        clocks: clocks.clone(),
-        repair: repair.clone(),
-        sound: sound.clone(),
-        parity: parity.clone(),
-    };
-    let registry = chain::registry(&mut engine, estimator, visavis_capture::wall_clock(), &shared)?;
+    let shared = Shared::new(target);
+    let registry = chain::registry(&mut engine, estimator, visavis_capture::wall_clock(), feedback, &shared)?;
 
     // Sockets that are not watched do nothing about hellos.
     let hellos = if settings.wire.repeat { Hellos::default() } else { Hellos::unused() };
@@ -300,11 +283,6 @@ async fn attempt(
         control,
         nudge,
         hellos,
-        target,
-        round_trip,
-        clocks,
-        repair,
-        sound,
-        parity,
+        shared,
     })
 }

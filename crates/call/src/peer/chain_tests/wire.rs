@@ -1,9 +1,8 @@
 //! Two chains of interceptors with an emulated path between them and a hand-moved clock.
 
 use super::super::chain::{Shared, registry};
-use super::super::reports::CaptureClocks;
 use super::super::tap::Feedback;
-use crate::rate::{Estimator, SharedParityPlan, SharedRepair, SharedRoundTrip, SharedSoundPlan, SharedTarget};
+use crate::rate::{Estimator, SharedTarget};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use rtc::interceptor::{
@@ -62,18 +61,10 @@ impl End {
     ) -> Self {
         let (tx, feedback) = mpsc::channel(4096);
         let target = SharedTarget::new(start);
-        let shared = Shared {
-            feedback: tx,
-            target: target.clone(),
-            round_trip: SharedRoundTrip::default(),
-            clocks: CaptureClocks::default(),
-            repair: SharedRepair::default(),
-            sound: SharedSoundPlan::default(),
-            parity: SharedParityPlan::default(),
-        };
-        let estimator = Estimator::new(start, floor, most, target);
+        let estimator = Estimator::new(start, floor, most, target.clone());
+        let shared = Shared::new(target);
         let wall = WallClock::new(begun, SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000));
-        let chain = registry(&mut MediaEngine::default(), estimator, wall, &shared).expect("a chain");
+        let chain = registry(&mut MediaEngine::default(), estimator, wall, tx, &shared).expect("a chain");
         let (arrived, heard, sent) = (Vec::new(), Vec::new(), Vec::new());
         Self { chain: Box::new(change(chain).build()), shared, feedback, arrived, heard, sent }
     }
