@@ -39,7 +39,7 @@ impl StatsSnapshot {
         let (inbound, outbound) = (&mut self.inbound_video, &mut self.outbound_video);
         inbound.fec_packets_received = total.parity_received;
         inbound.fec_bytes_received = total.parity_received_bytes;
-        inbound.fec_packets_discarded = total.parity_received.saturating_sub(total.recovered);
+        inbound.fec_packets_discarded = total.parity_discarded;
         outbound.retransmitted_packets_sent = total.again_packets;
         outbound.retransmitted_bytes_sent = total.again_bytes;
     }
@@ -78,7 +78,8 @@ pub struct InboundVideo {
     /// Ours, not of webrtc-stats: by how many seconds sound is heard later than the picture filmed with it is seen, of
     /// late; negative: earlier. `None` until both streams' sender reports have come.
     pub lip_sync_offset: Option<f64>,
-    /// Our own: seconds from the capture of the newest picture to its display, where both clocks could be compared.
+    /// Our own: seconds from the capture of the newest picture, by sender reports, to its display. `None` until such
+    /// reports have come; wrong by half of what the ways there and back differ.
     #[serde(rename = "visavisCaptureToShow")]
     pub capture_to_show: Option<f64>,
 }
@@ -262,13 +263,14 @@ mod tests {
             parity_received: 10,
             parity_received_bytes: 9000,
             recovered: 4,
+            parity_discarded: 5,
             ..Default::default()
         };
         stats.repaired(&total);
         let json = serde_json::to_value(stats).expect("serializes");
         let (sent, came) = (&json["outbound-rtp.video"], &json["inbound-rtp.video"]);
         assert_eq!((&sent["retransmittedPacketsSent"], &sent["retransmittedBytesSent"]), (&3.into(), &3000.into()));
-        assert_eq!((&came["fecPacketsReceived"], &came["fecPacketsDiscarded"]), (&10.into(), &6.into()));
+        assert_eq!((&came["fecPacketsReceived"], &came["fecPacketsDiscarded"]), (&10.into(), &5.into()));
     }
 
     #[test]

@@ -26,6 +26,8 @@ pub(crate) struct Repaired {
     pub parity_received: u64,
     pub parity_received_bytes: u64,
     pub recovered: u64,
+    /// Packets of the other side's parity from which nothing was or will be made.
+    pub parity_discarded: u64,
 }
 
 /// Written by those who repair, read by the statistics.
@@ -60,6 +62,11 @@ impl SharedRepair {
     /// A lost packet was made from it.
     pub(crate) fn recovered(&self) {
         self.count(|total| total.recovered += 1);
+    }
+
+    /// So many packets of it were not needed, came too late or were of no use.
+    pub(crate) fn parity_discarded(&self, packets: usize) {
+        self.count(|total| total.parity_discarded += packets as u64);
     }
 
     /// All of it so far.

@@ -37,6 +37,8 @@ pub(super) struct Protected {
     begins: Option<u16>,
     kept: Vec<Option<Kept>>,
     pub(super) pictures: VecDeque<Picture>,
+    /// Packets of parity from which nothing was made or will be, since they were last counted.
+    discarded: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -74,8 +76,14 @@ impl Protected {
         });
     }
 
-    /// Puts parity to its picture; says where that is.
+    /// Puts parity to its picture; says where that is, or nothing where it is of no use.
     fn parity(&mut self, parity: Parity) -> Option<usize> {
+        let place = self.place(parity);
+        self.discarded += usize::from(place.is_none());
+        place
+    }
+
+    fn place(&mut self, parity: Parity) -> Option<usize> {
         let Parity { base, count, index, timestamp, sum, .. } = parity;
         if !(1..=MOST_PACKETS).contains(&count) || index >= MAX_PARITY || sum.len() > MAX_SUM {
             return None;
@@ -86,17 +94,26 @@ impl Protected {
         self.begins = None;
         let same = |p: &Picture| p.base == base && p.count == count && p.timestamp == timestamp;
         let place = self.pictures.iter().position(same).unwrap_or_else(|| {
-            if self.pictures.len() == MAX_PICTURES {
-                self.pictures.pop_front();
+            if self.pictures.len() == MAX_PICTURES
+                && let Some(oldest) = self.pictures.pop_front()
+            {
+                self.discarded += oldest.sums.len();
             }
             self.pictures.push_back(Picture { base, count, timestamp, sums: Vec::new(), whole: false });
             self.pictures.len() - 1
         });
-        let sums = &mut self.pictures[place].sums;
-        if sums.iter().all(|(known, _)| *known != index) {
-            sums.push((index, sum.to_vec()));
+        let picture = &mut self.pictures[place];
+        if picture.whole || picture.sums.iter().any(|(known, _)| *known == index) {
+            return None;
         }
+        picture.sums.push((index, sum.to_vec()));
         Some(place)
+    }
+
+    /// As before the first packet; what waited for the rest of its picture waits in vain.
+    fn forget(&mut self) {
+        let waiting: usize = self.pictures.iter().map(|picture| picture.sums.len()).sum();
+        *self = Self { discarded: self.discarded + waiting, ..Self::default() };
     }
 
     /// The pictures that a packet is part of and that are not whole.
@@ -120,12 +137,14 @@ impl Protected {
         // Tried once: where that fails the sums are of something else.
         *whole = true;
         let sums = std::mem::take(sums);
+        // Each missing packet takes one of them.
+        self.discarded += sums.len() - missing;
         if missing == 0 {
             return Vec::new();
         }
         let blocks: Vec<_> =
             (0..*count).map(|i| kept(i).map(|k| block(k.marker, k.payload_type, &k.payload))).collect();
-        let Some(found) = erasure::recover(&blocks, &sums) else { return Vec::new() };
+        let found = erasure::recover(&blocks, &sums).unwrap_or_default();
         let packets = found.into_iter().filter_map(|(i, bytes)| {
             let (marker, payload_type, payload) = opened(bytes)?;
             let header = rtc::rtp::header::Header {
@@ -139,7 +158,9 @@ impl Protected {
             };
             Some(rtc::rtp::Packet { header, payload })
         });
-        packets.collect()
+        let packets: Vec<_> = packets.collect();
+        self.discarded += missing - packets.len();
+        packets
     }
 }
 
@@ -150,13 +171,25 @@ impl ParityReader {
 
     fn parity(&mut self, now: Instant, payload: Bytes, on: &mut Onward) {
         self.repair.parity_came(payload.len());
-        let Some(parity) = Parity::read(payload) else { return };
+        let parity = Parity::read(payload);
+        let Some((parity, stream)) = parity.and_then(|p| self.streams.get_mut(&p.ssrc).map(|stream| (p, stream)))
+        else {
+            self.repair.parity_discarded(1);
+            return;
+        };
         let ssrc = parity.ssrc;
-        let Some(stream) = self.streams.get_mut(&ssrc) else { return };
         stream.last = Some(now);
-        if let Some(place) = stream.parity(parity) {
-            let made = stream.mend(place, ssrc);
-            self.made(now, made, on);
+        let place = stream.parity(parity);
+        let made = place.map(|place| stream.mend(place, ssrc)).unwrap_or_default();
+        self.made(now, made, on);
+        self.count(ssrc);
+    }
+
+    /// Tells how much parity of a stream was of no use.
+    fn count(&mut self, ssrc: u32) {
+        let discarded = self.streams.get_mut(&ssrc).map_or(0, |stream| std::mem::take(&mut stream.discarded));
+        if discarded > 0 {
+            self.repair.parity_discarded(discarded);
         }
     }
 
@@ -187,13 +220,15 @@ impl Rule for ParityReader {
         on.inwards(packet);
         let Some(stream) = known else { return };
         if stream.last.is_none_or(|at| now.saturating_duration_since(at) > STAYS) {
-            *stream = Protected::default();
+            stream.forget();
+            self.count(header.ssrc);
             return;
         }
         stream.take(&header, payload);
         let mended: Vec<_> =
             stream.of(header.sequence_number).into_iter().flat_map(|place| stream.mend(place, header.ssrc)).collect();
         self.made(now, mended, on);
+        self.count(header.ssrc);
     }
 
     fn receives(&mut self, stream: &StreamInfo) {

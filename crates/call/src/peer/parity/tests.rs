@@ -162,6 +162,43 @@ fn parity_takes_a_third_of_the_target_at_most() {
     assert!(spent <= allowed && spent > 0.8 * allowed, "{spent} of {allowed}");
 }
 
+/// What of the parity that came was of no use.
+fn discarded(repair: &SharedRepair) -> u64 {
+    repair.total().parity_discarded
+}
+
+#[test]
+fn parity_counts_as_discarded_where_nothing_is_made_of_it_and_not_while_it_waits() {
+    let now = Instant::now();
+    let (mut writer, mut reader, repair) = ends(3);
+    warm(&mut writer, &mut reader, now);
+    // The first came before anything was kept, the second for a picture that was there.
+    assert_eq!((discarded(&repair), repair.total().parity_received), (2, 2));
+    let sent = picture(&mut writer, 10, &[200; 6], now);
+    let (media, parity) = sent.split_at(6);
+    assert_eq!(parity.len(), 3);
+    // Three are missing and two are there: they wait.
+    read(&mut reader, media[..3].iter().chain(&parity[..2]).cloned(), now);
+    assert_eq!(discarded(&repair), 2);
+    // One of the missing comes after all: two are made of the two, and the third, which comes later, is for nothing.
+    read(&mut reader, [media[3].clone()], now);
+    assert_eq!((discarded(&repair), repair.total().recovered), (2, 2));
+    read(&mut reader, [parity[2].clone(), parity[2].clone()], now);
+    assert_eq!(discarded(&repair), 4);
+    // What came of the next pictures is too little for ever; the oldest make room for newer ones.
+    for i in 0..20u16 {
+        let then = now + Duration::from_millis(100 * u64::from(i));
+        let sent = picture(&mut writer, 100 + 10 * i, &[200; 6], then);
+        read(&mut reader, [sent[0].clone(), sent[6].clone()], then);
+    }
+    assert_eq!(discarded(&repair), 4 + 4, "of twenty-two pictures sixteen are kept");
+    // Nothing comes for long: what waited is given up.
+    let later = now + Duration::from_secs(20);
+    let sent = picture(&mut writer, 1000, &[200; 6], later);
+    read(&mut reader, sent[..6].iter().cloned(), later);
+    assert_eq!((discarded(&repair), repair.total().recovered), (repair.total().parity_received - 2, 2));
+}
+
 proptest! {
     #[test]
     fn nonsense_makes_nothing_but_what_is_handed_on_and_is_not_remembered_without_limit(
@@ -169,7 +206,7 @@ proptest! {
             (any::<bool>(), 0u16..40, 0u8..60, 0u8..60, proptest::collection::vec(any::<u8>(), 0..80)), 0..400),
     ) {
         let now = Instant::now();
-        let (_, mut reader, _) = ends(2);
+        let (_, mut reader, repair) = ends(2);
         let count = payloads.len();
         let packets = payloads.into_iter().map(|(parity, base, count, index, bytes)| {
             let mut rtp = rtc::rtp::Packet::default();
@@ -190,6 +227,8 @@ proptest! {
         let stream = &reader.rule.streams[&VIDEO];
         prop_assert!(stream.pictures.len() <= 16);
         prop_assert!(stream.pictures.iter().all(|p| p.sums.len() <= 24));
+        let (total, waiting) = (repair.total(), stream.pictures.iter().map(|p| p.sums.len() as u64).sum::<u64>());
+        prop_assert_eq!(total.parity_received, total.recovered + total.parity_discarded + waiting);
     }
 
     #[test]
