@@ -1,6 +1,7 @@
 //! What the other side tells about our media, and how sound is encoded because of it.
 
 use super::audio::AudioCommand;
+use super::capture_clock::SharedCaptureClock;
 use super::lip_sync::SharedLipSync;
 use crate::peer::Feedback;
 use crate::rate::{SharedRoundTrip, SharedSoundPlan, SharedTarget, SoundPath, SoundRule, SoundSettings};
@@ -25,6 +26,7 @@ pub(super) struct Listener {
     pub rule: SoundRule,
     pub counters: Counters,
     pub lips: SharedLipSync,
+    pub clock: SharedCaptureClock,
     pub round_trip: SharedRoundTrip,
 }
 
@@ -80,7 +82,10 @@ impl Listener {
                     let _ = self.audio.try_send(AudioCommand::ExpectedLoss(self.plan.get().expected(*reported)));
                 }
             }
-            Feedback::SenderReport { ssrc, ntp, rtp, .. } => self.lips.report(ssrc, ntp, rtp),
+            Feedback::SenderReport { ssrc, ntp, rtp, arrival } => {
+                self.lips.report(ssrc, ntp, rtp);
+                self.clock.report(ntp, arrival, self.round_trip.get().shortest());
+            }
         }
     }
 }

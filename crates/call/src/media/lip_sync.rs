@@ -232,6 +232,12 @@ impl SharedLipSync {
         self.lock().heard(ticks, at);
     }
 
+    /// When, by the sender's clock, the picture that is stamped `ticks` was captured; `None` before its first report.
+    pub(crate) fn captured(&self, ticks: RtpTicks) -> Option<NtpTime> {
+        let lips = self.lock();
+        remote(lips.believed(lips.picture)?, lips.picture.rate, ticks)
+    }
+
     /// Before this moment a picture would be too early for its sound; `None` where nothing is known.
     pub(crate) fn picture_not_before(&self, ticks: RtpTicks) -> Option<Instant> {
         self.lock().picture_not_before(ticks)

@@ -8,6 +8,7 @@ mod audio;
 mod audio_call;
 mod audio_devices;
 mod camera;
+mod capture_clock;
 mod chimes;
 mod device_choice;
 mod device_lists;

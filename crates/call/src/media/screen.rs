@@ -4,6 +4,7 @@
 //! waits for showing.
 
 use super::assembler::AssembledPicture;
+use super::capture_clock::SharedCaptureClock;
 use super::due::DueTimes;
 use super::lip_sync::SharedLipSync;
 use super::show_queue::ShowQueue;
@@ -36,6 +37,8 @@ pub(crate) struct Screen {
     pub round_trip: SharedRoundTrip,
     /// Pictures are held back for the sound by it.
     pub lips: SharedLipSync,
+    /// How old pictures are follows from it.
+    pub clock: SharedCaptureClock,
     /// Told once, with the first picture.
     pub first: Box<dyn FnOnce() + Send>,
 }
@@ -157,6 +160,7 @@ struct Show {
     tap: Option<PictureTap>,
     counters: Counters,
     lips: SharedLipSync,
+    clock: SharedCaptureClock,
     first: Option<Box<dyn FnOnce() + Send>>,
     free: Arc<Semaphore>,
     lost: Arc<Notify>,
@@ -164,7 +168,7 @@ struct Show {
 
 impl Show {
     fn new(screen: Screen, decoder: VideoDecoder, free: Arc<Semaphore>, lost: Arc<Notify>) -> Self {
-        let Screen { display, tap, counters, lips, first, .. } = screen;
+        let Screen { display, tap, counters, lips, clock, first, .. } = screen;
         Self {
             decoder,
             encoded: VecDeque::with_capacity(QUEUE),
@@ -179,6 +183,7 @@ impl Show {
             tap,
             counters,
             lips,
+            clock,
             first: Some(first),
             free,
             lost,
@@ -274,6 +279,7 @@ impl Show {
         let held = now.saturating_duration_since(picture.first_packet).saturating_sub(picture.took);
         let (target, needed) = (self.due.hold(), self.due.needed());
         let (dropped, offset) = (self.queue.dropped(), self.lips.shown(picture.ticks, now));
+        let age = self.lips.captured(picture.ticks).and_then(|captured| self.clock.since(captured, now));
         self.counters.update(|s| {
             let video = &mut s.inbound_video;
             video.frames_rendered += 1;
@@ -283,6 +289,7 @@ impl Show {
             video.jitter_buffer_minimum_delay += needed.as_secs_f64();
             video.jitter_buffer_emitted_count += 1;
             video.lip_sync_offset = offset;
+            video.capture_to_show = age;
             if let Some(interval) = interval {
                 video.total_inter_frame_delay += interval.as_secs_f64();
                 video.total_squared_inter_frame_delay += interval.as_secs_f64().powi(2);

@@ -2,6 +2,7 @@
 
 use super::audio::AudioCommand;
 use super::audio_call::{AudioCall, AudioPacket, Origin, SpeechCodec};
+use super::capture_clock::SharedCaptureClock;
 use super::feedback::Listener;
 use super::lip_sync::SharedLipSync;
 use super::red::{self, RedWriter, SoundFormats};
@@ -86,13 +87,14 @@ impl MediaSession {
         let (target, out) = (link.target.clone(), pictures);
         prepared.sender.start(Start { target, counters: counters.clone(), out, keyframe: keyframe.clone() });
 
-        let lips = SharedLipSync::default();
+        let (lips, clock) = (SharedLipSync::default(), SharedCaptureClock::default());
         let screen = Screen {
             display: hooks.display,
             tap: hooks.tap,
             counters: counters.clone(),
             round_trip: link.round_trip.shared(),
             lips: lips.clone(),
+            clock: clock.clone(),
             first: hooks.first_picture,
         };
         let (decoder, input) = prepared.screen.start(screen);
@@ -125,6 +127,7 @@ impl MediaSession {
             rule: SoundRule::new(hooks.sound_packets.among(link.sound_lengths)),
             counters: counters.clone(),
             lips,
+            clock,
             round_trip: link.round_trip.shared(),
         };
         tasks.spawn(listener.run(link.feedback));
