@@ -43,7 +43,7 @@ impl Cause {
     /// What happened, with an amount in the unit that the variant names: "High delay: 420 ms there and back".
     pub fn words(self, amount: f32) -> String {
         match self {
-            Self::SoundOnly => "Sound only: the network carries under 60 kb/s".into(),
+            Self::SoundOnly => "Only sound is sent: your upload carries under 60 kb/s".into(),
             Self::TheirSoundOnly => "Sound only: the other side's network is too slow for a picture".into(),
             Self::Gaps => format!("{} of the other side's sound is missing", percent(amount)),
             Self::LossOut => format!("{} of what you send is lost on the way", percent(amount)),

@@ -15,6 +15,9 @@ pub use sample::{Limit, Picture, Sample};
 
 use visavis_call::{InCall, StatsSnapshot};
 
+/// Seconds without a picture after which what is to be seen is old; shorter ones are freezes among others.
+const STILL: usize = 3;
+
 /// What the statistics alone do not tell.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Moment {
@@ -60,6 +63,12 @@ impl Health {
     /// What is to be said of the connection.
     pub fn verdict(&self) -> Verdict {
         self.judge.verdict()
+    }
+
+    /// No picture has come for three seconds, though one is due and the call goes on.
+    pub fn picture_stands_still(&self) -> bool {
+        let last = self.history.iter().rev().take(STILL);
+        last.filter(|sample| sample.frozen >= 1.0).count() == STILL
     }
 
     /// The last minute, oldest second first.

@@ -39,8 +39,8 @@ pub struct Sample {
     pub estimate_kbps: Option<f32>,
     /// There and back.
     pub round_trip_ms: Option<f32>,
-    /// From their network card to our screen: half the round trip, and what we add to it. What their camera and encoder
-    /// take is not in it, as nothing tells the difference of two machines' clocks.
+    /// From their camera to our screen, where their reports tell; else from their network card: half the round trip, and
+    /// what we add to it.
     pub picture_delay_ms: Option<f32>,
     /// Part of what we sent that the other side missed, 0…1.
     pub lost_out: f32,
@@ -97,7 +97,9 @@ impl Sample {
         );
         let on_its_way = || Some(round_trip? / 2.0 + waited? + decoding?);
         sample.picture_buffer_ms = waited.map(milli);
-        sample.picture_delay_ms = on_its_way().map(milli);
+        // Of the newest picture, if one came.
+        let in_all = waited.and(now.inbound_video.capture_to_show);
+        sample.picture_delay_ms = in_all.or_else(on_its_way).map(milli);
         Some(sample)
     }
 

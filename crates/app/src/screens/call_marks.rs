@@ -12,6 +12,8 @@ use visavis_call::InCall;
 
 /// What is said while nothing gets through.
 const RECONNECTING: &str = "Reconnecting…";
+/// What is said over a picture that is seconds old, though the call goes on.
+const STILL: &str = "The picture stands still";
 /// An interruption that is over sooner is not shown: the picture stood still for a moment, and that is all.
 const UNSEEN: Duration = Duration::from_millis(300);
 /// What is said where the other side's network carries no picture.
@@ -31,15 +33,23 @@ pub(super) fn other_side(ui: &mut Ui, stage: Rect, covered: Option<Rect>, view: 
             for part in around(stage, covered) {
                 view.other.paint(&ui.painter().with_clip_rect(part), place, 0, false);
             }
-            if let Some(seconds) = mending {
+            let said = match mending {
+                Some(seconds) => {
+                    Some((RECONNECTING, format!("{seconds} s · the call goes on as soon as the network does")))
+                }
+                None if view.health.picture_stands_still() => {
+                    Some((STILL, "It goes on as soon as the network carries it again".into()))
+                }
+                None => None,
+            };
+            if let Some((title, words)) = &said {
                 // What is to be seen is old, and looks it.
                 ui.painter().rect_filled(stage, 0.0, over_picture());
                 let middle = stage.center() - vec2(0.0, space::XL);
                 // What explains is as bright as the rest: even dimmed, a picture may be bright below it.
-                let words = format!("{seconds} s · the call goes on as soon as the network does");
-                say(ui, middle, RECONNECTING, (&words, palette.text), stage.width());
+                say(ui, middle, title, (words, palette.text), stage.width());
             }
-            format!("Picture of {name}")
+            if interrupted || said.is_none() { format!("Picture of {name}") } else { STILL.to_owned() }
         }
         None => {
             ui.painter().rect_filled(stage, 0.0, palette.background);
@@ -185,7 +195,8 @@ impl Marks<'_> {
             Grade::Poor => self.verdict.words(),
         };
         if let Some(words) = said {
-            next(Icon::Network, &words);
+            let computer = matches!(self.verdict.cause, Some((Cause::Computer, _)));
+            next(if computer { Icon::Warning } else { Icon::Network }, &words);
         }
         for trouble in self.troubles.iter().filter(|trouble| trouble.stays || self.bars) {
             next(trouble.icon, &trouble.words);

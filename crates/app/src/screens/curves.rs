@@ -95,7 +95,7 @@ pub(super) const CHARTS: [Chart; 6] = [
     Chart {
         title: "Loss",
         unit: Unit::Percent,
-        curves: [curve("of ours", |s| Some(100.0 * s.lost_out)), curve("of theirs", |s| Some(100.0 * s.lost_in))],
+        curves: [curve("of ours", |s| known(s, s.lost_out)), curve("of theirs", |s| known(s, s.lost_in))],
     },
     Chart {
         title: "Size",
@@ -113,6 +113,11 @@ pub(super) const CHARTS: [Chart; 6] = [
         curves: [curve("sound", |s| s.sound_buffer_ms), curve("picture", |s| s.picture_buffer_ms)],
     },
 ];
+
+/// Part of the packets that got lost, in per cent; where nothing comes, nothing is known of either way.
+fn known(sample: &Sample, lost: f32) -> Option<f32> {
+    (sample.packets[1] > 0.0).then_some(100.0 * lost)
+}
 
 /// Draws a chart `width` wide, its curves `height` high.
 pub(super) fn chart_ui(ui: &mut Ui, chart: &Chart, history: &History, width: f32, height: f32) {
@@ -266,6 +271,17 @@ mod tests {
         assert_eq!([top(&[Some(12.0)]), top(&[Some(130.0)]), top(&[Some(420.0)])], [100.0, 200.0, 600.0]);
         assert_eq!(top(&[Some(f32::NAN), Some(f32::INFINITY)]), 100.0);
         assert!(top(&[Some(f32::MAX)]).is_finite());
+    }
+
+    #[test]
+    fn while_nothing_comes_no_loss_is_claimed_or_denied() {
+        let words = |packets| {
+            let mut history = History::default();
+            history.push(Sample { lost_out: 0.02, lost_in: 0.01, packets, ..Sample::default() });
+            [0, 1].map(|i| now_words(&CHARTS[2], &CHARTS[2].curves[i], &history))
+        };
+        assert_eq!(words([300.0, 300.0]), ["of ours 2.0 %", "of theirs 1.0 %"]);
+        assert_eq!(words([300.0, 0.0]), ["of ours –", "of theirs –"]);
     }
 
     #[test]

@@ -106,10 +106,10 @@ fn header_ui(ui: &mut Ui, height: f32, view: View<'_>, call: &InCall, now: &Situ
                 )
             }
             Some((cause, amount)) => {
-                (format!("{}: {}", grade_word(verdict.grade), cause.words(amount)), cause.advice())
+                (format!("{} · {}", grade_word(verdict.grade), cause.words(amount)), cause.advice())
             }
             None if view.health.history().newest().is_none() => ("The first figures come in a moment".into(), ""),
-            None => ("Good: nothing to speak of".into(), ""),
+            None => ("Good · nothing to speak of".into(), ""),
         };
         ui.add(egui::Label::new(text(said, Type::Small).color(palette.text)).truncate());
         ui.add(egui::Label::new(text(advice, Type::Small).color(palette.weak)).wrap());
@@ -163,7 +163,7 @@ fn figures_words(health: &Health, call: &InCall) -> Vec<(&'static str, String)> 
     rows.push(("Encryption", "DTLS-SRTP, AES-128".to_owned()));
     if let Some(totals) = health.totals() {
         rows.push(("Freezes", freezes_words(totals)));
-        rows.push(("Sound made up", made_up_words(totals)));
+        rows.push(("Sound filled in", made_up_words(totals)));
         rows.push(("Lip sync", lip_sync_words(totals.inbound_video.lip_sync_offset)));
         rows.push(("Late pictures", format!("{} not shown", totals.inbound_video.frames_dropped)));
     }
@@ -201,7 +201,7 @@ fn made_up_words(totals: &StatsSnapshot) -> String {
     let audio = &totals.inbound_audio;
     let made_up = audio.concealed_samples.saturating_sub(audio.silent_concealed_samples);
     let part = 100.0 * made_up as f64 / audio.total_samples_received.max(1) as f64;
-    format!("{part:.1} % of this call's")
+    format!("{part:.1} % of this call")
 }
 
 /// Seconds by which sound is heard after its picture.

@@ -5,10 +5,12 @@ use egui::accesskit::{Role, Toggled};
 use egui::{Key, Modifiers, Rect, Vec2, pos2, vec2};
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use std::time::Duration;
+use visavis_app::quality::Moment;
 use visavis_app::sample::{self, Weather};
 use visavis_call::{InCall, Phase};
 
 const TITLE: &str = "The last minute";
+const STILL: &str = "The picture stands still";
 const SIZES: [Vec2; 4] = [vec2(860.0, 580.0), vec2(1100.0, 680.0), vec2(1280.0, 720.0), vec2(2560.0, 1440.0)];
 
 fn bench(weather: Weather, change: impl FnOnce(&mut InCall)) -> Bench {
@@ -139,7 +141,7 @@ fn the_panel_says_what_to_do_about_it() {
 fn a_picture_that_our_network_does_not_carry_is_told_with_and_without_bars() {
     let mut screen = call(Weather::SoundOnly);
     screen.pass(20);
-    assert!(screen.has("Sound only: the network carries under 60 kb/s"));
+    assert!(screen.has("Only sound is sent: your upload carries under 60 kb/s"));
     ctrl_i(&mut screen);
     assert!(screen.says("You send: sound only") && screen.says("comes back by itself"));
 }
@@ -152,6 +154,29 @@ fn a_picture_that_theirs_does_not_carry_gives_way_to_words() {
     assert!(screen.has("Poor connection") && !screen.says("the other side's network"), "said once, in the middle");
     assert!(screen.has("Grace: Sound only: their network is too slow for a picture"));
     assert!(!screen.has("Picture of Grace"), "no frozen picture");
+}
+
+#[test]
+fn a_picture_that_has_stood_still_for_seconds_says_so_until_the_next_one() {
+    let mut bench = bench(Weather::Calm, |_| {});
+    let mut total = bench.health.totals().expect("a call").clone();
+    let moment = Moment { picture_due: true, ..Moment::default() };
+    let mut second = |bench: &mut Bench, frames| {
+        total.t += 1000.0;
+        total.inbound_video.frames_decoded += frames;
+        total.inbound_audio.packets_received += 50;
+        bench.health.take(&total, moment);
+    };
+    (0..2).for_each(|_| second(&mut bench, 0));
+    let mut screen = show_in(bench, vec2(1100.0, 680.0));
+    screen.pass(2);
+    assert!(!screen.has(STILL), "two seconds are no more than a hitch");
+    second(screen.state_mut(), 0);
+    screen.pass(2);
+    assert!(screen.has(STILL));
+    second(screen.state_mut(), 5);
+    screen.pass(2);
+    assert!(!screen.has(STILL));
 }
 
 #[test]
@@ -196,7 +221,7 @@ fn everything_in_the_panel_lies_in_the_window_and_nothing_on_anything_else() {
                 let node_of = node.accesskit_node();
                 // The name of a label is its text.
                 let label = node_of.label().or(node_of.value()).unwrap_or_default();
-                let figure = ["You send: ", "You receive: ", "Path: ", "Lip sync: ", "Sound made up: ", "Freezes: "]
+                let figure = ["You send: ", "You receive: ", "Path: ", "Lip sync: ", "Sound filled in: ", "Freezes: "]
                     .iter()
                     .any(|name| label.starts_with(name));
                 if figure || label.contains("over the last minute") {

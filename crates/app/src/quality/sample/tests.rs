@@ -75,7 +75,9 @@ fn the_way_of_a_picture_is_put_together_from_its_parts() {
     (video.total_decode_time, video.jitter_buffer_delay) = (0.03, 0.07);
     let delay = |now: &StatsSnapshot| Sample::between(&before, now, SEEN).expect("later").picture_delay_ms;
     assert!((delay(&now).expect("known") - 60.0).abs() < 1e-3);
-    now.inbound_video.frames_decoded = 0;
+    now.inbound_video.capture_to_show = Some(0.095);
+    assert!((delay(&now).expect("known") - 95.0).abs() < 1e-3, "what their reports tell counts first");
+    now.inbound_video.jitter_buffer_emitted_count = 0;
     assert_eq!(delay(&now), None, "no picture came");
 }
 
