@@ -1,84 +1,192 @@
-//! How good the sound is that a call sends: echo, both speaking at once, noise, level, and what it costs.
+//! How good the sound of a call is, measured on speech in simulated rooms: echo, both speaking at once, noise, level,
+//! what it costs, and playout over bad networks.
 //!
-//! `cargo run --release --example voice_bench` (`--json` for one line)
+//! `cargo run --release --example voice_bench` prints each figure with its goal; `--json` prints one line.
 
+mod cleaning;
+mod echoes;
 mod measure;
+mod pesq;
+mod playout;
 mod random;
 mod room;
 mod scene;
 mod speech;
+mod stoi;
+mod table;
 
 use clap::Parser;
-use measure::{db, fitted, power};
+use echoes::{AEC, AEC_NS, double_talk, far_alone};
+use measure::{mean, quantile};
+use playout::Path;
+use room::Room;
 use scene::{Scene, play};
-use visavis_voice::processing::{NoiseSuppression, VoiceSettings};
+use serde_json::{Map, Value, json};
+use table::Table;
+use visavis_media::SAMPLE_RATE;
+use visavis_voice::processing::VoiceSettings;
+
+/// Each voice is repeated to this length.
+const SECONDS: usize = 30;
 
 /// Options.
 #[derive(Parser)]
+#[command(about = "Measures echo cancellation, noise suppression, gain and playout on speech in simulated rooms")]
 struct Options {
-    /// One line of JSON.
+    /// One line of JSON instead of a table.
     #[arg(long)]
     json: bool,
 }
 
 fn main() -> anyhow::Result<()> {
-    let _options = Options::parse();
-    let (voices, _) = speech::voices();
-    let aec =
-        VoiceSettings { noise_suppression: NoiseSuppression::Off, automatic_gain: false, ..VoiceSettings::default() };
-    let ns = VoiceSettings { automatic_gain: false, ..VoiceSettings::default() };
-    for (name, settings) in [
-        ("hp", VoiceSettings { echo_cancellation: false, ..aec }),
-        ("aec", aec),
-        ("aec ns", ns),
-        ("light", VoiceSettings { noise_suppression: NoiseSuppression::Light, ..aec }),
-        ("all", VoiceSettings::default()),
-    ] {
-        let near = &voices[0];
-        let out = play(&Scene::new(&[], near), settings);
-        let d = measure::delay(&near[48_000..144_000], &out.sent[48_000..], 2400);
-        println!("{name}: delay {} samples, said {}", d, out.delay);
-        let n = out.sent.len() - d;
-        let (g, sdr) = fitted(&near[..n], &out.sent[d..]);
-        println!("   near alone: gain {:.2} sdr {:.1}", db(g * g), db(sdr));
+    let options = Options::parse();
+    let (mut voices, spoken) = speech::voices();
+    for voice in &mut voices {
+        *voice = voice.iter().copied().cycle().take(SECONDS * SAMPLE_RATE as usize).collect();
     }
-    for drift in [0.0, 50.0, 200.0] {
-        for delay in [10.0, 40.0, 150.0] {
-            let mut scene = Scene::new(&voices[1], &[]);
-            scene.drift_ppm = drift;
-            scene.room.delay_ms = delay;
-            for (name, s) in [("aec", aec), ("aec ns", ns)] {
-                let out = play(&scene, s);
-                let erle = |a: usize, b: usize| {
-                    db(power(&out.echo[a * 48000..b * 48000]) / power(&out.sent[a * 48000..b * 48000]))
-                };
-                println!(
-                    "{name} drift {drift} delay {delay}: ERLE 0-1 {:.1} 1-2 {:.1} 2-5 {:.1} 5-10 {:.1} 10-20 {:.1} cost {:.0} {:?}",
-                    erle(0, 1),
-                    erle(1, 2),
-                    erle(2, 5),
-                    erle(5, 10),
-                    erle(10, 20),
-                    out.costs_us.iter().sum::<f64>() / out.costs_us.len() as f64,
-                    out.report
-                );
+    let mut table = Table::new(!options.json);
+    let mut report = Map::new();
+    report.insert("spoken_voices".to_owned(), json!(spoken));
+    echo(&voices, &mut table, &mut report);
+    near(&voices, &mut table, &mut report);
+    cost(&voices, &mut table, &mut report);
+    network(&voices, &mut table, &mut report)?;
+    if options.json {
+        println!("{}", Value::Object(report));
+    }
+    Ok(())
+}
+
+fn echo(voices: &[Vec<f32>], table: &mut Table, report: &mut Map<String, Value>) {
+    let far: [&[f32]; 2] = [&voices[1], &voices[2]];
+    let office = Room::office(1, 40.0);
+    table.head("Echo, far side alone (ERLE)");
+    let plain = far_alone(&far, office, 0.0, AEC);
+    let with_ns = far_alone(&far, office, 0.0, AEC_NS);
+    table.row("canceller alone, after 10 s", plain.settled, "dB", Some(35.0..));
+    table.row("with noise suppression, after 10 s", with_ns.settled, "dB", Some(45.0..));
+    table.row("in the first second", plain.first_second, "dB", None);
+    table.row("in the second", plain.second, "dB", Some(15.0..));
+    table.row_below("until 15 dB", plain.to_15_db, "s", 1.0);
+    table.row("first second after everything moved", plain.after_move, "dB", None);
+    table.row("fifth second after everything moved", plain.fifth_after_move, "dB", Some(15.0..));
+    for (name, room, drift) in [
+        ("echo after 10 ms", Room::office(2, 10.0), 0.0),
+        ("echo after 150 ms", Room::office(3, 150.0), 0.0),
+        ("drift of 50 ppm", office, 50.0),
+        ("drift of 200 ppm", office, 200.0),
+        ("a hall, reverberation of 0.6 s", Room { rt60: 0.6, ..office }, 0.0),
+        ("a loudspeaker that distorts", Room { distortion: 0.5, ..office }, 0.0),
+    ] {
+        let other = far_alone(&far, room, drift, AEC_NS);
+        table.row(&format!("{name}, with noise suppression"), other.settled, "dB", Some(30.0..));
+        if drift != 0.0 {
+            table.row("  drift as estimated", other.drift_ppm, "ppm", None);
+        }
+    }
+    report.insert("erle_db".to_owned(), json!(plain.settled));
+    report.insert("erle_with_ns_db".to_owned(), json!(with_ns.settled));
+    report.insert("s_to_15_db".to_owned(), json!(plain.to_15_db));
+    report.insert("erle_after_move_db".to_owned(), json!(plain.fifth_after_move));
+
+    table.head("Both speak at once: the near voice against itself alone");
+    let pairs: [(&[f32], &[f32]); 3] = [(&voices[1], &voices[0]), (&voices[2], &voices[3]), (&voices[0], &voices[1])];
+    let mut attenuations = Map::new();
+    let mut ratios = Map::new();
+    for (key, below, drift, goal) in [
+        ("echo_9_db_below", 9.0, 0.0, Some(-3.0..)),
+        ("echo_3_db_below", 3.0, 0.0, Some(-5.0..)),
+        ("echo_as_loud", 0.0, 0.0, None),
+        ("echo_3_db_below_50_ppm", 3.0, 50.0, Some(-5.0..)),
+        ("echo_3_db_below_200_ppm", 3.0, 200.0, Some(-5.0..)),
+    ] {
+        for (settings, whole) in [(AEC, false), (AEC_NS, true)] {
+            let both = double_talk(&pairs, below, drift, settings);
+            let part = if whole { " with noise suppression" } else { "" };
+            table.row(&format!("{}{part}", key.replace('_', " ")), both.near_db, "dB", goal.clone());
+            table.row("  fitted SDR", both.sdr_db, "dB", None);
+            if whole {
+                attenuations.insert(key.to_owned(), json!(-both.near_db));
+                ratios.insert(key.to_owned(), json!(both.sdr_db));
             }
         }
     }
-    // double talk
-    for drift in [0.0, 50.0, 200.0] {
-        for below in [9.0f32, 3.0, 0.0] {
-            let near = &voices[0];
-            let mut scene = Scene::new(&voices[1], near);
-            scene.drift_ppm = drift;
-            scene.echo_gain = 10f32.powf(-below / 20.0);
-            let out = play(&scene, aec);
-            let alone = play(&Scene::new(&[], near), aec);
-            let from = 10 * 48000;
-            let to = 20 * 48000;
-            let (g, sdr) = fitted(&alone.sent[from..to], &out.sent[from..to]);
-            println!("double talk drift {drift} echo {below} below: near {:.1} dB, sdr {:.1}", db(g * g), db(sdr));
-        }
+    report.insert("double_talk_attenuation_db".to_owned(), attenuations.into());
+    report.insert("double_talk_sdr_db".to_owned(), ratios.into());
+}
+
+fn near(voices: &[Vec<f32>], table: &mut Table, report: &mut Map<String, Value>) {
+    table.head("The near side alone");
+    let alone: Vec<_> = voices[..2].iter().map(|voice| cleaning::near_alone(voice)).collect();
+    let of = |value: fn(&cleaning::NearAlone) -> f64| mean(&alone.iter().map(value).collect::<Vec<_>>());
+    let sdr = of(|n| n.sdr_db);
+    table.row("fitted SDR, canceller", sdr, "dB", Some(30.0..));
+    table.row("STOI, canceller", of(|n| n.stoi), "", Some(0.98..));
+    table.row("STOI, with noise suppression", of(|n| n.stoi_ns), "", Some(0.98..));
+    let clean: Vec<f64> = alone.iter().filter_map(|n| n.pesq_ns).collect();
+    table.maybe("PESQ, with noise suppression", (!clean.is_empty()).then(|| mean(&clean)), "", 4.4);
+    let delay = of(|n| n.delay_ms);
+    table.row_below("delay of the chain", delay, "ms", 25.0);
+    report.insert("near_end_sdr_db".to_owned(), json!(sdr));
+    report.insert("near_end_stoi".to_owned(), json!(of(|n| n.stoi)));
+    report.insert("added_delay_ms".to_owned(), json!(delay));
+
+    let noises = cleaning::noises();
+    table.row("a fan, weaker by", noises.fan, "dB", Some(25.0..));
+    table.row("a keyboard, weaker by", noises.keyboard, "dB", Some(12.0..));
+    table.row("a fan, light suppression", noises.fan_light, "dB", None);
+    report.insert("fan_noise_db".to_owned(), json!(noises.fan));
+    report.insert("keyboard_noise_db".to_owned(), json!(noises.keyboard));
+
+    let mut levels = Map::new();
+    for dbfs in [-26.0, -40.0, -50.0] {
+        let level = cleaning::gain(&voices[0], dbfs);
+        table.row_within(&format!("level after 10 s of speech at {dbfs} dBFS"), level, "dBFS", -23.0..=-19.0);
+        levels.insert(format!("{dbfs:.0}"), json!(level));
     }
+    report.insert("gain_dbfs".to_owned(), levels.into());
+}
+
+fn cost(voices: &[Vec<f32>], table: &mut Table, report: &mut Map<String, Value>) {
+    table.head("What the microphone's side costs, per 10 ms");
+    let mut costs = play(&Scene::new(&voices[1], &voices[0]), VoiceSettings::default()).costs_us;
+    // Filters that ring out into silence could meet denormals, with which processors are slow.
+    let mut pause = voices[1][..5 * SAMPLE_RATE as usize].to_vec();
+    pause.resize(20 * SAMPLE_RATE as usize, 0.0);
+    let silent = play(&Scene::new(&pause, &pause), VoiceSettings::default()).costs_us;
+    let (usual, rare) = (mean(&costs), quantile(&mut costs, 0.99));
+    table.row_below("mean", usual, "µs", 400.0);
+    table.row_below("99 % within", rare, "µs", 600.0);
+    table.row_below("mean, in silence after speech", mean(&silent[1500..]), "µs", 400.0);
+    report.insert("cpu_us_per_10_ms".to_owned(), json!(usual));
+    report.insert("cpu_us_per_10_ms_p99".to_owned(), json!(rare));
+}
+
+fn network(voices: &[Vec<f32>], table: &mut Table, report: &mut Map<String, Value>) -> anyhow::Result<()> {
+    table.head("Playout: Opus at 32 kb/s over bad networks");
+    let calm = Path { name: "calm", jitter_ms: 0.0, loss: 0.0, burst: 1.5, drift_ppm: 0.0 };
+    let paths = [
+        (calm, Some(4.2)),
+        (Path { name: "jitter30_loss2", jitter_ms: 30.0, loss: 0.02, burst: 1.0, ..calm }, Some(4.0)),
+        (Path { name: "jitter30_drift200", jitter_ms: 30.0, drift_ppm: 200.0, ..calm }, None),
+        (Path { name: "loss10", loss: 0.10, ..calm }, Some(2.9)),
+        (Path { name: "loss20", loss: 0.20, ..calm }, Some(2.3)),
+    ];
+    let mut all = Map::new();
+    for (path, goal) in paths {
+        let played: Vec<_> = voices[..2].iter().map(|v| playout::send(v, path)).collect::<Result<_, _>>()?;
+        let buffer = mean(&played.iter().map(|p| p.mean_buffer_ms).collect::<Vec<_>>());
+        let concealed = mean(&played.iter().map(|p| p.concealed_pct).collect::<Vec<_>>());
+        let scores: Vec<f64> = played.iter().filter_map(|p| p.pesq).collect();
+        let score = (!scores.is_empty()).then(|| mean(&scores));
+        table.maybe(&format!("{}: PESQ", path.name), score, "", goal.unwrap_or(0.0));
+        table.row_below("  mean buffer", buffer, "ms", 80.0);
+        table.row("  concealed", concealed, "%", None);
+        all.insert(
+            path.name.to_owned(),
+            json!({ "mean_buffer_ms": buffer, "concealed_pct": concealed, "pesq": score }),
+        );
+    }
+    report.insert("playout".to_owned(), all.into());
     Ok(())
 }

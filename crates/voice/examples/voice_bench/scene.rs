@@ -44,6 +44,8 @@ pub struct Heard {
     /// What is sent.
     pub sent: Vec<f32>,
     pub report: VoiceReport,
+    /// Frames in which somebody spoke though muted.
+    pub speaking_frames: usize,
     /// Microseconds that each microphone frame took.
     pub costs_us: Vec<f64>,
     /// By how many samples `sent` is late.
@@ -63,7 +65,7 @@ pub fn play_on(voice: &mut VoiceProcessor, scene: &Scene<'_>) -> Heard {
     let mut late = |seconds: f64| Duration::from_secs_f64(seconds + random.unit() * scene.jitter_ms / 1000.0);
     let (mut sent, mut costs_us) = (Vec::with_capacity(echo.len()), Vec::new());
     let speaker_frame = 0.01 / (1.0 + scene.drift_ppm * 1e-6);
-    let mut written = 0;
+    let (mut written, mut speaking_frames) = (0, 0);
     for (n, heard) in echo.chunks_exact(FRAME_SAMPLES).enumerate() {
         // Everything that was written until the microphone's frame is read.
         let read_at = (n + 1) as f64 * 0.01 + MICROPHONE_AGE_S;
@@ -79,9 +81,10 @@ pub fn play_on(voice: &mut VoiceProcessor, scene: &Scene<'_>) -> Heard {
         let out = voice.capture(&captured);
         costs_us.push(began.elapsed().as_secs_f64() * 1e6);
         sent.extend(out.samples);
+        speaking_frames += usize::from(voice.report().speaking_while_muted);
     }
     let delay = (voice.delay().as_secs_f64() * f64::from(SAMPLE_RATE)).round() as usize;
-    Heard { echo, sent, report: voice.report(), costs_us, delay }
+    Heard { echo, sent, report: voice.report(), speaking_frames, costs_us, delay }
 }
 
 /// The loudspeaker's sound as the microphone hears it, by the microphone's clock.

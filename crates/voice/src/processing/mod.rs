@@ -25,6 +25,9 @@ mod sinc;
 mod slot;
 mod speech;
 
+#[cfg(test)]
+mod tests;
+
 pub use noise::NoiseSuppression;
 pub use report::VoiceReport;
 pub use silence::SilentMicrophone;
@@ -213,7 +216,7 @@ impl VoiceProcessor {
             microphone_is_silent: self.silent.is_silent(),
             echo_return_loss_db: echo.map(|e| e.return_loss_db),
             echo_enhancement_db: echo.map(|e| e.enhancement_db),
-            echo_delay: echo.map(|e| e.delay),
+            echo_delay: echo.map(|e| e.delay.saturating_sub(reference::LEAD)),
             gain_db: self.gain.part().map(AutomaticGain::gain_db),
             drift_ppm: self.reference.drift_ppm(),
             failures: self.high_pass.failures()

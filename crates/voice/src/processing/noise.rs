@@ -101,7 +101,7 @@ impl Part for NoiseReducer {
 
 /// Of each: an overlapping window; of the light one also its filter banks.
 const FULL_DELAY: Duration = Duration::from_millis(10);
-const LIGHT_DELAY: Duration = Duration::from_millis(8);
+const LIGHT_DELAY: Duration = Duration::from_micros(7_800);
 
 /// WebRTC's processing for one channel at the full 48 kHz.
 pub(super) fn webrtc(config: Config) -> AudioProcessing {

@@ -9,12 +9,12 @@ use super::Frame;
 use super::clock::Clock;
 use super::sinc::{self, TAPS};
 use std::collections::VecDeque;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use visavis_media::{FRAME_SAMPLES, SAMPLE_RATE};
 
-/// The canceller is shown what is played so much (samples; 20 ms) before it should be heard: moments are not exact, and an
-/// echo that came before its sound could not be cancelled.
-const LEAD: f64 = 960.0;
+/// The canceller is shown what is played so long before it should be heard: moments are not exact, and an echo that came
+/// before its sound could not be cancelled. Longer than this the loudspeaker's queue may not reach.
+pub(super) const LEAD: Duration = Duration::from_millis(10);
 /// Most that is remembered: 1 s.
 const MOST: usize = SAMPLE_RATE as usize;
 /// Clocks further apart than this are not of crystals.
@@ -87,7 +87,7 @@ impl Reference {
         }
         let Some((number, heard)) = self.heard else { return [0.0; FRAME_SAMPLES] };
         let rate = f64::from(SAMPLE_RATE) / (1.0 + self.speaker.drift());
-        let wanted = number + (began - heard) * rate + LEAD;
+        let wanted = number + (began - heard) * rate + LEAD.as_secs_f64() * rate;
         let from = match self.at {
             Some(at) if (wanted - at).abs() < JUMP => at,
             _ => wanted,

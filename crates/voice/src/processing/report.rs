@@ -19,7 +19,7 @@ pub struct VoiceReport {
     pub echo_return_loss_db: Option<f32>,
     /// By how much cancelling has weakened it (ERLE), in dB.
     pub echo_enhancement_db: Option<f32>,
-    /// How long the echo takes from the moment at which it should be heard, plus the reference's lead of 20 ms.
+    /// How long the echo takes from the moment at which its sound should be heard, to 8 ms.
     pub echo_delay: Option<Duration>,
     /// What automatic gain adds, in dB.
     pub gain_db: Option<f32>,
