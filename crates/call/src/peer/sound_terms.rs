@@ -92,7 +92,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_description_is_read_without_harm(text in "\\PC{0,200}", lines in "(a=(ptime|maxptime|fmtp):[ -~]{0,40}\r\n){0,5}") {
+        fn any_description_is_read_without_harm(
+            text in "\\PC{0,200}",
+            lines in "(a=(ptime|maxptime|fmtp):[ -~]{0,40}\r\n){0,5}",
+        ) {
             lengths(&text, 111);
             lengths(&description(&lines), 111);
         }
