@@ -163,8 +163,8 @@ until_true 20 "bob to have a seat" signaling bob true
 moves "and back, with a new server" cable
 pause
 reconnections
-since=$(now)
 both_move wifi lab
+since=$(now)
 back_again 30
 moments+=("$since" "both to other networks, with a new server" "$limit_both")
 pause
@@ -182,8 +182,8 @@ talk
 kill "$server_pid"
 wait "$server_pid" || true
 reconnections
-since=$(now)
 both_move cable office
+since=$(now)
 until_true 20 "ann to notice" more_than ann reconnecting "${before[0]}"
 pause 3000
 ! more_than ann reconnected "${before[0]}" || fail "ann found bob by what was agreed on ahead: this shows nothing"
