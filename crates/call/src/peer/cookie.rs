@@ -10,7 +10,8 @@
 //! so both agree.
 //!
 //! What is on the wire is one hello and one answer fewer. Whoever tells a cookie takes a hello with it as the first;
-//! nobody else is sent one, and whoever is told none, or one that is none, does as ever.
+//! nobody else is sent one, and whoever is told none, or one that is none, does as ever. A connection that is built anew,
+//! since the one before it did not come to stand, tells none.
 //!
 //! This is the rule only: no sockets, no clock.
 
@@ -163,6 +164,11 @@ impl Rule {
         *progress = Progress::Drawn;
         Some(*cookie)
     }
+}
+
+/// The offer without what it tells ahead: DTLS begins in the ordinary way.
+pub(crate) fn untold(offer: &str) -> String {
+    offer.split_inclusive('\n').filter(|line| !line.starts_with(ATTRIBUTE)).collect()
 }
 
 /// The cookie that an offer tells; `None` where it tells none, one that is none, or several.

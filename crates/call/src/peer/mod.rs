@@ -37,6 +37,7 @@ mod wake;
 mod wire;
 
 pub(crate) use actor::{Peer, PeerCommand, PeerEvent, PeerLink};
+pub(crate) use cookie::untold;
 pub use emulated::EmulatedLink;
 pub(crate) use reports::CaptureClocks;
 pub(crate) use resolver::NameCache;

@@ -217,6 +217,8 @@ impl Talk {
         match event {
             PeerEvent::Offer(sdp) => {
                 if self.negotiation.offer_wanted() {
+                    // One that is built anew does without whatever may have kept the last from standing.
+                    let sdp = if self.connection == 0 { sdp } else { crate::peer::untold(&sdp) };
                     self.describe(outputs, Kind::Offer, sdp);
                 }
             }

@@ -1,6 +1,6 @@
 //! Connections that packets get through and that are stuck in DTLS.
 
-use super::world::{Leg, World};
+use super::world::{Leg, TOLD, World};
 use super::*;
 use visavis_signaling::Kind;
 
@@ -38,6 +38,22 @@ fn where_both_are_stuck_the_host_builds_anew_after_three_seconds() {
     assert_eq!(number(&w, 0), number(&w, 1));
     w.command(1, Command::Chat("hello".into()));
     assert!(w.people[0].events.contains(&Event::Chat("hello".into())));
+}
+
+#[test]
+fn what_the_first_offer_tells_ahead_is_left_out_once_a_connection_is_built_anew() {
+    let mut w = World::new(2);
+    stuck(&mut w, 1, 1);
+    let told = |w: &World| -> Vec<bool> {
+        let offers = w.commands_of(1).into_iter();
+        offers
+            .filter_map(|c| if let PeerCommand::AcceptOffer(sdp) = c { Some(sdp.contains(TOLD)) } else { None })
+            .collect()
+    };
+    assert_eq!(told(&w), [true]);
+    w.pass(Duration::from_millis(3010));
+    assert_eq!(told(&w), [false], "DTLS begins in the ordinary way");
+    assert!(w.in_call(0) && w.in_call(1));
 }
 
 #[test]

@@ -76,6 +76,9 @@ pub(super) type Mallory = Box<dyn FnMut(Leg, &Value) -> Vec<(Leg, Value)>>;
 
 pub(super) const LINK: LinkId = LinkId(1);
 
+/// What offers of connections tell ahead.
+pub(super) const TOLD: &str = "a=x-visavis-dtls-cookie:00\r\n";
+
 pub(super) fn sdp(fingerprint: u8) -> String {
     let digits = vec![format!("{fingerprint:02X}"); 32].join(":");
     format!("v=0\r\na=fingerprint:sha-256 {digits}\r\n")
@@ -367,7 +370,7 @@ impl World {
         match command {
             PeerCommand::CreateOffer { .. } => {
                 peer.offered = true;
-                events.push(PeerEvent::Offer(mine));
+                events.push(PeerEvent::Offer(mine + TOLD));
                 let json = r#"{"candidate":"candidate:1 1 udp 1 192.0.2.9 5000 typ host"}"#.to_owned();
                 events.push(PeerEvent::Candidate { json, loopback: false });
             }
