@@ -1,6 +1,7 @@
 //! An hour of sound through the playout buffer, in emulated time: clocks that drift apart, a path that jitters.
 
 #[path = "../examples/voice_bench/random.rs"]
+#[allow(dead_code, reason = "the bench uses the rest")]
 mod random;
 
 use bytes::Bytes;

@@ -44,12 +44,21 @@ impl SpeechDecoder for Opus {
     }
 }
 
+/// PESQ of Opus alone, at its settings of a good path.
+pub fn codec_alone(voice: &[f32]) -> Result<Option<f64>> {
+    let mut encoder = OpusEncoder::new(OpusSettings { fec: false, expected_loss_pct: 0, ..OpusSettings::default() })?;
+    let (mut decoder, mut heard) = (OpusDecoder::with_complexity(5)?, Vec::with_capacity(voice.len()));
+    for chunk in voice.chunks_exact(SAMPLES_20_MS) {
+        decoder.decode(&encoder.encode(chunk.try_into()?)?, &mut heard)?;
+    }
+    Ok(pesq(voice, &heard))
+}
+
 /// Sends `voice` along a path.
 pub fn send(voice: &[f32], path: Path) -> Result<Played> {
-    let mut encoder = OpusEncoder::new(OpusSettings::default())?;
-    encoder.set_dtx(false)?;
-    encoder.set_expected_loss((path.loss * 100.0).round() as u8)?;
-    encoder.set_fec(path.loss > 0.0)?;
+    let expected_loss_pct = (path.loss * 100.0).round() as u8;
+    let settings = OpusSettings { fec: path.loss > 0.0, expected_loss_pct, ..OpusSettings::default() };
+    let mut encoder = OpusEncoder::new(settings)?;
     let mut random = Random::new(5);
     let (mut wire, mut lost) = (Vec::new(), false);
     for (n, chunk) in (0u32..).zip(voice.chunks_exact(SAMPLES_20_MS)) {

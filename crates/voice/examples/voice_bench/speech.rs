@@ -30,6 +30,9 @@ const VOICES: [(&str, &str, &str); 4] = [
     ("flite", "-voice", "slt"),
 ];
 
+/// What they are called in tables.
+pub const NAMES: [&str; 4] = ["espeak-ng en-us+f3", "flite rms", "espeak-ng en-gb", "flite slt"];
+
 /// Each voice for about 25 s, 48 kHz mono, at −26 dBFS while it speaks; and whether they are real programs' voices.
 pub fn voices() -> (Vec<Vec<f32>>, bool) {
     let spoken: Result<Vec<_>> = VOICES.iter().zip(TEXTS).map(|(voice, text)| speak(*voice, text)).collect();

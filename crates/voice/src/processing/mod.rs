@@ -15,6 +15,7 @@
 mod clock;
 mod echo;
 mod gain;
+mod gate;
 mod high_pass;
 mod limiter;
 mod noise;

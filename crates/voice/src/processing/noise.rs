@@ -1,7 +1,8 @@
 //! Noise suppression: RNNoise's network in its pure-Rust port `nnnoiseless`, or WebRTC's spectral one in `sonora`, which
-//! is weaker and takes a third of the time.
+//! is weaker and cheaper. Behind the network, a gate for what it does not know as noise.
 
 use super::Frame;
+use super::gate::Gate;
 use super::slot::{Context, Part, StandIn};
 use nnnoiseless::DenoiseState;
 use sonora::config::{MaxProcessingRate, NoiseSuppressionLevel, Pipeline};
@@ -42,7 +43,7 @@ pub(super) enum NoiseKind {
 
 pub(super) enum NoiseReducer {
     Light(Box<AudioProcessing>),
-    Full { network: Box<DenoiseState<'static>>, speech: f32 },
+    Full { network: Box<DenoiseState<'static>>, speech: f32, gate: Gate },
 }
 
 impl NoiseReducer {
@@ -61,7 +62,7 @@ impl Part for NoiseReducer {
 
     fn build(kind: NoiseKind) -> Self {
         match kind {
-            NoiseKind::Full => Self::Full { network: DenoiseState::new(), speech: 0.0 },
+            NoiseKind::Full => Self::Full { network: DenoiseState::new(), speech: 0.0, gate: Gate::new() },
             NoiseKind::Light => {
                 let level = NoiseSuppressionLevel::Moderate;
                 let noise_suppression = sonora::config::NoiseSuppression { level, ..Default::default() };
@@ -90,10 +91,11 @@ impl Part for NoiseReducer {
     fn process(&mut self, frame: &mut Frame, _: &Context<'_>) {
         match self {
             Self::Light(processing) => in_place(processing, frame),
-            Self::Full { network, speech } => {
+            Self::Full { network, speech, gate } => {
                 let input = frame.map(|s| s * SCALE);
                 *speech = network.process_frame(frame, &input);
                 frame.iter_mut().for_each(|s| *s /= SCALE);
+                gate.apply(frame, *speech);
             }
         }
     }

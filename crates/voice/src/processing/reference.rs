@@ -45,6 +45,7 @@ pub(super) struct Reference {
 impl Reference {
     /// Nothing has been played.
     pub fn new() -> Self {
+        sinc::prepare();
         Self {
             origin: None,
             speaker: Clock::new(),

@@ -11,6 +11,11 @@ const BETA: f64 = 8.0;
 
 static FILTERS: LazyLock<Vec<[f32; TAPS]>> = LazyLock::new(|| (0..=PHASES).map(filter).collect());
 
+/// Makes the filters, where the time it takes (a millisecond) does no harm.
+pub(super) fn prepare() {
+    LazyLock::force(&FILTERS);
+}
+
 /// The value `between` (0…1) the samples `TAPS / 2 - 1` and `TAPS / 2` of `around`.
 pub(super) fn between(around: &[f32; TAPS], between: f64) -> f32 {
     let at = between.clamp(0.0, 1.0) * PHASES as f64;

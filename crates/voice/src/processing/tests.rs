@@ -4,6 +4,9 @@ use super::{VoiceProcessor, VoiceSettings};
 use std::time::{Duration, Instant};
 use visavis_media::AudioFrame;
 
+/// Makes a part panic at its next frame.
+type Sabotage = fn(&mut VoiceProcessor);
+
 /// A tone with a wobble, which noise suppression lets through for a while.
 fn tone(start: Instant, n: u64) -> AudioFrame {
     let samples = std::array::from_fn(|i| {
@@ -15,7 +18,7 @@ fn tone(start: Instant, n: u64) -> AudioFrame {
 
 #[test]
 fn a_panic_in_any_part_costs_less_than_100_ms_of_sound_and_makes_no_noise() {
-    let sabotage: [(&str, fn(&mut VoiceProcessor)); 4] = [
+    let sabotage: [(&str, Sabotage); 4] = [
         ("high-pass", |voice| voice.high_pass.panic_at = Some(0)),
         ("echo", |voice| voice.echo.panic_at = Some(0)),
         ("noise", |voice| voice.noise.panic_at = Some(0)),
