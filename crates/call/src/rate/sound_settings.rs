@@ -248,7 +248,8 @@ mod tests {
             |kilo: u32| decided(Lengths::Both, 8, |_| SoundPath { target: BitsPerSecond::kilo(kilo), ..calm() })[7];
         let rates = [2500, 1000, 400, 150, 60, 0].map(|kilo| at(kilo).bitrate.0 / 1000);
         assert_eq!(rates, [64, 48, 32, 24, 16, 16]);
-        let wavers = |i: u32| SoundPath { target: BitsPerSecond::kilo(if i % 2 == 0 { 1900 } else { 1500 }), ..calm() };
+        let wavers =
+            |i: u32| SoundPath { target: BitsPerSecond::kilo(if i.is_multiple_of(2) { 1900 } else { 1500 }), ..calm() };
         assert!(decided(Lengths::Only(Long), 100, wavers).iter().all(|s| s.bitrate == BitsPerSecond::kilo(64)));
     }
 

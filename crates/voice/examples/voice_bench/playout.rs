@@ -49,7 +49,7 @@ pub fn codec_alone(voice: &[f32]) -> Result<Option<f64>> {
     let mut encoder = OpusEncoder::new(OpusSettings { fec: false, expected_loss_pct: 0, ..OpusSettings::default() })?;
     let (mut decoder, mut heard) = (OpusDecoder::with_complexity(5)?, Vec::with_capacity(voice.len()));
     for chunk in voice.chunks_exact(SAMPLES_20_MS) {
-        decoder.decode(&encoder.encode(chunk.try_into()?)?, &mut heard)?;
+        decoder.decode(&encoder.encode(chunk)?, &mut heard)?;
     }
     Ok(pesq(voice, &heard))
 }
@@ -62,7 +62,7 @@ pub fn send(voice: &[f32], path: Path) -> Result<Played> {
     let mut random = Random::new(5);
     let (mut wire, mut lost) = (Vec::new(), false);
     for (n, chunk) in (0u32..).zip(voice.chunks_exact(SAMPLES_20_MS)) {
-        let packet = encoder.encode(chunk.try_into()?)?;
+        let packet = encoder.encode(chunk)?;
         // Gilbert's model: of the wanted share and mean length.
         let begin = path.loss / (path.burst * (1.0 - path.loss));
         lost = if lost { random.unit() >= 1.0 / path.burst } else { random.unit() < begin };

@@ -117,7 +117,7 @@ fn packets_of_10_ms_are_heard_10_ms_earlier_and_nothing_is_missing() {
 
 #[test]
 fn a_change_of_length_is_hardly_heard_and_its_delay_goes_with_it() {
-    let holds = |at: Duration| if at.as_secs() / 15 % 2 == 0 { 20 } else { 10 };
+    let holds = |at: Duration| if (at.as_secs() / 15).is_multiple_of(2) { 20 } else { 10 };
     let heard = call(Duration::from_secs(90), holds, |_| Some(10.0), None);
     let stats = heard.stats;
     assert_eq!((stats.packets_missing, stats.packets_late, stats.packets_discarded), (0, 0, 0), "{stats:?}");

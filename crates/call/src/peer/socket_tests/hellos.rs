@@ -85,12 +85,12 @@ impl Attempt {
 
 const ORDINARY: [(usize, u8, u8); 3] = [(1, CLIENT_HELLO, 0), (0, VERIFY_REQUEST, 0), (1, CLIENT_HELLO, 1)];
 
-fn without(offer: String) -> String {
+fn without(offer: &str) -> String {
     offer.lines().filter(|line| !line.starts_with(ATTRIBUTE)).flat_map(|line| [line, "\r\n"]).collect()
 }
 
 /// The offer with another value of the attribute.
-fn with(offer: String, told: &str) -> String {
+fn with(offer: &str, told: &str) -> String {
     without(offer).replacen("m=", &format!("{ATTRIBUTE}{told}\r\nm="), 1)
 }
 
@@ -105,7 +105,7 @@ async fn between_two_apps_the_first_hello_that_leaves_has_the_cookie_and_is_answ
 async fn who_is_told_no_cookie_or_none_that_is_one_is_asked_for_it_as_ever() {
     let garbage = "x".repeat(1900);
     for told in [None, Some(""), Some("00ff"), Some(&garbage)] {
-        let change = |offer| told.map_or_else(|| without(String::clone(&offer)), |told| with(offer.clone(), told));
+        let change = |offer: String| told.map_or_else(|| without(&offer), |told| with(&offer, told));
         let attempt = Attempt::make(change, 0).await;
         assert!(attempt.connected, "{told:?}");
         assert_eq!(attempt.beginning(), ORDINARY, "{told:?}");
@@ -123,7 +123,7 @@ async fn hellos_that_are_lost_are_said_again_until_one_arrives() {
 
 #[tokio::test]
 async fn a_wrong_cookie_gets_no_answer_and_breaks_nothing() {
-    let attempt = Attempt::make(|offer| with(offer, &"5a".repeat(20)), 0).await;
+    let attempt = Attempt::make(|offer| with(&offer, &"5a".repeat(20)), 0).await;
     assert!(!attempt.connected);
     assert!(attempt.seen.lock().unwrap().iter().all(|(side, ..)| *side == 1), "the server says nothing");
 }
