@@ -210,6 +210,8 @@ fn network(voices: &[Vec<f32>], table: &mut Table, report: &mut Map<String, Valu
         table.maybe(&format!("{}: PESQ", path.name), score, "", goal.unwrap_or(0.0));
         table.row_below("  mean buffer", buffer, "ms", 80.0);
         table.row("  concealed", concealed, "%", None);
+        let stretched = mean(&played.iter().map(|p| p.stretched_ms).collect::<Vec<_>>());
+        table.row("  left out or repeated", stretched, "ms", None);
         all.insert(
             path.name.to_owned(),
             json!({ "mean_buffer_ms": buffer, "concealed_pct": concealed, "pesq": score }),

@@ -1,5 +1,6 @@
 //! PESQ (ITU-T P.862.2, wide band), by the Python package `pesq` where it is installed.
 
+use super::measure::delay;
 use super::speech::resampled;
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -19,6 +20,9 @@ scores = [pesq(16000, said[i:i + piece], heard[i:i + piece], 'wb') for i in rang
 print(sum(scores) / len(scores))
 ";
 
+/// What is heard is at most so late: 0.3 s.
+const MOST_LATE: usize = 14_400;
+
 /// From 1 to 4.64; `None` where Python or the package is missing. `VISAVIS_PYTHON` names another Python.
 pub fn pesq(said: &[f32], heard: &[f32]) -> Option<f64> {
     let python = std::env::var("VISAVIS_PYTHON").unwrap_or_else(|_| "python3".to_owned());
@@ -30,6 +34,8 @@ pub fn pesq(said: &[f32], heard: &[f32]) -> Option<f64> {
         .spawn()
         .ok()?;
     let mut input = child.stdin.take()?;
+    // PESQ finds delays by itself, but cut into pieces each would lack the beginning of a word.
+    let heard = &heard[delay(said, heard, MOST_LATE)..];
     for sound in [said, heard] {
         let sound = resampled(sound, 3.0);
         let mut bytes = (sound.len() as u32).to_le_bytes().to_vec();

@@ -25,8 +25,14 @@ pub struct Played {
     pub mean_buffer_ms: f64,
     /// Share of samples invented with nothing to go by; percent.
     pub concealed_pct: f64,
+    /// Sound left out or repeated to follow the delay, in ms.
+    pub stretched_ms: f64,
+    /// Once the stream has begun.
     pub pesq: Option<f64>,
 }
+
+/// The first seconds, in which the buffer learns about the path, are judged by ear.
+const BEGUN: usize = 96_000;
 
 struct Opus(OpusDecoder);
 
@@ -51,7 +57,7 @@ pub fn codec_alone(voice: &[f32]) -> Result<Option<f64>> {
     for chunk in voice.chunks_exact(SAMPLES_20_MS) {
         decoder.decode(&encoder.encode(chunk)?, &mut heard)?;
     }
-    Ok(pesq(voice, &heard))
+    Ok(pesq(&voice[BEGUN..], &heard[BEGUN..]))
 }
 
 /// Sends `voice` along a path.
@@ -88,6 +94,7 @@ pub fn send(voice: &[f32], path: Path) -> Result<Played> {
     Ok(Played {
         mean_buffer_ms: stats.mean_delay_since(&PlayoutStats::default()).map_or(0.0, |d| d.as_secs_f64() * 1000.0),
         concealed_pct: stats.concealed_samples as f64 * 100.0 / stats.total_samples.max(1) as f64,
-        pesq: pesq(voice, &heard),
+        stretched_ms: (stats.inserted_samples + stats.removed_samples) as f64 / 48.0,
+        pesq: pesq(&voice[BEGUN..], &heard[BEGUN..]),
     })
 }
