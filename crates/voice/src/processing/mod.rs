@@ -24,6 +24,8 @@ mod report;
 mod silence;
 mod sinc;
 mod slot;
+#[cfg(test)]
+mod slot_tests;
 mod speech;
 
 #[cfg(test)]
