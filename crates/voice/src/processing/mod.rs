@@ -157,8 +157,10 @@ impl VoiceProcessor {
         }
     }
 
-    /// 10 ms that go to the loudspeaker, after mixing and volume; `at` is when they will be heard, as far as is known: a
-    /// constant error up to 100 ms does no harm.
+    /// 10 ms that go to the loudspeaker, after mixing and volume; `at` is when they will be heard, as far as is known. A
+    /// constant lateness up to 100 ms does no harm, nor does jitter of some milliseconds; but it should follow from the
+    /// device's own count of samples. The moment of a tick plus what is queued then stands still for as long as both
+    /// clocks agree to a period, and jumps: the drift in it cannot be found.
     pub fn render(&mut self, frame: &AudioFrame) {
         self.reference.render(&frame.samples, frame.at);
     }
