@@ -74,7 +74,8 @@ pub fn far_alone(voices: &[&[f32]], room: Room, drift_ppm: f64, settings: VoiceS
     }
 }
 
-/// What both speaking at once does to the near voice: what is left of it (dB), and how much stronger than all else that is.
+/// What both speaking at once does to the near voice: what is left of it (dB), and how much stronger than all else
+/// that is.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct DoubleTalk {
     pub near_db: f64,

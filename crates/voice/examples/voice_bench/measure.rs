@@ -33,8 +33,8 @@ pub fn fitted(wanted: &[f32], sound: &[f32]) -> (f64, f64) {
     (gain, gain * gain * own / rest.max(1e-20))
 }
 
-/// The same where `sound` is `wanted` through any filter of `taps` samples (as BSS Eval does; Vincent, Gribonval, Févotte
-/// 2006): the ratio of powers. What a fixed filter explains (a high-pass, a delay) is no distortion.
+/// The same where `sound` is `wanted` through any filter of `taps` samples (as BSS Eval does; Vincent, Gribonval,
+/// Févotte 2006): the ratio of powers. What a fixed filter explains (a high-pass, a delay) is no distortion.
 pub fn fitted_filter(wanted: &[f32], sound: &[f32], taps: usize) -> f64 {
     let n = wanted.len().min(sound.len());
     let (wanted, sound) = (&wanted[..n], &sound[..n]);

@@ -5,8 +5,8 @@ use super::speech::resampled;
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-/// Reads two sounds of 16-bit samples at 16 kHz, one after the other, each with its length before it. Of sentences far apart
-/// the mean of pieces of 8 s is taken, as P.862 is made for such.
+/// Reads two sounds of 16-bit samples at 16 kHz, one after the other, each with its length before it. Of sentences far
+/// apart the mean of pieces of 8 s is taken, as P.862 is made for such.
 const SCRIPT: &str = "
 import struct, sys
 import numpy

@@ -8,18 +8,20 @@ use visavis_media::SAMPLE_RATE;
 
 /// Sentences of the Harvard lists (IEEE 1969), a list for each voice.
 const TEXTS: [&str; 4] = [
-    "The birch canoe slid on the smooth planks. Glue the sheet to the dark blue background. It's easy to tell the depth of \
-     a well. These days a chicken leg is a rare dish. Rice is often served in round bowls. The juice of lemons makes fine \
-     punch. The box was thrown beside the parked truck. The hogs were fed chopped corn and garbage.",
-    "The boy was there when the sun rose. A rod is used to catch pink salmon. The source of the huge river is the clear \
-     spring. Kick the ball straight and follow through. Help the woman get back to her feet. A pot of tea helps to pass \
-     the evening. Smoky fires lack flame and heat. The soft cushion broke the man's fall.",
-    "The salt breeze came across from the sea. The girl at the booth sold fifty bonds. The small pup gnawed a hole in the \
-     sock. The fish twisted and turned on the bent hook. Press the pants and sew a button on the vest. The swan dive was \
-     far short of perfect. The beauty of the view stunned the young boy. Two blue fish swam in the tank.",
-    "Four hours of steady work faced us. A large size in stockings is hard to sell. The boy was mad at his dog. The young \
-     kid jumped the rusty gate. Guess the results from the first scores. A salt pickle tastes fine with ham. The just \
-     claim got the right verdict. These thistles bend in a high wind.",
+    "The birch canoe slid on the smooth planks. Glue the sheet to the dark blue background. It's easy to tell \
+     the depth of a well. These days a chicken leg is a rare dish. Rice is often served in round bowls. The \
+     juice of lemons makes fine punch. The box was thrown beside the parked truck. The hogs were fed chopped \
+     corn and garbage.",
+    "The boy was there when the sun rose. A rod is used to catch pink salmon. The source of the huge river is \
+     the clear spring. Kick the ball straight and follow through. Help the woman get back to her feet. A pot \
+     of tea helps to pass the evening. Smoky fires lack flame and heat. The soft cushion broke the man's fall.",
+    "The salt breeze came across from the sea. The girl at the booth sold fifty bonds. The small pup gnawed a \
+     hole in the sock. The fish twisted and turned on the bent hook. Press the pants and sew a button on the \
+     vest. The swan dive was far short of perfect. The beauty of the view stunned the young boy. Two blue fish \
+     swam in the tank.",
+    "Four hours of steady work faced us. A large size in stockings is hard to sell. The boy was mad at his \
+     dog. The young kid jumped the rusty gate. Guess the results from the first scores. A salt pickle tastes \
+     fine with ham. The just claim got the right verdict. These thistles bend in a high wind.",
 ];
 
 /// Who speaks: program, its option for the voice, the voice.
@@ -40,7 +42,7 @@ pub fn voices() -> (Vec<Vec<f32>>, bool) {
         Ok(voices) => (voices, true),
         Err(error) => {
             eprintln!(
-                "No spoken voices ({error:#}); using made-up ones. `scripts/setup --tests` installs espeak-ng and flite."
+                "No spoken voices ({error:#}); using made-up ones. `scripts/setup --tests` installs the programs."
             );
             ((0..4).map(|n| invented(n, 25.0)).collect(), false)
         }

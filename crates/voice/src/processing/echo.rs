@@ -1,7 +1,7 @@
 //! Echo cancellation: AEC3, in its pure-Rust port `sonora-aec3`, at the full 48 kHz.
 //!
-//! The crate's blocks are used directly, since `sonora`'s own front gives no access to the suppressor's parameters, whose
-//! defaults are made for phones and cut into the near voice while both speak. Here the reference has no drift
+//! The crate's blocks are used directly, since `sonora`'s own front gives no access to the suppressor's parameters,
+//! whose defaults are made for phones and cut into the near voice while both speak. Here the reference has no drift
 //! (`reference`), which is what makes other values possible.
 
 use super::Frame;
@@ -152,14 +152,14 @@ const DELAY: Duration = Duration::from_micros(8_960);
 /// The adaptive filter covers so many blocks of 4 ms: 100 ms, where the crate has 52. Rooms reverberate for longer than
 /// that, and what the filter does not cover has to be suppressed together with the near voice.
 const FILTER_BLOCKS: usize = 25;
-/// How much of the echo the filter is believed to take away at most (a ratio of powers, below 2 kHz and above). The crate
-/// has 4 and 1.5, made for phones that drift; with those an echo that is 20 dB down already is suppressed as if it were
-/// not, at the cost of whoever speaks at the same time.
+/// How much of the echo the filter is believed to take away at most (a ratio of powers, below 4 kHz and above). The
+/// crate has 4 and 1.5, made for phones that drift; with those an echo that is 20 dB down already is suppressed as if
+/// it were not, at the cost of whoever speaks at the same time.
 const BELIEVED_LOW: f32 = 20.0;
 const BELIEVED_HIGH: f32 = 5.0;
 
-/// Parameters that differ from the crate's. With them the near voice loses 1.3 dB where the echo is 3 dB weaker than it,
-/// rather than 2.5, and 10 dB less echo is left of a hall (measured by `voice_bench`).
+/// Parameters that differ from the crate's. With them the near voice loses half as much where the echo is 3 dB weaker
+/// than it (1.3 dB rather than 2.5 in an office), and 10 dB less echo is left of a hall.
 fn config() -> EchoCanceller3Config {
     let mut config = EchoCanceller3Config::default();
     config.filter.refined.length_blocks = FILTER_BLOCKS;

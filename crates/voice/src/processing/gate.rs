@@ -1,5 +1,5 @@
-//! Quiet where nobody speaks: what the noise suppressor leaves of keys, doors and dishes is turned down by another 14 dB,
-//! until it hears speech again.
+//! Quiet where nobody speaks: what the noise suppressor leaves of keys, doors and dishes is turned down by another 14
+//! dB, until it hears speech again.
 //!
 //! The suppressor gives sound 10 ms after it has heard it, so the gate knows of speech before its first sample is due.
 

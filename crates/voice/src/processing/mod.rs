@@ -157,16 +157,16 @@ impl VoiceProcessor {
         }
     }
 
-    /// 10 ms that go to the loudspeaker, after mixing and volume; `at` is when they will be heard, as far as is known. A
-    /// constant lateness up to 100 ms does no harm, nor does jitter of some milliseconds; but it should follow from the
-    /// device's own count of samples. The moment of a tick plus what is queued then stands still for as long as both
-    /// clocks agree to a period, and jumps: the drift in it cannot be found.
+    /// 10 ms that go to the loudspeaker, after mixing and volume; `at` is when they will be heard, as far as is known.
+    /// A constant lateness up to 100 ms does no harm, nor does jitter of some milliseconds; but it should follow from
+    /// the device's own count of samples. The moment of a tick plus what is queued then stands still for as long as
+    /// both clocks agree to a period, and jumps: the drift in it cannot be found.
     pub fn render(&mut self, frame: &AudioFrame) {
         self.reference.render(&frame.samples, frame.at);
     }
 
-    /// 10 ms of the microphone, captured at `at`; gives as much sound to be sent, [`delay`](Self::delay) older, and says
-    /// so in its moment. Whatever comes, what it gives is finite and within ±1.
+    /// 10 ms of the microphone, captured at `at`; gives as much sound to be sent, [`delay`](Self::delay) older, and
+    /// says so in its moment. Whatever comes, what it gives is finite and within ±1.
     pub fn capture(&mut self, frame: &AudioFrame) -> AudioFrame {
         self.silent.listen(&frame.samples);
         let mut samples = self.cleaned(&frame.samples);
@@ -232,8 +232,8 @@ impl VoiceProcessor {
         }
     }
 
-    /// Samples that are no numbers become the last that was one, fading; what is out of range is clipped. Denormals, with
-    /// which processors are slow, become zero.
+    /// Samples that are no numbers become the last that was one, fading; what is out of range is clipped. Denormals,
+    /// with which processors are slow, become zero.
     fn cleaned(&mut self, samples: &Frame) -> Frame {
         samples.map(|sample| {
             let clean = if sample.is_finite() { sample.clamp(-1.0, 1.0) } else { self.last_good * 0.98 };

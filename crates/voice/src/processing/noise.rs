@@ -1,5 +1,5 @@
-//! Noise suppression: RNNoise's network in its pure-Rust port `nnnoiseless`, or WebRTC's spectral one in `sonora`, which
-//! is weaker and cheaper. Behind the network, a gate for what it does not know as noise.
+//! Noise suppression: RNNoise's network in its pure-Rust port `nnnoiseless`, or WebRTC's spectral one in `sonora`,
+//! which is weaker and cheaper. Behind the network, a gate for what it does not know as noise.
 
 use super::Frame;
 use super::gate::Gate;

@@ -1,9 +1,9 @@
 //! What the loudspeaker played, in time with the microphone.
 //!
-//! Frames come with the moments at which they should be heard, in the machine's clock, and so do the microphone's. Both
-//! devices' own clocks are worked out from that (`clock`), and what was played is read at the pace of the microphone's: the
-//! read position moves by what both drifts say, and only very slowly by what is left of an error. So the echo's delay
-//! stays the same to a sample over minutes, which an adaptive filter needs.
+//! Frames come with the moments at which they should be heard, in the machine's clock, and so do the microphone's.
+//! Both devices' own clocks are worked out from that (`clock`), and what was played is read at the pace of the
+//! microphone's: the read position moves by what both drifts say, and only very slowly by what is left of an error. So
+//! the echo's delay stays the same to a sample over minutes, which an adaptive filter needs.
 
 use super::Frame;
 use super::clock::Clock;
@@ -12,8 +12,8 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 use visavis_media::{FRAME_SAMPLES, SAMPLE_RATE};
 
-/// The canceller is shown what is played so long before it should be heard: moments are not exact, and an echo that came
-/// before its sound could not be cancelled. Longer than this the loudspeaker's queue may not reach.
+/// The canceller is shown what is played so long before it should be heard: moments are not exact, and an echo that
+/// came before its sound could not be cancelled. Longer than this the loudspeaker's queue may not reach.
 pub(super) const LEAD: Duration = Duration::from_millis(10);
 /// Most that is remembered: 1 s.
 const MOST: usize = SAMPLE_RATE as usize;
@@ -101,7 +101,8 @@ impl Reference {
         frame
     }
 
-    /// How much faster the loudspeaker's clock runs than the microphone's, in parts per million; `None` in the first 10 s.
+    /// How much faster the loudspeaker's clock runs than the microphone's, in parts per million; `None` in the first
+    /// 10 s.
     pub fn drift_ppm(&self) -> Option<f32> {
         let known = self.speaker.frames() >= KNOWN && self.microphone.frames() >= KNOWN;
         known.then(|| (self.drift() * 1e6) as f32)

@@ -13,7 +13,8 @@ pub struct VoiceReport {
     pub speech: Option<f32>,
     /// Somebody speaks although the microphone is muted.
     pub speaking_while_muted: bool,
-    /// The microphone has given nothing but zeros for 3 s: it is switched off or unplugged, and the system does not tell.
+    /// The microphone has given nothing but zeros for 3 s: it is switched off or unplugged, and the system does not
+    /// tell.
     pub microphone_is_silent: bool,
     /// How much weaker the echo is than what is played (ERL), in dB.
     pub echo_return_loss_db: Option<f32>,

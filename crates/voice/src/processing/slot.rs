@@ -1,7 +1,7 @@
 //! A place in the chain: holds one part, switches it without a click, and survives its panics.
 //!
-//! A new part runs beside the old one until it has warmed up, then both are faded into each other over one frame. After a
-//! panic there is no old one: a stand-in bridges those 30 ms.
+//! A new part runs beside the old one until it has warmed up, then both are faded into each other over one frame.
+//! After a panic there is no old one: a stand-in bridges those 30 ms.
 
 use super::Frame;
 use std::panic::{AssertUnwindSafe, catch_unwind};
