@@ -23,6 +23,9 @@ const INTERVAL: Duration = Duration::from_millis(200);
 /// Below the first rate sound has no room for a copy of itself, below the second for one only.
 const ROOM: (BitsPerSecond, BitsPerSecond) = (BitsPerSecond::kilo(110), BitsPerSecond::kilo(300));
 
+/// Below this rate pictures are a packet or two, and parity would be half of them.
+const PARITY_ROOM: BitsPerSecond = BitsPerSecond::kilo(200);
+
 /// A stream of ours.
 #[derive(Clone, Copy, Debug)]
 struct Stream {
@@ -78,7 +81,10 @@ impl LossWatch {
         if let Some(kept) = self.kept[usize::from(number) % KEPT]
             && kept.number == number
         {
-            self.path.reported(kept.packet, came);
+            // What a queue of ours had no room for is no loss of the path, and parity would make it longer.
+            if came || !self.target.congested() {
+                self.path.reported(kept.packet, came);
+            }
             if let Some(sound) = kept.sound {
                 self.loss.reported(sound, came);
             }
@@ -104,6 +110,7 @@ impl LossWatch {
             }
             self.plan.set(plan);
             let plan = self.path.plan(self.round_trip.get().shortest());
+            let plan = if target >= PARITY_ROOM { plan } else { Default::default() };
             if plan != self.parity.get() {
                 tracing::debug!(?plan, "parity of pictures");
             }
@@ -215,6 +222,25 @@ mod tests {
             read(&mut watch, at, first.wrapping_add(block * 60), 60, vec![lost, came]);
         }
         assert_eq!(watch.rule.plan.get().copies, [0, 2]);
+    }
+
+    #[test]
+    fn parity_is_for_what_the_path_loses_not_for_what_a_queue_of_ours_drops_or_where_there_is_no_room() {
+        let parity = |kilo, congested| {
+            let (mut watch, now) = (watch(), Instant::now());
+            watch.rule.round_trip.sample(Duration::from_millis(300));
+            watch.rule.target.set(BitsPerSecond::kilo(kilo));
+            watch.rule.target.set_congested(congested);
+            for block in 0..10u16 {
+                (0..60).for_each(|i| send(&mut watch, now, block * 60 + i));
+                let chunks = [(SymbolTypeTcc::PacketNotReceived, 6), (SymbolTypeTcc::PacketReceivedSmallDelta, 54)];
+                let chunks = chunks.map(|(symbol, length)| run(symbol, length)).into();
+                read(&mut watch, now + INTERVAL * u32::from(block), block * 60, 60, chunks);
+            }
+            watch.rule.parity.get().parity(10)
+        };
+        assert!(parity(1000, false) > 0);
+        assert_eq!((parity(1000, true), parity(150, false)), (0, 0));
     }
 
     #[test]

@@ -281,6 +281,7 @@ impl BandwidthEstimator for Estimator {
         self.decide(now, (lost, reports.len()));
         self.target = self.target.clamp(self.min, self.max);
         self.shared.set(BitsPerSecond(self.target as u32));
+        self.shared.set_congested(self.draining.is_some());
     }
 
     fn target_bitrate(&self) -> f64 {

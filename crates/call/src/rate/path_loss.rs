@@ -16,12 +16,15 @@ const ENOUGH: usize = 200;
 const LONG: Duration = Duration::from_millis(150);
 /// …until it takes less than this.
 const SHORT: Duration = Duration::from_millis(120);
-/// Loss from which on parity is worth its room, and below which it no longer is.
+/// Loss from which on parity is worth its room on a path that is just long enough, and below which it no longer is. A
+/// loss costs as much time as asking again takes, so on longer paths less loss suffices.
 const LOSSY: f64 = 0.01;
 const NOT_LOSSY: f64 = 0.004;
+/// …but one lost packet may be chance.
+const NO_CHANCE: usize = 2;
 /// Loss that makes it worth sending an answer twice.
 const HEAVY: f64 = 0.08;
-/// The share of pictures that may stay incomplete: one in seven seconds; those are asked for again.
+/// The share of pictures that may stay incomplete: one in seven seconds, on longer paths fewer; those are asked for again.
 const INCOMPLETE: f64 = 0.005;
 /// Sizes of pictures, in packets, that are told apart.
 const SIZES: [usize; 9] = [1, 2, 3, 4, 6, 10, 16, 28, 48];
@@ -71,16 +74,19 @@ impl PathLoss {
     pub(crate) fn plan(&mut self, round_trip: Option<Duration>) -> ParityPlan {
         // Packets under way break no row: what is known is looked at as one.
         let known: Vec<bool> = self.fates.iter().flatten().copied().collect();
-        let lost = known.iter().filter(|came| !**came).count() as f64 / known.len().max(1) as f64;
+        let count = known.iter().filter(|came| !**came).count();
+        let lost = count as f64 / known.len().max(1) as f64;
         self.share = if known.len() >= ENOUGH { lost } else { 0.0 };
-        let (long, lossy) = if self.on { (SHORT, NOT_LOSSY) } else { (LONG, LOSSY) };
-        self.on = known.len() >= ENOUGH && lost >= lossy && round_trip.is_some_and(|trip| trip >= long);
+        let (long, lossy, least) = if self.on { (SHORT, NOT_LOSSY, 1) } else { (LONG, LOSSY, NO_CHANCE) };
+        let nearer = round_trip.map_or(1.0, |trip| (LONG.as_secs_f64() / trip.as_secs_f64().max(1e-3)).min(1.0));
+        let lossy = known.len() >= ENOUGH && count >= least && lost >= lossy * nearer;
+        self.on = lossy && round_trip.is_some_and(|trip| trip >= long);
         if !self.on {
             return ParityPlan::default();
         }
         let needed = |size: usize| {
             let most = size.div_ceil(2);
-            (1..most).find(|parity| incomplete(&known, size, *parity) <= INCOMPLETE).unwrap_or(most)
+            (1..most).find(|parity| incomplete(&known, size, *parity) <= INCOMPLETE * nearer).unwrap_or(most)
         };
         ParityPlan(SIZES.map(|size| needed(size) as u8))
     }
@@ -170,6 +176,27 @@ mod tests {
         assert_eq!(lossy.plan(trip(110)), ParityPlan::default());
         assert_eq!(scattered(0.0, 1).plan(FAR), ParityPlan::default());
         assert_eq!(PathLoss::default().plan(FAR), ParityPlan::default());
+    }
+
+    #[test]
+    fn the_longer_the_path_the_less_loss_suffices_and_parity_stays_between_the_losses() {
+        let satellite = Some(Duration::from_millis(580));
+        for seed in 1..=10 {
+            let (mut random, mut loss) = (StdRng::seed_from_u64(seed), PathLoss::default());
+            for i in 0..8000 {
+                let number = loss.sent();
+                loss.reported(number, !random.random_bool(0.008));
+                if i % 50 == 0 {
+                    let plan = loss.plan(satellite);
+                    assert!(i < 1000 || plan != ParityPlan::default(), "{seed}: none after {i}");
+                    assert!(plan.parity(6) <= 3, "{seed}: {plan:?} after {i}");
+                }
+            }
+        }
+        let once = |every: usize| heard((0..600).map(move |i| i % every != 7));
+        assert_ne!(once(250).plan(satellite), ParityPlan::default());
+        assert_eq!(once(250).plan(Some(LONG)), ParityPlan::default());
+        assert_eq!(heard((0..250).map(|i| i != 7)).plan(satellite), ParityPlan::default(), "one may be chance");
     }
 
     #[test]

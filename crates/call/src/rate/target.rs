@@ -24,6 +24,8 @@ struct Shared {
     backlog_ms: AtomicU32,
     /// Whether the other side has told what the path made of the first burst.
     tried: AtomicBool,
+    /// Whether a queue of ours is being drained.
+    congested: AtomicBool,
     probing: Mutex<Probing>,
 }
 
@@ -37,8 +39,8 @@ struct Probing {
 impl SharedTarget {
     pub(crate) fn new(start: BitsPerSecond) -> Self {
         let (target, beside, backlog_ms) = (AtomicU32::new(start.0), AtomicU32::new(0), AtomicU32::new(0));
-        let (tried, probing) = (AtomicBool::new(false), Mutex::default());
-        Self(Arc::new(Shared { target, beside, backlog_ms, tried, probing }))
+        let (tried, congested, probing) = (AtomicBool::new(false), AtomicBool::new(false), Mutex::default());
+        Self(Arc::new(Shared { target, beside, backlog_ms, tried, congested, probing }))
     }
 
     /// What may leave in all, on the wire.
@@ -76,6 +78,15 @@ impl SharedTarget {
     /// Whether the path has been tried at all.
     pub(crate) fn tried(&self) -> bool {
         self.0.tried.load(Ordering::Relaxed)
+    }
+
+    /// Whether a queue stands that we fed: what is lost now is lost at its end.
+    pub(crate) fn set_congested(&self, congested: bool) {
+        self.0.congested.store(congested, Ordering::Relaxed);
+    }
+
+    pub(crate) fn congested(&self) -> bool {
+        self.0.congested.load(Ordering::Relaxed)
     }
 
     fn probing<T>(&self, with: impl FnOnce(&mut Probing) -> T) -> T {

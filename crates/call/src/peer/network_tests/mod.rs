@@ -110,6 +110,18 @@ fn a_limit_that_falls_to_a_sixth_and_rises_again_is_followed_both_ways() {
 }
 
 #[test]
+fn on_long_paths_a_little_loss_stops_hardly_any_picture() {
+    for (loss, delay) in [(0.008, 290), (0.005, 290), (0.02, 100)] {
+        for seed in 1..=3 {
+            let link = format!("delay={delay},jitter=8,rate=5M,queue=400,loss={loss}");
+            let out = call(40, &Setting { link: &link, seed, parity: true, ..Setting::default() });
+            let gaps = out.gaps(6.0, 40.0, 200.0);
+            assert!(gaps.len() <= 4, "{loss} {delay}: {gaps:?} {out:?}");
+        }
+    }
+}
+
+#[test]
 fn jitter_is_not_taken_for_a_queue() {
     for link in ["delay=30,jitter=30", "delay=20,jitter=15,jcorr=7"] {
         let out = call(40, &Setting { link, ..Setting::default() });

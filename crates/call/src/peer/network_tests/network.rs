@@ -43,11 +43,13 @@ pub(super) struct Setting<'a> {
     /// What the scene before the cameras needs at most, in bits per second.
     pub scene: f64,
     pub seed: u64,
+    /// Whether both sides know parity.
+    pub parity: bool,
 }
 
 impl Default for Setting<'_> {
     fn default() -> Self {
-        Self { link: "", changes: &[], most: BitsPerSecond::kilo(2500), scene: 1e9, seed: 1 }
+        Self { link: "", changes: &[], most: BitsPerSecond::kilo(2500), scene: 1e9, seed: 1, parity: false }
     }
 }
 
@@ -84,6 +86,7 @@ impl Network {
             end.chain.bind_remote_stream(&video());
             end.chain.bind_local_stream(&audio(ours));
             end.chain.bind_remote_stream(&audio(theirs));
+            end.shared.parity.negotiated(setting.parity.then_some(119));
             // Connectivity checks have measured the path before there is media.
             end.shared.round_trip.sample(2 * spec.delay);
         }
