@@ -55,6 +55,13 @@ const START_GROWTH_PER_S: f64 = 5.0;
 const LIMIT_FORGOTTEN: Duration = Duration::from_secs(15);
 /// A target this far above the limit disproves it.
 const DISPROVED: f64 = 1.15;
+/// Below this limit a full packet takes 40 ms and more: what arrives in a fifth of a second is a coarse measure.
+const COARSE: f64 = 250_000.0;
+/// While a queue is drained there, a message that tells of less than the limit lowers it by this share of the difference
+/// only: the last message is not the one that is right.
+const LOWERS: f64 = 0.15;
+/// After this long without congestion or a probe that could tell, such a limit is no longer approached, but passed.
+const DOUBTED: Duration = Duration::from_secs(4);
 
 /// The estimator; publishes every new target.
 pub(crate) struct Estimator {
@@ -83,6 +90,11 @@ struct Draining {
 
 fn above(length: Duration, (limit, jitters): (Duration, f64), jitter: Duration) -> bool {
     length > limit + jitter.mul_f64(jitters)
+}
+
+/// Whether a limit is so low that it was measured with a few packets, each as long as jitter.
+fn is_coarse(limit: f64) -> bool {
+    limit < COARSE
 }
 
 impl Estimator {
@@ -194,7 +206,9 @@ impl Estimator {
             // More arrives than is sent: the queue is there, and this is what it is served with. Where only that arrives
             // which is sent, a path has become longer, and what is sent says nothing about it.
             if grew || queue > BUSY && carried > self.target * SERVED {
-                self.limit = Some((carried, now));
+                let coarse = self.limit.filter(|(limit, _)| !grew && is_coarse(*limit));
+                let smoothed = |(limit, _): (f64, Instant)| carried.max(limit + LOWERS * (carried - limit));
+                self.limit = Some((coarse.map_or(carried, smoothed), now));
                 self.target = self.target.min(carried * Self::drain_share(queue));
             }
             if grew {
@@ -243,8 +257,12 @@ impl Estimator {
             }
             Some(Judged::Carries(proved)) => {
                 self.target = proved.min(self.max).max(self.target);
-                // Whatever it found, it found it now.
-                self.limit = self.limit.map(|(limit, _)| (limit.max(proved / AFTER), now));
+                // Whatever it found, it found it now, unless jitter is as long as the burst.
+                self.limit = self.limit.map(|(limit, at)| {
+                    let found = limit.max(proved / AFTER);
+                    let sure = found > limit || !is_coarse(limit) || Prober::is_sure(jitter);
+                    (found, if sure { now } else { at })
+                });
             }
         }
         self.shared.set_tried();
@@ -256,6 +274,9 @@ impl Estimator {
         let elapsed = self.last_update.map_or(0.0, |at| since(at).as_secs_f64()).min(0.5);
         let quiet = self.last_congestion.is_none_or(|at| since(at) > QUIET);
         let grown = match self.limit {
+            Some((limit, at)) if self.target > limit * AFTER && is_coarse(limit) && since(at) > DOUBTED => {
+                self.target * GROWTH_PER_S.powf(elapsed)
+            }
             Some((limit, _)) if self.target > limit * AFTER => {
                 (self.target + limit * CREEP_PER_S * elapsed).min((limit * CLOSEST).max(self.target))
             }

@@ -117,6 +117,11 @@ impl Prober {
         (target < limit).then(|| self.make(target, limit, None))
     }
 
+    /// Whether a single probe can be believed, where the path has this much jitter.
+    pub(super) fn is_sure(jitter: Duration) -> bool {
+        jitter <= CERTAIN_JITTER
+    }
+
     /// Whether a probe's feedback is waited for.
     pub(super) fn waits(&self) -> bool {
         self.waiting.is_some()
@@ -191,7 +196,7 @@ impl Prober {
             let narrow = first && evenly * USED < target;
             return Some(if narrow { Judged::Narrow(evenly * USED) } else { Judged::Carries(measured * USED) });
         }
-        if jitter > CERTAIN_JITTER && self.first_of_two.is_none() {
+        if !Self::is_sure(jitter) && self.first_of_two.is_none() {
             self.first_of_two = Some(measured);
             self.next = Some(now);
             return Some(Judged::Nothing);

@@ -1,6 +1,6 @@
 //! A camera and its encoder, made up: pictures of sizes that scatter around what a call's own rules ask for.
 
-use crate::rate::{Due, PictureBudget, SharedTarget};
+use crate::rate::{Due, Ladder, PictureBudget, SharedTarget};
 use bytes::Bytes;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -26,6 +26,8 @@ pub(super) struct Camera {
     /// It begins with small pictures.
     small: bool,
     budget: PictureBudget,
+    /// How many pictures the rate suffices for; that their size follows it, too, is left out.
+    ladder: Ladder,
     /// What the scene needs at most.
     most: f64,
     pub(super) dropped: u32,
@@ -35,7 +37,8 @@ impl Camera {
     /// `most`: bits per second beyond which the scene does not get any better.
     pub(super) fn new(begun: Instant, most: f64, seed: u64) -> Self {
         let (random, budget) = (StdRng::seed_from_u64(seed), PictureBudget::default());
-        Self { random, begun, next: 0, small: true, budget, most, dropped: 0 }
+        let ladder = Ladder::new(FPS as f32);
+        Self { random, begun, next: 0, small: true, budget, ladder, most, dropped: 0 }
     }
 
     /// When the next picture is captured.
@@ -47,19 +50,25 @@ impl Camera {
     pub(super) fn picture(&mut self, target: &SharedTarget, keyframe: bool) -> Option<Vec<Bytes>> {
         let (first, captured) = (self.next == 0, self.due());
         self.next += 1;
-        let interval = Duration::from_secs(1) / FPS;
-        if self.budget.due(captured, interval, target.backlog()) != Due::Encode {
-            self.dropped += 1;
-            return None;
+        // Small until the path has been tried, as in a call.
+        let untried = self.small && !target.tried() && captured - self.begun < UNTRIED;
+        let fps = if untried { Some(FPS as f32) } else { self.ladder.update(captured, target.get()).fps };
+        let interval = Duration::from_secs_f32(1.0 / fps?);
+        match self.budget.due(captured, interval, target.backlog()) {
+            Due::Encode => {}
+            Due::Early => return None,
+            Due::LeftOut => {
+                self.dropped += 1;
+                return None;
+            }
         }
         let wire = PictureBudget::for_pictures(target);
-        let rate = f64::from(self.budget.wish(wire, FPS as f32).0).min(self.most);
-        // Small until the path has been tried, as in a call.
-        let grows = self.small && (target.tried() || captured - self.begun >= UNTRIED);
+        let rate = f64::from(self.budget.wish(wire, fps?).0).min(self.most);
+        let grows = self.small && !untried;
         self.small &= !grows;
         let keyframe = keyframe || first || grows;
         let scatter = self.random.random_range(0.6..1.4) * if keyframe { KEYFRAME } else { 1.0 };
-        let bytes = (rate / f64::from(FPS) * scatter / 8.0) as usize;
+        let bytes = (rate * interval.as_secs_f64() * scatter / 8.0) as usize;
         let bytes = if self.small { bytes.min(if keyframe { FIRST } else { SMALL }) } else { bytes };
         self.budget.made(bytes, keyframe, wire, interval);
         let mut unit = if keyframe { vec![0, 0, 0, 1, 0x67, 1, 2, 3, 0, 0, 0, 1, 0x68, 4, 5] } else { Vec::new() };

@@ -110,6 +110,18 @@ fn a_limit_that_falls_to_a_sixth_and_rises_again_is_followed_both_ways() {
 }
 
 #[test]
+fn thin_links_show_a_moving_picture_for_good_within_seconds() {
+    for (kbps, delay, jitter) in [(150.0, 60, 10), (180.0, 60, 10), (180.0, 25, 0), (250.0, 100, 10)] {
+        for seed in 1..=4 {
+            let link = format!("delay={delay},jitter={jitter},rate={kbps}k,queue=600,loss=0.005");
+            let out = call(40, &Setting { link: &link, seed, parity: true, ..Setting::default() });
+            assert!(out.fps(6.0, 40.0) > 12.0, "{kbps}: {out:?}");
+            assert!(out.gaps(6.0, 40.0, 1000.0).is_empty(), "{kbps}: {out:?}");
+        }
+    }
+}
+
+#[test]
 fn on_long_paths_a_little_loss_stops_hardly_any_picture() {
     for (loss, delay) in [(0.008, 290), (0.005, 290), (0.02, 100)] {
         for seed in 1..=3 {

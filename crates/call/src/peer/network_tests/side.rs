@@ -5,13 +5,14 @@ use crate::media::assembler::{FrameAssembler, VideoPacket};
 use crate::peer::chain_tests::wire::{AUDIO, End, VIDEO, rtp};
 use crate::peer::setup::{FLOOR, START};
 use crate::peer::tap::Feedback;
+use crate::rate::{Lengths, PacketLength, SoundPath, SoundRule};
 use rtc::interceptor::Packet;
 use rtc::rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 use visavis_media::{BitsPerSecond, RtpTicks};
 
-/// A packet of sound: 20 ms at 48 kbit/s.
+/// A packet of sound at most: 20 ms at 48 kbit/s.
 const SOUND_BYTES: usize = 120;
 const SOUND_EVERY: Duration = Duration::from_millis(20);
 /// A keyframe is asked for again no sooner than this, and not made more often than that.
@@ -32,6 +33,7 @@ pub(super) struct Side {
     camera: Option<Camera>,
     sequence: u16,
     sounds: u32,
+    sound_rule: SoundRule,
     keyframe_wanted: bool,
     keyframe_at: Option<Instant>,
     assembler: FrameAssembler,
@@ -54,6 +56,7 @@ impl Side {
             // Numbers wrap around soon, as they may.
             sequence: 65_000 + (seed % 500) as u16,
             sounds: 0,
+            sound_rule: SoundRule::new(Lengths::Only(PacketLength::Long)),
             keyframe_wanted: false,
             keyframe_at: None,
             assembler: FrameAssembler::new(),
@@ -81,7 +84,10 @@ impl Side {
         while self.begun + SOUND_EVERY * self.sounds <= now {
             let ticks = self.sounds * 960;
             self.end.shared.clocks.set(sound, now, RtpTicks(ticks));
-            let packet = rtp(sound, self.sounds as u16, ticks, false, vec![0; SOUND_BYTES].into());
+            let target = self.end.shared.target.get();
+            let path = SoundPath { target, lost: 0, copies: false, jitter: None };
+            let bytes = self.sound_rule.settings(now, &path).bitrate.0 as usize / 8 / 50;
+            let packet = rtp(sound, self.sounds as u16, ticks, false, vec![0; bytes.min(SOUND_BYTES)].into());
             self.end.write(now, packet);
             self.sounds += 1;
         }
