@@ -83,7 +83,8 @@ fn in_short_packets(said: &[Frame], kbps: u32) -> (Vec<f32>, usize) {
 #[test]
 fn a_voice_comes_back_alike_in_packets_of_10_ms() {
     let said = speech(250);
-    for kbps in [24, 35, 51, 64] {
+    // The rates at which the app sends short packets.
+    for kbps in [35, 51, 64] {
         let (heard, bytes) = in_short_packets(&said, kbps);
         let (measured, db) = (bytes as f32 * 8.0 / 1000.0 / 5.0, likeness(said.as_flattened(), &heard));
         println!("10 ms at {kbps} kb/s: measured {measured:.1}, {db:.1} dB");
