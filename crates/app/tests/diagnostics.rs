@@ -92,6 +92,11 @@ fn the_report_of_a_call_says_how_it_went_and_names_nobody() {
     let grace = Side::start("Grace Xyzzyman", &server);
     ada.endpoint.send(Command::Start(Some(code.clone())));
     ada.until("the room", |side| side.events.iter().any(|e| matches!(e, Event::Joined { .. })).then_some(()));
+    // Events are told a moment before the state shows them.
+    ada.until("who can find the room", |side| match &side.endpoint.state().phase {
+        Phase::Waiting(waiting) => (!waiting.reach.is_empty()).then_some(()),
+        _ => None,
+    });
     let waiting = ada.report();
     grace.endpoint.send(Command::Join(Invitation { code, server: Some(server) }));
     let verification = ada.until("the call", |side| {

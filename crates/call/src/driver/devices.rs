@@ -2,7 +2,7 @@
 
 use crate::media::{AudioCommand, AudioDevices, AudioEngine, AudioNews, CameraDeck, DeviceBoard, DeviceNews};
 use crate::options::Options;
-use crate::sound::SoundChoices;
+use crate::sound::{SoundChoices, Volume};
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
@@ -42,6 +42,7 @@ pub(super) struct Devices {
     camera_open: Option<CameraSpec>,
     microphone_open: Option<MicrophoneSpec>,
     speaker_open: Option<SpeakerSpec>,
+    chimes: Volume,
     chime_until: Option<Instant>,
 }
 
@@ -73,6 +74,7 @@ impl Devices {
             camera_open: None,
             microphone_open: None,
             speaker_open: None,
+            chimes: options.sound.chimes,
             chime_until: None,
         }
     }
@@ -97,11 +99,16 @@ impl Devices {
         self.engine.command(AudioCommand::Muted(muted));
     }
 
-    pub(super) fn treat_sound(&self, choices: SoundChoices) {
+    pub(super) fn treat_sound(&mut self, choices: SoundChoices) {
+        self.chimes = choices.chimes;
         self.engine.command(AudioCommand::Choices(choices));
     }
 
     pub(super) fn chime(&mut self, which: Chime) {
+        // No loudspeaker stays open for what nobody is to hear.
+        if self.chimes == Volume::OFF && which != Chime::Trial {
+            return;
+        }
         let until = Instant::now() + which.duration() + CHIME;
         self.chime_until = self.chime_until.max(Some(until));
         self.engine.command(AudioCommand::Chime(which));

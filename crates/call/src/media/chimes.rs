@@ -15,6 +15,8 @@ pub(super) struct Chimes {
     sound: Vec<f32>,
     played: usize,
     ordered: Option<Instant>,
+    /// Heard whatever is set: that is what a trial is for.
+    trial: bool,
 }
 
 impl Chimes {
@@ -27,15 +29,16 @@ impl Chimes {
                 *new += old * (1.0 - i as f32 / FADE as f32);
             }
         }
-        *self = Self { sound, played: 0, ordered: Some(now) };
+        *self = Self { sound, played: 0, ordered: Some(now), trial: which == Chime::Trial };
     }
 
-    /// Adds the next 10 ms to a frame, this loud.
+    /// Adds the next 10 ms to a frame, this loud; a trial as loud as it is.
     pub(super) fn mix(&mut self, frame: &mut [f32; FRAME_SAMPLES], now: Instant, factor: f32) {
         if self.ordered.take().is_some_and(|at| now.saturating_duration_since(at) > PATIENCE) {
             self.sound.clear();
         }
         let Some(rest) = self.sound.get(self.played..).filter(|rest| !rest.is_empty()) else { return };
+        let factor = if self.trial { 1.0 } else { factor };
         for (sample, add) in frame.iter_mut().zip(rest) {
             *sample = (*sample + factor * add).clamp(-1.0, 1.0);
         }
@@ -76,6 +79,10 @@ mod tests {
         let mut frame = [0.0; FRAME_SAMPLES];
         chimes.mix(&mut frame, now, 0.25);
         assert_eq!(frame[300], 0.25 * whole[300]);
+        chimes.order(Chime::Trial, now);
+        let mut frame = [0.0; FRAME_SAMPLES];
+        chimes.mix(&mut frame, now, 0.0);
+        assert!(frame.iter().any(|s| *s != 0.0), "a trial is heard whatever is set");
     }
 
     #[test]
