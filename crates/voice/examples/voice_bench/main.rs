@@ -145,7 +145,7 @@ fn near(voices: &[Vec<f32>], table: &mut Table, report: &mut Map<String, Value>)
     report.insert("keyboard_noise_db".to_owned(), json!(noises.keyboard));
 
     let mut levels = Map::new();
-    for dbfs in [-26.0, -40.0, -50.0] {
+    for dbfs in [-10.0, -18.0, -26.0, -40.0, -50.0] {
         let level = cleaning::gain(&voices[0], dbfs);
         table.row_within(&format!("level after 10 s of speech at {dbfs} dBFS"), level, "dBFS", -23.0..=-19.0);
         levels.insert(format!("{dbfs:.0}"), json!(level));

@@ -27,6 +27,7 @@ mod slot;
 #[cfg(test)]
 mod slot_tests;
 mod speech;
+mod turn_down;
 
 #[cfg(test)]
 mod tests;
