@@ -279,15 +279,16 @@ impl Thread {
     fn play(&mut self, now: Instant) {
         let Some(Held { device: speaker, .. }) = &mut self.speaker else { return };
         for _ in 0..speaker.wants() {
+            let at = speaker.heard_at();
             let mut samples = match &mut self.call {
-                Some(call) => call.listen(now, now + speaker.delay()),
+                Some(call) => call.listen(now, at),
                 None => [0.0; FRAME_SAMPLES],
             };
             self.volume.apply(&mut samples, self.choices.other.factor());
             self.chimes.mix(&mut samples, now, self.choices.chimes.factor());
             if let Some(call) = &mut self.call {
                 // What is heard is what the microphone hears again.
-                let heard = AudioFrame { samples, at: now + speaker.delay() };
+                let heard = AudioFrame { samples, at };
                 call.voice.render(&heard);
                 call.tap.iter().for_each(|tap| tap(&heard));
             }

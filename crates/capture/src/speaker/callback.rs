@@ -1,31 +1,33 @@
 //! The loudspeaker's callback, in the system's audio thread.
 //!
-//! It pops, fades, converts the sample format and counts; it takes no lock, allocates nothing, logs nothing.
+//! It pops, fades, converts the sample format, counts and marks the moment; it takes no lock, allocates nothing, logs
+//! nothing.
 
 use crate::sound::fade::Fade;
 use crate::sound::fault::Faults;
 use crate::sound::host::{Layout, OPEN_LIMIT};
 use cpal::traits::DeviceTrait;
 use cpal::{FromSample, OutputCallbackInfo, Sample, SampleFormat, SizedSample, Stream};
-use rtrb::Consumer;
+use rtrb::{Consumer, Producer};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// A system that claims a longer delay than this is not believed.
 const MAX_LATENCY: Duration = Duration::from_secs(1);
 
-/// What the callback tells.
-#[derive(Default)]
-pub(super) struct Told {
-    /// Callbacks so far.
-    pub callbacks: AtomicU64,
-    /// When the newest came, in microseconds since the stream was opened.
-    pub came_us: AtomicU64,
-    /// Samples asked for at once, of late.
-    pub period: AtomicU32,
-    /// The device's own delay in microseconds.
-    pub latency_us: AtomicU32,
+/// What a callback tells. Samples are counted at the device's rate since the stream was opened, silence included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Mark {
+    /// Samples that the device took before.
+    pub first: u64,
+    /// Samples that it took now.
+    pub samples: u64,
+    /// How many of all of them were silence, because there was no sound.
+    pub gaps: u64,
+    /// When it came.
+    pub came: Instant,
+    /// When the first of its samples will be heard, as the system says.
+    pub heard: Instant,
 }
 
 /// The callback's side.
@@ -36,28 +38,37 @@ pub(super) struct Drain {
     pub channels: usize,
     /// In and out of silence.
     pub fade: Fade,
-    /// When the stream was opened.
-    pub opened: Instant,
-    /// Told to the audio thread.
-    pub told: Arc<Told>,
-    /// Counted for it.
+    /// Told to the audio thread; where it does not listen, the newest are lost.
+    pub marks: Producer<Mark>,
+    /// Samples taken so far, and how many of them were silence.
+    pub taken: u64,
+    pub gaps: u64,
+    /// Counted for the audio thread.
     pub faults: Arc<Faults>,
 }
 
 impl Drain {
-    /// Runs in the system's audio thread.
-    fn fill<T: Sample + FromSample<f32>>(&mut self, data: &mut [T], info: &OutputCallbackInfo) {
+    /// A side that has taken nothing yet.
+    pub fn new(samples: Consumer<f32>, channels: usize, rate: u32, marks: Producer<Mark>, faults: Arc<Faults>) -> Self {
+        Self { samples, channels, fade: Fade::new(rate), marks, taken: 0, gaps: 0, faults }
+    }
+
+    /// Runs in the system's audio thread, which called at `came`.
+    pub(super) fn fill<T: Sample + FromSample<f32>>(
+        &mut self,
+        data: &mut [T],
+        info: &OutputCallbackInfo,
+        came: Instant,
+    ) {
         let times = info.timestamp();
         let latency = times.playback.saturating_duration_since(times.callback).min(MAX_LATENCY);
         let asked = data.len() / self.channels;
-        let period = self.told.period.load(Ordering::Relaxed);
-        let slowly_down = period - period / 64;
-        self.told.period.store(slowly_down.max(asked as u32), Ordering::Relaxed);
-        self.told.latency_us.store(latency.as_micros() as u32, Ordering::Relaxed);
-        self.told.came_us.store(self.opened.elapsed().as_micros() as u64, Ordering::Relaxed);
-        self.told.callbacks.fetch_add(1, Ordering::Relaxed);
-
         let n = asked.min(self.samples.slots());
+        let (first, samples) = (self.taken, asked as u64);
+        self.taken += samples;
+        self.gaps += (asked - n) as u64;
+        let _ = self.marks.push(Mark { first, samples, gaps: self.gaps, came, heard: came + latency });
+
         if n < asked && self.fade.playing() {
             self.faults.underrun();
         }
@@ -109,7 +120,7 @@ where
     let faults = faults.clone();
     device.build_output_stream(
         layout.config,
-        move |data: &mut [T], info| drain.fill(data, info),
+        move |data: &mut [T], info| drain.fill(data, info, Instant::now()),
         move |error| faults.stream_error(error.kind()),
         Some(OPEN_LIMIT),
     )
@@ -119,12 +130,11 @@ where
 mod tests {
     use super::*;
     use cpal::{OutputStreamTimestamp, StreamInstant};
-    use rtrb::{Producer, RingBuffer};
+    use rtrb::RingBuffer;
 
-    fn drain(channels: usize) -> (Producer<f32>, Drain) {
-        let (to, samples) = RingBuffer::new(4800);
-        let (told, faults) = Default::default();
-        (to, Drain { samples, channels, fade: Fade::new(48_000), opened: Instant::now(), told, faults })
+    fn drain(channels: usize) -> (Producer<f32>, Consumer<Mark>, Drain) {
+        let ((to, samples), (marks, told)) = (RingBuffer::new(4800), RingBuffer::new(4));
+        (to, told, Drain::new(samples, channels, 48_000, marks, Arc::default()))
     }
 
     fn info() -> OutputCallbackInfo {
@@ -134,27 +144,42 @@ mod tests {
 
     #[test]
     fn the_callback_gives_every_channel_the_same_and_fades_out_when_dry() {
-        let (mut to, mut drain) = drain(2);
+        let (mut to, _told, mut drain) = drain(2);
         to.push_entire_slice(&[0.5; 600]).expect("room");
-        let mut out = vec![i16::MAX; 960];
-        drain.fill(&mut out, &info());
+        let (mut out, now) = (vec![i16::MAX; 960], Instant::now());
+        drain.fill(&mut out, &info(), now);
         assert!(out.chunks(2).all(|pair| pair[0] == pair[1]));
         assert_eq!(out[959], 16_384);
-        drain.fill(&mut out, &info());
+        drain.fill(&mut out, &info(), now);
         assert_eq!(drain.faults.counters().underruns, 1);
         assert!(out[241] > 10_000 && out[959].abs() < 5);
-        drain.fill(&mut out, &info());
+        drain.fill(&mut out, &info(), now);
         assert_eq!((drain.faults.counters().underruns, out[100]), (1, 0));
-        assert_eq!(drain.told.latency_us.load(Ordering::Relaxed), 20_000);
-        assert_eq!(drain.told.period.load(Ordering::Relaxed), 480);
+    }
+
+    #[test]
+    fn each_call_marks_what_it_took_what_of_it_was_silence_and_when_it_is_heard() {
+        let (mut to, mut told, mut drain) = drain(2);
+        to.push_entire_slice(&[0.5; 600]).expect("room");
+        let (mut out, now) = (vec![0.0f32; 960], Instant::now());
+        let mark = |first, gaps| Mark { first, samples: 480, gaps, came: now, heard: now + Duration::from_millis(20) };
+        for expected in [mark(0, 0), mark(480, 360), mark(960, 840)] {
+            drain.fill(&mut out, &info(), now);
+            assert_eq!(told.pop(), Ok(expected));
+        }
+        // Where nobody listens the count goes on.
+        (0..10).for_each(|_| drain.fill(&mut out, &info(), now));
+        while told.pop().is_ok() {}
+        drain.fill(&mut out, &info(), now);
+        assert_eq!(told.pop(), Ok(mark(13 * 480, 14 * 480 - 600)));
     }
 
     #[test]
     fn unsigned_silence_is_the_middle_and_a_broken_length_does_no_harm() {
-        let (_to, mut drain) = drain(2);
+        let (_to, _told, mut drain) = drain(2);
         let mut out = vec![0u8; 7];
-        drain.fill(&mut out, &info());
+        drain.fill(&mut out, &info(), Instant::now());
         assert_eq!(out, [128; 7]);
-        drain.fill::<f32>(&mut [], &info());
+        drain.fill::<f32>(&mut [], &info(), Instant::now());
     }
 }

@@ -73,9 +73,19 @@ impl ClockedSpeaker {
         }
     }
 
+    /// When a frame written at `now` begins to play; within the last 10 ms where it should play already.
+    pub fn heard_at(&mut self, now: Instant) -> Instant {
+        self.advance(now);
+        self.next_begins()
+    }
+
     /// How long until a frame written at `now` begins to play.
     pub fn delay(&self, now: Instant) -> Duration {
-        (self.begins(self.played) + FRAME_DURATION * self.queue.len() as u32).saturating_duration_since(now)
+        self.next_begins().saturating_duration_since(now)
+    }
+
+    fn next_begins(&self) -> Instant {
+        self.begins(self.played + self.queue.len() as u64)
     }
 
     /// When it is best asked again: in the middle of the next period.
@@ -186,6 +196,32 @@ mod tests {
             }
         }
         assert_eq!(speaker.faults(), Counters::default());
+    }
+
+    #[test]
+    fn the_moments_told_of_frames_are_those_at_which_they_play() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("out.wav");
+        let start = Instant::now();
+        let mut speaker = ClockedSpeaker::into_file(&path, start).expect("writable");
+        let mut said = Vec::new();
+        for tick in 0..100u32 {
+            // Now and then nobody writes for 40 ms.
+            let now = start + MS * (tick * 10 + tick % 7);
+            for _ in 0..if tick % 30 < 26 { speaker.wants(now) } else { 0 } {
+                said.push(speaker.heard_at(now));
+                let number = said.len() as f32 / 1000.0;
+                speaker.write(&[number; FRAME_SAMPLES], now);
+            }
+        }
+        speaker.wants(start + 2000 * MS);
+        drop(speaker);
+        let sound = samples(&path);
+        for (n, at) in said.iter().enumerate() {
+            let frame = (at.duration_since(start).as_millis() / 10) as usize;
+            let value = f32::from(sound[frame * FRAME_SAMPLES]) / 32767.0 * 1000.0;
+            assert_eq!(value.round() as usize, n + 1);
+        }
     }
 
     #[test]

@@ -5,7 +5,10 @@ mod beat;
 mod callback;
 mod clocked;
 mod device;
+mod feed;
 mod margin;
+#[cfg(test)]
+mod simulated;
 
 use crate::{Counters, DeviceError, SpeakerSpec};
 use clocked::ClockedSpeaker;
@@ -70,7 +73,17 @@ impl Speaker {
         }
     }
 
-    /// How long it takes until a frame written now is heard: what is queued, and what the device says of itself.
+    /// When the first sample of a frame written now will be heard, by the device's own count and clock: moments of
+    /// frames lie on a line that is as straight as that clock, but for the time in which it ran dry. In the past where
+    /// it should be heard already.
+    pub fn heard_at(&mut self) -> Instant {
+        match &mut self.sink {
+            Sink::Device(device) => device.heard_at(),
+            Sink::Clocked(clocked) => clocked.heard_at(Instant::now()),
+        }
+    }
+
+    /// How long it takes until a frame written now is heard, as [`heard_at`](Self::heard_at) says it.
     pub fn delay(&self) -> Duration {
         match &self.sink {
             Sink::Device(device) => device.delay(),

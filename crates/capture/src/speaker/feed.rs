@@ -1,0 +1,172 @@
+//! The audio thread's side of a loudspeaker: how much to queue, and when what is queued will be heard; pure.
+//!
+//! The device counts the samples it takes, and each of its callbacks tells when the first of them will be heard. A line
+//! through these moments says when any sample is heard. A frame's own number is what was written before it and what the
+//! device has put in between for want of sound; so its moment follows from the device's count and clock, neither from
+//! when it was written nor from how full the queue was then.
+
+use super::appetite::Appetite;
+use super::beat::{Beat, LEAD};
+use super::callback::Mark;
+use super::margin::Margin;
+use crate::Counters;
+use crate::sound::fault::Faults;
+use crate::sound::resample::Resampler;
+use crate::sound::timeline::Timeline;
+use rtrb::{Consumer, Producer};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use visavis_media::{FRAME_SAMPLES, SAMPLE_RATE};
+
+/// Longest period that the queue follows; a device that asks for more at once runs dry rather than lag.
+const MAX_PERIOD: Duration = Duration::from_millis(60);
+
+/// The other end of what a [`Drain`](super::callback::Drain) empties.
+pub(super) struct Feed {
+    samples: Producer<f32>,
+    capacity: usize,
+    marks: Consumer<Mark>,
+    rate: u32,
+    /// Samples asked for at once, of late; and as asked for at opening.
+    period: u64,
+    opening_period: u64,
+    resampler: Resampler,
+    margin: Margin,
+    appetite: Appetite,
+    beat: Beat,
+    /// When which of the device's samples is heard.
+    line: Timeline,
+    /// What the device has put in, as told by its newest callback.
+    gaps: u64,
+    /// Samples written, and taken out of the queue until it was asked last.
+    written: u64,
+    taken: u64,
+    underruns: u64,
+    faults: Arc<Faults>,
+    /// When a new callback was last heard of.
+    alive: Instant,
+}
+
+impl Feed {
+    /// Of a stream that is opened now, with a device of `rate`.
+    pub fn new(
+        samples: Producer<f32>,
+        marks: Consumer<Mark>,
+        rate: u32,
+        resampler: Resampler,
+        faults: Arc<Faults>,
+        now: Instant,
+    ) -> Self {
+        Self {
+            capacity: samples.buffer().capacity(),
+            samples,
+            marks,
+            rate,
+            period: 0,
+            opening_period: u64::from(rate / 100),
+            resampler,
+            margin: Margin::new(now),
+            appetite: Appetite::new(now),
+            beat: Beat::default(),
+            line: Timeline::new(rate),
+            gaps: 0,
+            written: 0,
+            taken: 0,
+            underruns: 0,
+            faults,
+            alive: now,
+        }
+    }
+
+    /// Frames to write so that what it takes until it is asked again, and the margin, are queued.
+    pub fn wants(&mut self, now: Instant) -> usize {
+        self.take_marks(now);
+        let underruns = self.faults.counters().underruns;
+        let margin = self.margin.update(underruns, now);
+        if underruns != std::mem::replace(&mut self.underruns, underruns) {
+            self.appetite.ran_dry(now);
+        }
+        let queued = self.queued();
+        let taken = self.written - queued as u64;
+        let lately = taken - std::mem::replace(&mut self.taken, taken);
+        let longest = (MAX_PERIOD.as_secs_f64() * f64::from(self.rate)) as usize;
+        let period = self.period.max(self.opening_period) as usize;
+        let need = self.appetite.fed(now, lately as usize, period.min(longest));
+        // Who is fed at the right moment needs that much less of a margin.
+        let early = if self.ask_at(now).is_some() { LEAD.as_secs_f64() } else { 0.0 };
+        let target = need + ((margin - early).max(0.0) * f64::from(self.rate)) as usize;
+        let frame = FRAME_SAMPLES * self.rate as usize / SAMPLE_RATE as usize;
+        target.saturating_sub(queued).div_ceil(frame.max(1))
+    }
+
+    /// When it is best asked again, where that is known.
+    pub fn ask_at(&self, now: Instant) -> Option<Instant> {
+        self.beat.feed_at(now, self.period())
+    }
+
+    /// Queues a frame.
+    pub fn write(&mut self, frame: &[f32; FRAME_SAMPLES]) {
+        let sound = self.resampler.process(frame);
+        match self.samples.push_entire_slice(sound) {
+            Ok(()) => self.written += sound.len() as u64,
+            Err(_) => self.faults.overrun(),
+        }
+    }
+
+    /// When the first sample of a frame written now will be heard.
+    pub fn heard_at(&mut self, now: Instant) -> Instant {
+        self.take_marks(now);
+        self.heard(now)
+    }
+
+    /// How long until a frame written now is heard.
+    pub fn delay(&self, now: Instant) -> Duration {
+        self.heard(now).saturating_duration_since(now)
+    }
+
+    /// Samples written so far, at the device's rate.
+    #[cfg(test)]
+    pub fn written(&self) -> u64 {
+        self.written
+    }
+
+    /// Hiccups so far.
+    pub fn faults(&self) -> Counters {
+        self.faults.counters()
+    }
+
+    /// Whether the device has not asked for anything for so long.
+    pub fn stalled(&self, now: Instant, limit: Duration) -> bool {
+        self.marks.is_empty() && now.saturating_duration_since(self.alive) > limit
+    }
+
+    fn heard(&self, now: Instant) -> Instant {
+        // Before the first callback nothing is known but what is queued.
+        let queued = || now + Duration::from_secs_f64(self.queued() as f64 / f64::from(self.rate));
+        self.line.at(self.written + self.gaps).unwrap_or_else(queued) + self.resampler.delay()
+    }
+
+    fn take_marks(&mut self, now: Instant) {
+        while let Ok(mark) = self.marks.pop() {
+            let slowly_down = self.period - self.period / 64;
+            self.period = slowly_down.max(mark.samples);
+            self.beat.on_callback(mark.came, self.period());
+            self.line.note(mark.first, mark.heard);
+            self.gaps = mark.gaps;
+            self.alive = now;
+        }
+    }
+
+    /// What it takes at a time, of late.
+    fn period(&self) -> Duration {
+        Duration::from_secs_f64(self.period as f64 / f64::from(self.rate))
+    }
+
+    fn queued(&self) -> usize {
+        self.capacity - self.samples.slots()
+    }
+}
+
+#[cfg(test)]
+#[path = "feed_tests.rs"]
+mod tests;

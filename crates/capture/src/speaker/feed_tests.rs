@@ -1,0 +1,81 @@
+//! Whether a loudspeaker tells true moments, whatever its clock and its callbacks do.
+
+use super::super::simulated::{Device, Outcome, Written, play};
+use visavis_media::FRAME_SAMPLES;
+
+/// Frames that were written from this second on.
+fn settled(outcome: &Outcome, from_s: f64) -> impl Iterator<Item = &Written> {
+    outcome.frames.iter().filter(move |frame| frame.at_s > from_s)
+}
+
+fn silence(_: usize) -> [f32; FRAME_SAMPLES] {
+    [0.0; FRAME_SAMPLES]
+}
+
+/// By how many millionths the line through all moments that were told is steeper than that through the true ones.
+fn slope_ppm<'a>(frames: impl Iterator<Item = &'a Written>) -> f64 {
+    let points: Vec<(f64, f64)> = frames.map(|frame| (frame.truth_s, frame.said_s - frame.truth_s)).collect();
+    let n = points.len() as f64;
+    let (x, y) = points.iter().fold((0.0, 0.0), |(x, y), p| (x + p.0 / n, y + p.1 / n));
+    let (xx, xy) = points.iter().fold((0.0, 0.0), |(xx, xy), p| (xx + (p.0 - x).powi(2), xy + (p.0 - x) * (p.1 - y)));
+    xy / xx * 1e6
+}
+
+/// Largest error, in milliseconds.
+fn worst_ms<'a>(frames: impl Iterator<Item = &'a Written>) -> f64 {
+    frames.map(|frame| (frame.said_s - frame.truth_s).abs() * 1000.0).fold(0.0, f64::max)
+}
+
+#[test]
+fn moments_are_true_to_a_millisecond_and_as_fast_as_the_devices_clock() {
+    for ppm in [-200.0, -50.0, 0.0, 50.0, 200.0] {
+        for period in [128, 441, 480, 512, 1024, 2048] {
+            for knows_lateness in [true, false] {
+                let device = Device { ppm, period, knows_lateness, ..Device::USUAL };
+                let outcome = play(device, 80.0, silence);
+                let (worst, slope) = (worst_ms(settled(&outcome, 5.0)), slope_ppm(settled(&outcome, 20.0)));
+                println!("{device:?}: within {worst:.2} ms, {slope:.1} ppm, {} underruns", outcome.underruns);
+                assert!(worst < 1.0, "{device:?}: {worst}");
+                assert!(slope.abs() < 3.0, "{device:?}: {slope}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_a_device_put_in_while_it_was_dry_moves_what_comes_after() {
+    for (stall_s, period) in [(0.06, 128), (0.06, 480), (0.15, 480), (0.15, 1024), (0.2, 2048)] {
+        let device = Device { stall_s, stall_every_s: 3.0, period, ppm: 100.0, ..Device::USUAL };
+        let outcome = play(device, 40.0, silence);
+        let wrong = settled(&outcome, 5.0).filter(|frame| (frame.said_s - frame.truth_s).abs() > 0.001).count();
+        println!(
+            "{device:?}: {} underruns, {wrong} frames wrong, {:.1} ms",
+            outcome.underruns,
+            worst_ms(settled(&outcome, 5.0))
+        );
+        assert!(outcome.underruns >= 10, "{}", outcome.underruns);
+        assert_eq!(wrong, 0, "{device:?}");
+    }
+}
+
+#[test]
+fn a_click_is_heard_when_it_was_said_to_be_at_any_rate() {
+    for rate in [8_000, 44_100, 48_000, 96_000] {
+        let device = Device { rate, period: rate as usize / 100, ..Device::USUAL };
+        let click = |n: usize| std::array::from_fn(|i| if n == 2000 && i == 0 { 0.9 } else { 0.0 });
+        let outcome = play(device, 25.0, click);
+        let loudest =
+            outcome.played.iter().enumerate().max_by(|a, b| a.1.abs().total_cmp(&b.1.abs())).expect("sound").0;
+        let heard = device.latency_s + loudest as f64 / f64::from(rate);
+        let said = outcome.frames[2000].said_s;
+        println!("{rate}: said {said:.5}, heard {heard:.5}");
+        assert!((heard - said).abs() < 0.001, "{rate}: said {said:.5}, heard {heard:.5}");
+    }
+}
+
+#[test]
+fn no_more_is_queued_for_the_sake_of_the_moments() {
+    let outcome = play(Device::USUAL, 60.0, silence);
+    // Latency, a period, the margin, half a period.
+    assert!(outcome.longest_delay_s < 0.06, "{}", outcome.longest_delay_s);
+}
