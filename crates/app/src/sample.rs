@@ -161,6 +161,7 @@ fn another_second(total: &mut StatsSnapshot, weather: Weather, second: u32) {
     };
     total.outbound_audio.packets_sent += 50;
     total.inbound_video.lip_sync_offset = Some(0.01 * wave);
+    total.microphone.echo_return_loss_enhancement = Some(40.0);
     (total.remote_inbound_video.fraction_lost, total.remote_inbound_audio.fraction_lost) = (1.4 * loss, 1.3 * loss);
     let video = &mut total.inbound_video;
     (video.bytes_received, video.packets_received) = (video.bytes_received + bytes, video.packets_received + packets);

@@ -52,7 +52,7 @@ pub use peer::EmulatedLink;
 pub use recent::{Happening, Recent};
 pub use sound::{SoundChoices, Volume};
 pub use stats::{
-    CandidatePair, InboundAudio, InboundVideo, OutboundAudio, OutboundVideo, RemoteInbound, StatsSnapshot,
+    AudioSource, CandidatePair, InboundAudio, InboundVideo, OutboundAudio, OutboundVideo, RemoteInbound, StatsSnapshot,
 };
 pub use visavis_link as link;
 pub use visavis_voice::processing::{NoiseSuppression, VoiceSettings};

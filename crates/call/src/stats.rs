@@ -4,6 +4,7 @@ use crate::rate::Repaired;
 use serde::Serialize;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
+use visavis_voice::processing::VoiceReport;
 
 /// A snapshot, cumulative since the call connected. Durations in seconds, rates in bits per second.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -22,6 +23,9 @@ pub struct StatsSnapshot {
     /// What we send to hear.
     #[serde(rename = "outbound-rtp.audio")]
     pub outbound_audio: OutboundAudio,
+    /// Our microphone.
+    #[serde(rename = "media-source.audio")]
+    pub microphone: AudioSource,
     /// What becomes of our picture on the way, as the other side reports it.
     #[serde(rename = "remote-inbound-rtp.video")]
     pub remote_inbound_video: RemoteInbound,
@@ -154,6 +158,39 @@ pub struct OutboundAudio {
     pub packets_sent: u64,
 }
 
+/// `RTCAudioSourceStats`. Levels in dB; `None` where that part of voice processing is off, or nothing is known yet.
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "W3C webrtc-stats defines every field under this name")]
+pub struct AudioSource {
+    /// 0…1, peak of late, before processing.
+    pub audio_level: f64,
+    pub echo_return_loss: Option<f64>,
+    pub echo_return_loss_enhancement: Option<f64>,
+    /// Our own: what automatic gain adds.
+    #[serde(rename = "visavisAutomaticGain")]
+    pub automatic_gain: Option<f64>,
+    /// Our own: how much faster the loudspeaker's clock runs than the microphone's, in parts per million.
+    #[serde(rename = "visavisClockDrift")]
+    pub clock_drift: Option<f64>,
+    /// Our own: how often a part of voice processing failed and was built anew.
+    #[serde(rename = "visavisVoiceFailures")]
+    pub voice_failures: u64,
+}
+
+impl From<VoiceReport> for AudioSource {
+    fn from(report: VoiceReport) -> Self {
+        Self {
+            audio_level: f64::from(report.heard),
+            echo_return_loss: report.echo_return_loss_db.map(f64::from),
+            echo_return_loss_enhancement: report.echo_enhancement_db.map(f64::from),
+            automatic_gain: report.gain_db.map(f64::from),
+            clock_drift: report.drift_ppm.map(f64::from),
+            voice_failures: report.failures,
+        }
+    }
+}
+
 /// `RTCRemoteInboundRtpStreamStats`: of the newest reception report (RFC 3550 §6.4).
 #[derive(Clone, Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -282,5 +319,24 @@ mod tests {
         assert_eq!(json["remote-inbound-rtp.audio"]["fractionLost"], 0.0);
         assert_eq!(json["outbound-rtp.video"]["visavisSoundOnly"], false);
         assert!(json["candidate-pair"]["currentRoundTripTime"].is_null());
+        assert_eq!(json["media-source.audio"]["audioLevel"], 0.0);
+    }
+
+    #[test]
+    fn what_voice_processing_knows_is_told_under_its_names() {
+        let report = VoiceReport {
+            heard: 0.5,
+            echo_return_loss_db: Some(12.0),
+            echo_enhancement_db: Some(40.0),
+            drift_ppm: Some(-25.0),
+            failures: 1,
+            ..VoiceReport::default()
+        };
+        let stats = StatsSnapshot { microphone: report.into(), ..StatsSnapshot::default() };
+        let source = &serde_json::to_value(stats).expect("serializes")["media-source.audio"];
+        let known = ["audioLevel", "echoReturnLoss", "echoReturnLossEnhancement", "visavisClockDrift"];
+        assert_eq!(known.map(|name| source[name].as_f64()), [Some(0.5), Some(12.0), Some(40.0), Some(-25.0)]);
+        assert!(source["visavisAutomaticGain"].is_null());
+        assert_eq!(source["visavisVoiceFailures"], 1);
     }
 }

@@ -23,6 +23,8 @@ const CURVES: [f32; 2] = [44.0, 96.0];
 const HEADER: [f32; 2] = [66.0, 84.0];
 /// Milliseconds between sound and picture that nobody notices (ITU-R BT.1359: 45 ms early, 125 ms late).
 const IN_STEP: f64 = 40.0;
+/// Cancelling that weakens by fewer dB has found nothing to cancel.
+const HEARD_ECHO: f64 = 3.0;
 /// Height of a row of figures.
 const ROW: f32 = 18.0;
 
@@ -164,6 +166,7 @@ fn figures_words(health: &Health, call: &InCall) -> Vec<(&'static str, String)> 
     if let Some(totals) = health.totals() {
         rows.push(("Freezes", freezes_words(totals)));
         rows.push(("Sound filled in", made_up_words(totals)));
+        rows.push(("Echo", echo_words(totals.microphone.echo_return_loss_enhancement)));
         rows.push(("Lip sync", lip_sync_words(totals.inbound_video.lip_sync_offset)));
         rows.push(("Late pictures", format!("{} not shown", totals.inbound_video.frames_dropped)));
     }
@@ -204,6 +207,15 @@ fn made_up_words(totals: &StatsSnapshot) -> String {
     format!("{part:.1} % of this call")
 }
 
+/// By how many dB the echo of the loudspeaker is weakened; `None` without cancelling.
+fn echo_words(weaker: Option<f64>) -> String {
+    match weaker.map(f64::round) {
+        None => "not cancelled".into(),
+        Some(db) if db >= HEARD_ECHO => format!("{db} dB weaker"),
+        Some(_) => "none to speak of".into(),
+    }
+}
+
 /// Seconds by which sound is heard after its picture.
 fn lip_sync_words(offset: Option<f64>) -> String {
     match offset.map(|seconds| (1000.0 * seconds).round()) {
@@ -230,6 +242,12 @@ mod tests {
     fn lips_are_in_step_where_nobody_notices() {
         let said = [Some(0.012), Some(-0.04), Some(0.0904), Some(-0.2), None, Some(f64::NAN)].map(lip_sync_words);
         assert_eq!(said, ["in step", "in step", "sound 90 ms late", "sound 200 ms early", "not known", "not known"]);
+    }
+
+    #[test]
+    fn an_echo_is_told_by_what_is_taken_of_it() {
+        let said = [None, Some(0.0), Some(38.4), Some(f64::NAN)].map(echo_words);
+        assert_eq!(said, ["not cancelled", "none to speak of", "38 dB weaker", "none to speak of"]);
     }
 
     #[test]

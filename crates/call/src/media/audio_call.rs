@@ -206,7 +206,9 @@ impl Call {
     /// Tells the statistics.
     pub(super) fn count(&self) {
         let played = self.playout.stats();
+        let microphone = self.voice.report().into();
         self.counters.update(|s| {
+            s.microphone = microphone;
             let audio = &mut s.inbound_audio;
             audio.jitter_buffer_delay = played.jitter_buffer_delay;
             audio.jitter_buffer_target_delay = played.target_delay_sum;
