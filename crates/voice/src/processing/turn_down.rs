@@ -98,7 +98,19 @@ mod tests {
         let mut treat = TurnDown::new();
         voice(&mut treat, -22.0, 5);
         (0..5).for_each(|_| treat.process(&mut [0.7; FRAME_SAMPLES]));
-        assert!(treat.gain_db > -1.0, "{}", treat.gain_db);
+        let after = voice(&mut treat, -22.0, 2);
+        assert!((after + 22.0).abs() < 1.0, "{after}");
+    }
+
+    #[test]
+    fn it_is_slow_enough_not_to_be_heard() {
+        let mut treat = TurnDown::new();
+        for _ in 0..50 {
+            let before = treat.gain_db;
+            treat.process(&mut [0.7; FRAME_SAMPLES]);
+            assert!(before - treat.gain_db < 0.15, "{}", before - treat.gain_db);
+        }
+        assert!(treat.gain_db < -3.0);
     }
 
     #[test]
