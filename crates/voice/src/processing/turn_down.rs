@@ -20,8 +20,9 @@ const BELIEVE_QUIETER: f32 = 0.0025;
 /// Change in a frame, in dB: 12 dB/s down, 2 dB/s up.
 const DOWN: f32 = 0.12;
 const UP: f32 = 0.02;
-/// Level of silence, in dBFS.
-const FLOOR_DB: f32 = -100.0;
+/// Voices quieter than this, in dBFS, are all alike: far from too loud. Also where it begins, so that a loud first word
+/// is noticed soon.
+const FLOOR_DB: f32 = LOUDEST_DB - PAUSE_DB;
 
 /// See the module's text.
 pub(super) struct TurnDown {
@@ -40,10 +41,10 @@ impl TurnDown {
     /// Treats 10 ms in place.
     pub fn process(&mut self, frame: &mut Frame) {
         let power = frame.iter().map(|s| s * s).sum::<f32>() / frame.len() as f32;
-        let now_db = (10.0 * power.log10()).max(FLOOR_DB);
+        let now_db = 10.0 * power.log10();
         if now_db > self.level_db - PAUSE_DB {
             let believe = if now_db > self.level_db { BELIEVE_LOUDER } else { BELIEVE_QUIETER };
-            self.level_db += (now_db - self.level_db) * believe;
+            self.level_db = (self.level_db + (now_db - self.level_db) * believe).max(FLOOR_DB);
         }
         let wanted = (LOUDEST_DB - self.level_db).clamp(-MOST_DB, 0.0);
         self.gain_db += (wanted - self.gain_db).clamp(-DOWN, UP);
@@ -105,7 +106,7 @@ mod tests {
     #[test]
     fn it_is_slow_enough_not_to_be_heard() {
         let mut treat = TurnDown::new();
-        for _ in 0..50 {
+        for _ in 0..100 {
             let before = treat.gain_db;
             treat.process(&mut [0.7; FRAME_SAMPLES]);
             assert!(before - treat.gain_db < 0.15, "{}", before - treat.gain_db);
