@@ -79,3 +79,16 @@ fn no_more_is_queued_for_the_sake_of_the_moments() {
     // Latency, a period, the margin, half a period.
     assert!(outcome.longest_delay_s < 0.06, "{}", outcome.longest_delay_s);
 }
+
+#[test]
+fn what_the_sound_server_missed_is_noticed_within_a_fifth_of_a_second() {
+    for shift_s in [0.004, 0.02, 0.06] {
+        for period in [128, 480, 1024] {
+            let device = Device { shift_s, shift_at_s: 30.0, period, ppm: -50.0, ..Device::USUAL };
+            let outcome = play(device, 60.0, silence);
+            let wrong = settled(&outcome, 5.0).filter(|frame| (frame.said_s - frame.truth_s).abs() > 0.001).count();
+            println!("{device:?}: {wrong} frames wrong");
+            assert!(wrong <= 20, "{device:?}: {wrong}");
+        }
+    }
+}

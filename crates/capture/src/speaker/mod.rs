@@ -5,6 +5,8 @@ mod beat;
 mod callback;
 mod clocked;
 mod device;
+#[cfg(test)]
+mod echo_tests;
 mod feed;
 mod margin;
 #[cfg(test)]

@@ -27,6 +27,9 @@ pub(super) struct Device {
     pub knows_lateness: bool,
     /// By how much it errs in that, either way.
     pub error_s: f64,
+    /// From this second on everything is heard so much later: the sound server ran dry, and says nothing of it.
+    pub shift_at_s: f64,
+    pub shift_s: f64,
     /// The sound thread is held up so long…
     pub stall_s: f64,
     /// …once in so many seconds.
@@ -43,6 +46,8 @@ impl Device {
         late_s: 0.004,
         knows_lateness: true,
         error_s: 0.0002,
+        shift_at_s: 1e9,
+        shift_s: 0.0,
         stall_s: 0.0,
         stall_every_s: 1e9,
     };
@@ -108,7 +113,9 @@ pub(super) fn play(device: Device, seconds: f64, mut sound: impl FnMut(usize) ->
     let mut stall = device.stall_every_s;
     while tick < seconds {
         if due + late <= tick {
-            let said = if device.knows_lateness { device.latency_s - late } else { device.latency_s };
+            // The device itself goes on; only what is written comes out later.
+            let shift = if due >= device.shift_at_s { device.shift_s } else { 0.0 };
+            let said = device.latency_s + shift - if device.knows_lateness { late } else { 0.0 };
             let said = (said + device.error_s * (2.0 * random.unit() - 1.0)).max(0.0);
             let (callback, playback) =
                 (StreamInstant::new(9, 0), Duration::from_secs(9) + Duration::from_secs_f64(said));
@@ -142,10 +149,12 @@ pub(super) fn play(device: Device, seconds: f64, mut sound: impl FnMut(usize) ->
     for (frame, first) in frames.iter_mut().zip(starts) {
         let (ring, taken) = places[places.partition_point(|(ring, _)| *ring <= first).saturating_sub(1)];
         // One that fell due in the gap of the last callback before it came out of the next.
-        frame.truth_s = device.latency_s + (taken + first - ring) as f64 / pace + resampling;
+        let due = taken as f64 / pace;
+        let shift = if due >= device.shift_at_s { device.shift_s } else { 0.0 };
+        frame.truth_s = device.latency_s + shift + due + (first - ring) as f64 / pace + resampling;
     }
     // What was not played any more has no truth.
-    let end = drain.taken as f64 / pace;
+    let end = device.latency_s + drain.taken as f64 / pace;
     frames.retain(|frame| frame.truth_s < end);
     Outcome { frames, played, underruns: faults.counters().underruns, longest_delay_s }
 }

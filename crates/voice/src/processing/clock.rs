@@ -19,9 +19,11 @@ const DRIFT_WANDER2: f64 = 4e-17;
 /// A frame that is this much (seconds) off was not continuous with the one before: the device stood still, or sound was
 /// dropped.
 const JUMP: f64 = 0.08;
-/// Likewise a mean error of half a second's frames.
-const SHIFT: f64 = 0.005;
-const SHIFT_FRAMES: f64 = 50.0;
+/// So are as many frames in a row that are off the same way by more than this, and by more than this many standard
+/// deviations of what is usual. One or two were only told wrong, and teach nothing.
+const SHIFT: f64 = 0.001;
+const SHIFT_SIGMAS: f64 = 6.0;
+const SHIFT_FRAMES: i32 = 3;
 
 /// Follows one device.
 #[derive(Clone, Copy, Debug)]
@@ -34,7 +36,8 @@ pub(super) struct Clock {
     /// Covariance: of the moment, of both, of the drift.
     p: [f64; 3],
     jitter2: f64,
-    mean_error: f64,
+    /// Frames in a row that came too late by far; below zero, too early.
+    off: i32,
     frames: u64,
 }
 
@@ -42,7 +45,7 @@ impl Clock {
     /// A clock that is right, for all we know.
     pub fn new() -> Self {
         let p = [JITTER2, 0.0, DRIFT * DRIFT];
-        Self { origin: None, at: 0.0, drift: 0.0, p, jitter2: JITTER2, mean_error: 0.0, frames: 0 }
+        Self { origin: None, at: 0.0, drift: 0.0, p, jitter2: JITTER2, off: 0, frames: 0 }
     }
 
     /// A frame of 10 ms began at `moment` by the machine's clock (seconds after `origin`, which must not change). Says
@@ -53,13 +56,22 @@ impl Clock {
             (self.origin, self.at) = (Some(origin), seen);
         }
         let error = seen - self.at;
-        let continuous = error.abs() < JUMP && !self.shifted(error);
-        if continuous {
-            self.learn(error);
+        let far_off = error.abs() > self.tolerance();
+        self.off = if !far_off {
+            0
+        } else if (self.off > 0) == (error > 0.0) {
+            self.off + error.signum() as i32
         } else {
+            error.signum() as i32
+        };
+        let continuous = error.abs() < JUMP && self.off.abs() < SHIFT_FRAMES;
+        self.expect_jitter(error);
+        if !continuous {
             // What is known of the drift stays true.
             (self.at, self.p[0], self.p[1]) = (seen, self.jitter2, 0.0);
-            self.mean_error = 0.0;
+            self.off = 0;
+        } else if !far_off {
+            self.learn(error);
         }
         let began = self.at;
         self.frames += 1;
@@ -80,16 +92,23 @@ impl Clock {
         self.frames
     }
 
-    /// Moments keep coming earlier or later than jitter explains.
-    fn shifted(&mut self, error: f64) -> bool {
-        self.mean_error += (error - self.mean_error) / SHIFT_FRAMES;
-        let usual = 4.0 * (self.jitter2 / SHIFT_FRAMES).sqrt();
-        self.frames > 100 && self.mean_error.abs() > SHIFT.max(usual)
+    /// The device went on without sound for so many seconds, before the next frame.
+    pub fn paused(&mut self, seconds: f64) {
+        self.at += seconds * (1.0 + self.drift);
+    }
+
+    /// Errors up to this many seconds are of the kind that is seen all the time.
+    pub fn tolerance(&self) -> f64 {
+        SHIFT.max(SHIFT_SIGMAS * self.jitter2.sqrt())
+    }
+
+    /// What is out of the ordinary makes a little more ordinary.
+    fn expect_jitter(&mut self, error: f64) {
+        let error = error.abs().min(2.0 * self.tolerance());
+        self.jitter2 = (self.jitter2 + (error * error - self.jitter2) / 200.0).max(MIN_JITTER2);
     }
 
     fn learn(&mut self, error: f64) {
-        self.jitter2 += (error * error - self.jitter2) / 200.0;
-        self.jitter2 = self.jitter2.max(MIN_JITTER2);
         let [p00, p01, p11] = self.p;
         let s = p00 + self.jitter2;
         let (k0, k1) = (p00 / s, p01 / s);
@@ -140,7 +159,7 @@ mod tests {
 
     #[test]
     fn a_jump_and_a_small_shift_are_noticed_and_leave_the_drift_alone() {
-        for (shift_ms, within) in [(300, 0), (12, 60)] {
+        for (shift_ms, within) in [(300, 0), (12, 2), (2, 2)] {
             let (origin, mut clock) = (Instant::now(), Clock::new());
             let moment = |n: u64| origin + Duration::from_micros(n * 10_001);
             (0..6000).for_each(|n| assert!(clock.frame(moment(n), origin).1));
@@ -151,7 +170,19 @@ mod tests {
             (6200..7000).for_each(|n| {
                 clock.frame(later(n), origin);
             });
-            assert!((clock.drift() - before).abs() < 30e-6, "{shift_ms} ms: {before} {}", clock.drift());
+            assert!((clock.drift() - before).abs() < 1e-6, "{shift_ms} ms: {before} {}", clock.drift());
         }
+    }
+
+    #[test]
+    fn a_moment_that_was_told_wrong_once_teaches_nothing() {
+        let (origin, mut clock) = (Instant::now(), Clock::new());
+        for n in 0..6000u64 {
+            let wrong = if n > 1000 && n % 50 == 0 { 20 } else { 0 };
+            let moment = origin + Duration::from_micros(n * 10_001) + Duration::from_millis(wrong);
+            let (began, continuous) = clock.frame(moment, origin);
+            assert!(continuous && (began - n as f64 * 0.010_001).abs() < 0.000_5, "{n}: {began}");
+        }
+        assert!((clock.drift() - 100e-6).abs() < 2e-6, "{}", clock.drift());
     }
 }

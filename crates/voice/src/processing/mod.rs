@@ -161,7 +161,8 @@ impl VoiceProcessor {
     /// 10 ms that go to the loudspeaker, after mixing and volume; `at` is when they will be heard, as far as is known.
     /// A constant lateness up to 100 ms does no harm, nor does jitter of some milliseconds; but it should follow from
     /// the device's own count of samples. The moment of a tick plus what is queued then stands still for as long as
-    /// both clocks agree to a period, and jumps: the drift in it cannot be found.
+    /// both clocks agree to a period, and jumps: the drift in it cannot be found. A frame that is heard later than the
+    /// one before ended is taken for the first after a pause, in which the loudspeaker was silent.
     pub fn render(&mut self, frame: &AudioFrame) {
         self.reference.render(&frame.samples, frame.at);
     }

@@ -4,13 +4,17 @@
 //! Both devices' own clocks are worked out from that (`clock`), and what was played is read at the pace of the
 //! microphone's: the read position moves by what both drifts say, and only very slowly by what is left of an error. So
 //! the echo's delay stays the same to a sample over minutes, which an adaptive filter needs.
+//!
+//! A loudspeaker that runs dry goes on counting: what is written next is heard later by as much. That much silence is
+//! put in here as well, so that the canceller sees what was heard, at the moment at which it was, and need not find the
+//! delay again.
 
 use super::Frame;
 use super::clock::Clock;
 use super::sinc::{self, TAPS};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
-use visavis_media::{FRAME_SAMPLES, SAMPLE_RATE};
+use visavis_media::{FRAME_DURATION, FRAME_SAMPLES, SAMPLE_RATE};
 
 /// The canceller is shown what is played so long before it should be heard: moments are not exact, and an echo that
 /// came before its sound could not be cancelled. Longer than this the loudspeaker's queue may not reach.
@@ -37,6 +41,8 @@ pub(super) struct Reference {
     first: i64,
     /// A sample's number, and the moment at which it is heard (seconds after `origin`).
     heard: Option<(f64, f64)>,
+    /// What was said of the newest frame's moment.
+    newest: Option<Instant>,
     /// Where the next frame is read.
     at: Option<f64>,
     last_good: f32,
@@ -53,6 +59,7 @@ impl Reference {
             played: VecDeque::new(),
             first: 0,
             heard: None,
+            newest: None,
             at: None,
             last_good: 0.0,
         }
@@ -61,6 +68,9 @@ impl Reference {
     /// 10 ms that will be heard at `at`.
     pub fn render(&mut self, samples: &Frame, at: Instant) {
         let origin = *self.origin.get_or_insert(at);
+        let pause = self.pause(at);
+        self.speaker.paused(pause as f64 / f64::from(SAMPLE_RATE));
+        self.played.extend(std::iter::repeat_n(0.0, pause));
         let (heard, continuous) = self.speaker.frame(at, origin);
         if !continuous {
             self.at = None;
@@ -77,6 +87,16 @@ impl Reference {
             self.played.drain(..surplus);
             self.first += surplus as i64;
         }
+    }
+
+    /// Samples of silence between the newest frame and one that will be heard at `at`. What is found out of a device's
+    /// clock meanwhile moves moments by far less.
+    fn pause(&mut self, at: Instant) -> usize {
+        let Some(newest) = self.newest.replace(at) else { return 0 };
+        let late = at.saturating_duration_since(newest).as_secs_f64() / (1.0 + self.speaker.drift())
+            - FRAME_DURATION.as_secs_f64();
+        let samples = (late * f64::from(SAMPLE_RATE)).round() as usize;
+        if late > self.speaker.tolerance() && samples < MOST { samples } else { 0 }
     }
 
     /// What is heard while the microphone captures a frame that began at `at`; silence where nothing is known of it.
@@ -115,7 +135,8 @@ impl Reference {
 
     /// Another loudspeaker likewise; what the old one still had queued is not heard any more.
     pub fn speaker_changed(&mut self) {
-        (self.speaker, self.at, self.heard) = (Clock::new(), None, None);
+        (self.speaker, self.at) = (Clock::new(), None);
+        (self.heard, self.newest) = (None, None);
         self.first += self.played.len() as i64;
         self.played.clear();
     }
