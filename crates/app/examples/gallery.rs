@@ -55,6 +55,12 @@ enum Screen {
     Quiet,
     /// The other side has no camera, and we have trouble with our devices
     Without,
+    /// A microphone that gives nothing but zeros
+    Silent,
+    /// A headset was plugged in
+    Headset,
+    /// The same before a call
+    HeadsetHome,
     /// A long way round, and a relay
     Fair,
     /// Loss, a queue, a picture that shrinks and stands still
@@ -155,7 +161,7 @@ fn state(cli: &Cli) -> State {
     let now = Instant::now();
     let call = sample::in_call(now, Duration::from_secs(754));
     let mut state = sample::state(match cli.screen {
-        Screen::First | Screen::Home | Screen::Trouble | Screen::Icons => Phase::Home,
+        Screen::First | Screen::Home | Screen::Trouble | Screen::HeadsetHome | Screen::Icons => Phase::Home,
         Screen::Waiting => Phase::Waiting(sample::waiting()),
         Screen::Opening => {
             let mut waiting = sample::waiting();
@@ -167,6 +173,8 @@ fn state(cli: &Cli) -> State {
         Screen::Call
         | Screen::Quiet
         | Screen::Without
+        | Screen::Silent
+        | Screen::Headset
         | Screen::Fair
         | Screen::Poor
         | Screen::SoundOnly
@@ -198,6 +206,7 @@ fn state(cli: &Cli) -> State {
                 state.microphone = DeviceState::Running { name, instead_of: Some("Headset".into()) };
                 state.speaker = DeviceState::Failed(DeviceError::Unplugged);
             }
+            Screen::Silent => (state.microphone_silent, state.microphone_level) = (true, 0.0),
             Screen::Fair => call.path = Path::Relayed,
             Screen::Poor => {
                 call.path = Path::Relayed;
@@ -214,6 +223,9 @@ fn state(cli: &Cli) -> State {
             waiting.reach.push(Reach::Unreachable { host: "a-rather-long-name.of-a-server.example".into(), why });
         }
         _ => {}
+    }
+    if matches!(cli.screen, Screen::Headset | Screen::HeadsetHome) {
+        state.offer = Some(sample::offer());
     }
     if cli.screen == Screen::Trouble {
         state.camera = CameraState::Failed(DeviceError::Busy { name: "HD Webcam C920".into() });
@@ -233,6 +245,9 @@ fn lengthen(state: &mut State) {
         Phase::InCall(call) => call.peer.name = name.into(),
         Phase::Ended(ended) => ended.peer_name = name.into(),
         _ => {}
+    }
+    if let Some(offer) = &mut state.offer {
+        offer.name = "USB-Kopfhörer mit Freisprecheinrichtung Jabra Evolve 65 SE".into();
     }
     for device in [&mut state.microphone, &mut state.speaker] {
         if let DeviceState::Running { name, instead_of: Some(chosen) } = device {

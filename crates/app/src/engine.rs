@@ -180,7 +180,7 @@ pub fn wait(now: &State, drawn: &State, focused: bool) -> Option<Duration> {
 
 /// Whether the window looks the same for both, but for the microphone's level.
 pub fn look_alike(a: &State, b: &State) -> bool {
-    let devices = Arc::ptr_eq(&a.devices, &b.devices) || a.devices == b.devices;
+    let devices = (Arc::ptr_eq(&a.devices, &b.devices) || a.devices == b.devices) && a.offer == b.offer;
     let switches = (a.muted, a.video_on) == (b.muted, b.video_on);
     let words = (a.microphone_silent, a.speaks_muted) == (b.microphone_silent, b.speaks_muted);
     let works = a.camera == b.camera && a.microphone == b.microphone && a.speaker == b.speaker;
@@ -228,6 +228,9 @@ mod tests {
         assert_eq!(wait(&b, &a, true), None);
         b.microphone_level *= 4.0;
         assert_eq!((wait(&b, &a, true), wait(&b, &a, false)), (Some(LEVEL), Some(LEVEL_UNFOCUSED)));
+        let mut offered = a.clone();
+        offered.offer = Some(sample::offer());
+        assert_eq!(wait(&offered, &a, true), Some(SOON));
         b.muted = true;
         assert_eq!((wait(&b, &a, true), wait(&b, &a, false)), (Some(SOON), Some(SOON)));
     }

@@ -5,7 +5,8 @@ use crate::settings::Settings;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use visavis_call::{
-    Again, ChatLine, EndReason, Ended, Figures, InCall, Path, PeerView, Phase, Reach, State, StatsSnapshot, Waiting,
+    Again, ChatLine, DeviceOffer, EndReason, Ended, Figures, InCall, Path, PeerView, Phase, Reach, State,
+    StatsSnapshot, Waiting,
 };
 use visavis_capture::{CameraState, DeviceInfo, DeviceLists, DeviceState};
 use visavis_media::Size;
@@ -45,12 +46,18 @@ pub fn state(phase: Phase) -> State {
         microphone: DeviceState::Running { name: "Built-in microphone".into(), instead_of: None },
         speaker: DeviceState::Running { name: "Built-in speakers".into(), instead_of: None },
         devices: Arc::new(devices()),
+        offer: None,
         microphone_level: 0.08,
         microphone_silent: false,
         speaks_muted: false,
         muted: false,
         video_on: true,
     }
+}
+
+/// A headset that was plugged in.
+pub fn offer() -> DeviceOffer {
+    DeviceOffer { name: "Jabra Evolve 65".into(), microphone: Some("a:evolve".into()), speaker: Some("a:ears".into()) }
 }
 
 /// Waiting in a room that people in the network and over a server can find.

@@ -9,7 +9,7 @@ use crate::screens::{CallUi, HomeUi, SettingsUi, Stage, WaitingUi, ended_ui, joi
 use crate::settings::{Settings, ThemeChoice};
 use crate::theme::{Palette, space};
 use crate::view::View;
-use crate::widgets::{Notice, badge, notice};
+use crate::widgets::{Notice, badge, notice, offer_card};
 use egui::{Align2, Context, Id, LayerId, Order, Rect, ThemePreference, Ui, UiBuilder, ViewportCommand, vec2};
 use std::time::Duration;
 use visavis_call::Phase;
@@ -53,7 +53,7 @@ impl Window {
         }
         let full_screen = ui.input(|input| input.viewport().fullscreen == Some(true));
 
-        let (dismissed, rest) = self.notice_ui(ui);
+        let (dismissed, rest) = self.notices_ui(ui, view);
         let mut inside = ui.new_child(UiBuilder::new().id_salt("screen").max_rect(rest));
         let (screen, shortcuts) = self.screen(&mut inside, view, full_screen);
         let now = Situation { full_screen, ..Situation::of(view.state) };
@@ -116,16 +116,23 @@ impl Window {
         ctx.request_repaint();
     }
 
-    /// Shows the notice at the top where there is one; what was pressed, and what is left of the window.
-    fn notice_ui(&self, ui: &mut Ui) -> (Option<UiCommand>, Rect) {
+    /// Shows at the top what is to be known; what was pressed, and what is left of the window.
+    fn notices_ui(&self, ui: &mut Ui, view: View<'_>) -> (Option<UiCommand>, Rect) {
         let window = ui.max_rect();
-        let Some(words) = self.notice.as_deref() else { return (None, window) };
+        // A call has a place of its own for it, over the picture.
+        let offer = view.state.offer.as_ref().filter(|_| !matches!(view.state.phase, Phase::InCall(_)));
+        if self.notice.is_none() && offer.is_none() {
+            return (None, window);
+        }
         let width = (window.width() - 2.0 * space::XL).min(NOTICE_WIDTH);
         let top = Rect::from_min_size(window.min + vec2((window.width() - width) / 2.0, space::L), vec2(width, 0.0));
         let mut inside = ui.new_child(UiBuilder::new().id_salt("notice").max_rect(top));
-        let pressed = notice(&mut inside, Notice { icon: Icon::Warning, words, buttons: &["All right"] });
-        let rest = window.with_min_y(inside.min_rect().bottom());
-        (pressed.map(|_| WindowCommand::DismissNotice.into()), rest)
+        let read = self.notice.as_deref().and_then(|words| {
+            let what = Notice { icon: Icon::Warning, words, buttons: &["All right"] };
+            notice(&mut inside, what).map(|_| WindowCommand::DismissNotice.into())
+        });
+        let answer = offer.and_then(|offer| offer_card(&mut inside, offer));
+        (answer.or(read), window.with_min_y(inside.min_rect().bottom()))
     }
 
     fn said_ui(&mut self, ui: &mut Ui) {

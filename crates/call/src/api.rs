@@ -30,6 +30,15 @@ pub enum Command {
     SetMicrophone(MicrophoneSpec),
     /// Use another loudspeaker, from now on.
     SetSpeaker(SpeakerSpec),
+    /// Use another microphone or loudspeaker or both, from now on; the one that is not named stays.
+    SetSoundDevices {
+        /// Another microphone.
+        microphone: Option<MicrophoneSpec>,
+        /// Another loudspeaker.
+        speaker: Option<SpeakerSpec>,
+    },
+    /// What is [offered](State::offer) is not wanted.
+    DismissOffer,
     /// Treat sound otherwise, from now on.
     SetSound(SoundChoices),
     /// The name the other side sees; at most 64 characters are sent.
@@ -64,6 +73,9 @@ pub struct State {
     pub speaker: DeviceState,
     /// What could be chosen instead.
     pub devices: Arc<DeviceLists>,
+    /// A sound device that was plugged in a moment ago and is not used. To be taken by
+    /// [`Command::SetSoundDevices`]; it ends by itself after half a minute, or with the device.
+    pub offer: Option<DeviceOffer>,
     /// Peak of the microphone over the last 50 ms or so, 0…1; shown live even while muted.
     pub microphone_level: f32,
     /// The microphone has given nothing but zeros for 3 s: it is switched off, or plugged out, and nobody says so.
@@ -74,6 +86,18 @@ pub struct State {
     pub muted: bool,
     /// Our camera is wanted on.
     pub video_on: bool,
+}
+
+/// A headset, microphone or loudspeaker that was plugged in.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DeviceOffer {
+    /// Its name, for reading.
+    pub name: String,
+    /// The id of its microphone, where it has one that is worth using: not of a Bluetooth headset where there is
+    /// another, as its sound would become that of a telephone.
+    pub microphone: Option<String>,
+    /// The id of its loudspeaker, likewise.
+    pub speaker: Option<String>,
 }
 
 /// The stages of a call, as a person would tell them apart.

@@ -41,7 +41,8 @@ mod sound;
 mod stats;
 
 pub use api::{
-    Again, ChatLine, Command, EndReason, Ended, Event, Figures, InCall, Path, PeerView, Phase, Reach, State, Waiting,
+    Again, ChatLine, Command, DeviceOffer, EndReason, Ended, Event, Figures, InCall, Path, PeerView, Phase, Reach,
+    State, Waiting,
 };
 pub use endpoint::{Endpoint, StartError, TimedEvent};
 pub use options::{

@@ -40,6 +40,7 @@ pub use error::DeviceError;
 pub use format::choose_format;
 pub use list::{DeviceInfo, DeviceLists, SoundDevices, SoundLists, list_cameras, list_devices, list_sound};
 pub use microphone::Microphone;
+pub use sound::default_microphone::DefaultMicrophone;
 pub use speaker::Speaker;
 pub use spec::{CameraSpec, Content, MicrophoneSpec, SpeakerSpec, SpecError};
 pub use state::{CameraState, Counters, DeviceState};

@@ -1,6 +1,6 @@
 //! Which devices there are, and which one a name means.
 
-use crate::{DeviceError, camera, sound::host};
+use crate::{DeviceError, camera, sound::hardware, sound::host};
 
 /// A device to choose from.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -11,6 +11,25 @@ pub struct DeviceInfo {
     pub name: String,
     /// The system takes it when none is named.
     pub default: bool,
+}
+
+impl DeviceInfo {
+    /// Whether both are parts of one thing, such as microphone and loudspeaker of a headset; as far as ids and names
+    /// tell.
+    pub fn belongs_with(&self, other: &Self) -> bool {
+        hardware::same_thing(self, other)
+    }
+
+    /// Whether it is the loudspeaker of a screen, as far as id and name tell.
+    pub fn is_screen(&self) -> bool {
+        hardware::is_screen(self)
+    }
+
+    /// What to call the thing that this and `other` are parts of: "Jabra 65" of "Jabra 65 Mono" and "Jabra 65 Analog
+    /// Stereo".
+    pub fn name_with(&self, other: Option<&Self>) -> String {
+        hardware::thing_name(&self.name, other.map(|other| other.name.as_str()))
+    }
 }
 
 /// All devices to choose from; stand-ins are not listed.
@@ -31,14 +50,31 @@ pub struct SoundDevices {
     pub offered: Vec<DeviceInfo>,
     /// Those that nobody would choose from a list (monitors of loudspeakers, plug-ins): only an exact id means them.
     pub hidden: Vec<DeviceInfo>,
+    /// Ids of those that the driver says are connected by Bluetooth; few drivers say so.
+    pub wireless: Vec<String>,
+    /// The id of the system's default where another device is marked as the default instead.
+    pub passed_over: Option<String>,
 }
 
 impl SoundDevices {
+    /// Whether a device is connected by Bluetooth, as far as the driver, its id and its name tell.
+    pub fn is_bluetooth(&self, device: &DeviceInfo) -> bool {
+        self.wireless.contains(&device.id) || hardware::is_bluetooth(device)
+    }
+
     /// What to use when nothing is chosen: the system's default, or the first device where the system's default is
     /// one that nobody would choose. (Without a microphone some systems name a loudspeaker's monitor, and the other
     /// side would hear itself.)
     pub fn default_device(&self) -> Option<&DeviceInfo> {
         self.offered.iter().find(|device| device.default).or_else(|| self.offered.first())
+    }
+
+    /// Whether the system's default is this one, whatever is used in its place.
+    pub fn is_systems_default(&self, id: &str) -> bool {
+        match &self.passed_over {
+            Some(passed_over) => passed_over == id,
+            None => self.offered.iter().any(|device| device.default && device.id == id),
+        }
     }
 
     /// The device that `wanted` means: an id, else a name, else a part of just one name, case ignored.
@@ -132,11 +168,11 @@ mod tests {
     #[test]
     fn hidden_devices_are_meant_by_their_exact_id_alone() {
         let monitor = DeviceInfo { id: "a:2.monitor".to_owned(), name: "Monitor".to_owned(), default: true };
-        let list = SoundDevices { offered: devices(), hidden: vec![monitor.clone()] };
+        let list = SoundDevices { offered: devices(), hidden: vec![monitor.clone()], ..SoundDevices::default() };
         assert_eq!(list.find("a:2.monitor"), Ok(&monitor));
         assert!(list.find("Monitor").is_err());
         assert_eq!(list.default_device(), Some(&devices()[0]), "a default that nobody would choose is not taken");
-        let empty = SoundDevices { offered: Vec::new(), hidden: vec![monitor] };
+        let empty = SoundDevices { hidden: vec![monitor], ..SoundDevices::default() };
         assert_eq!(empty.default_device(), None);
     }
 

@@ -59,11 +59,13 @@ pub enum Icon {
     Back,
     /// Again.
     Again,
+    /// Headphones.
+    Headset,
 }
 
 impl Icon {
     /// All of them.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::Microphone,
         Self::MicrophoneOff,
         Self::Camera,
@@ -89,6 +91,7 @@ impl Icon {
         Self::Curve,
         Self::Back,
         Self::Again,
+        Self::Headset,
     ];
 
     /// Draws into the largest square in the middle of `rect`.
@@ -206,6 +209,11 @@ impl Icon {
             Self::Again => {
                 pen.arc((12.0, 12.5), 8.0, -0.1 * PI, 1.62 * PI);
                 pen.line(&[(20.2, 4.0), (20.0, 9.8), (14.4, 9.6)]);
+            }
+            Self::Headset => {
+                pen.arc((12.0, 12.5), 8.8, -PI, 0.0);
+                pen.frame((3.2, 12.5), (7.2, 20.0), 1.6);
+                pen.frame((16.8, 12.5), (20.8, 20.0), 1.6);
             }
         }
     }

@@ -102,8 +102,10 @@ impl CallUi {
         let mut command = self.self_view.ui(ui, stage, covered, (view.own, view.state, view.settings));
         self.reminded &= view.state.muted;
         let reminded = self.reminded;
-        self.reminded |=
-            Marks { stage, view, call, covered, troubles: &troubles, bars: shown > 0.0, verdict, reminded }.ui(ui);
+        let marks = Marks { stage, view, call, covered, troubles: &troubles, bars: shown > 0.0, verdict, reminded };
+        let (put_away, answer) = marks.ui(ui);
+        self.reminded |= put_away;
+        command = answer.or(command);
         self.bars = [None, None];
         if shown > 0.0 {
             ui.scope(|ui| {

@@ -1,11 +1,13 @@
 //! The other side of a call, and what stays to be seen over it while it is true, bars or no bars.
 
+use super::call_bars::TOP_HEIGHT;
+use crate::command::UiCommand;
 use crate::icons::Icon;
 use crate::quality::{Cause, Grade, Verdict};
 use crate::settings::Corner;
 use crate::theme::{Palette, Type, over_picture, space};
 use crate::view::View;
-use crate::widgets::{Trouble, announce, avatar, badge, banner, called, elided, reminder};
+use crate::widgets::{Trouble, announce, avatar, badge, banner, called, elided, offer_over, reminder};
 use egui::{Align2, Color32, Pos2, Rect, Role, Sense, Ui, WidgetInfo, pos2, vec2};
 use std::time::Duration;
 use visavis_call::InCall;
@@ -164,8 +166,8 @@ pub(super) struct Marks<'a> {
 
 impl Marks<'_> {
     /// Draws them: what concerns the other side in a corner, what concerns us above, one under the other. Whether the
-    /// word about being muted was put away.
-    pub(super) fn ui(&self, ui: &mut Ui) -> bool {
+    /// word about being muted was put away, and what was asked for.
+    pub(super) fn ui(&self, ui: &mut Ui) -> (bool, Option<UiCommand>) {
         let stage = self.stage;
         let left = self.view.settings.self_view != Corner::BottomLeft;
         let align = if left { Align2::LEFT_BOTTOM } else { Align2::RIGHT_BOTTOM };
@@ -176,9 +178,17 @@ impl Marks<'_> {
             let most = stage.width() * if beside { 0.28 } else { 0.6 };
             badge(ui, corner, align, Icon::MicrophoneOff, &muted_words(called(&self.call.peer.name)), most);
         }
-        let mut top = pos2(stage.center().x, stage.top() + space::L + self.covered[0]);
+        // What can be pressed stays where it is: the bars come when the pointer is on its way.
+        let presses = self.view.state.offer.is_some() || self.speaks_in_vain();
+        let above = if presses { TOP_HEIGHT + space::M } else { self.covered[0] };
+        let mut top = pos2(stage.center().x, stage.top() + space::L + above);
         let most = stage.width() - 2.0 * space::XL;
-        let mut put_away = false;
+        let (mut put_away, mut answer) = (false, None);
+        if let Some(offer) = &self.view.state.offer {
+            let rect;
+            (rect, answer) = offer_over(ui, top, offer, most);
+            top.y = rect.bottom() + space::S;
+        }
         if self.speaks_in_vain() {
             let words = if self.view.settings.push_to_talk { "Hold Space to talk" } else { "You are muted" };
             let rect;
@@ -201,7 +211,7 @@ impl Marks<'_> {
         for trouble in self.troubles.iter().filter(|trouble| trouble.stays || self.bars) {
             next(trouble.icon, &trouble.words);
         }
-        put_away
+        (put_away, answer)
     }
 
     /// Somebody speaks whom nobody can hear, and may not know it.

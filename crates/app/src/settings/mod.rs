@@ -139,6 +139,13 @@ pub enum Change {
     Microphone(MicrophoneSpec),
     /// Another loudspeaker.
     Speaker(SpeakerSpec),
+    /// A headset, or what there is of it.
+    Headset {
+        /// Its microphone.
+        microphone: Option<MicrophoneSpec>,
+        /// Its loudspeaker.
+        speaker: Option<SpeakerSpec>,
+    },
     /// The loudspeaker's echo taken away, or not.
     EchoCancellation(bool),
     /// More or less done against noise.
@@ -176,6 +183,9 @@ impl Change {
             Self::Camera(spec) => Some(Command::SetCamera(spec.clone())),
             Self::Microphone(spec) => Some(Command::SetMicrophone(spec.clone())),
             Self::Speaker(spec) => Some(Command::SetSpeaker(spec.clone())),
+            Self::Headset { microphone, speaker } => {
+                Some(Command::SetSoundDevices { microphone: microphone.clone(), speaker: speaker.clone() })
+            }
             Self::EchoCancellation(_)
             | Self::Noise(_)
             | Self::AutomaticGain(_)
@@ -212,6 +222,10 @@ impl Settings {
             Change::Camera(spec) => self.camera = spec,
             Change::Microphone(spec) => self.microphone = spec,
             Change::Speaker(spec) => self.speaker = spec,
+            Change::Headset { microphone, speaker } => {
+                microphone.into_iter().for_each(|spec| self.microphone = spec);
+                speaker.into_iter().for_each(|spec| self.speaker = spec);
+            }
             Change::EchoCancellation(on) => self.echo_cancellation = on,
             Change::Noise(noise) => self.noise_suppression = noise,
             Change::AutomaticGain(on) => self.automatic_gain = on,

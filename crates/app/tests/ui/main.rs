@@ -3,6 +3,7 @@
 mod access;
 mod bench;
 mod call;
+mod devices;
 mod home;
 mod keyboard;
 mod layout;

@@ -39,6 +39,13 @@ pub fn call() -> Screen {
     screen
 }
 
+fn offered(mut bench: Bench) -> Screen {
+    bench.state.offer = Some(sample::offer());
+    let mut screen = show_in(bench, vec2(900.0, 600.0));
+    screen.pass(2);
+    screen
+}
+
 fn troubled_call() -> Screen {
     let mut bench = in_call(|call| {
         call.interrupted = Some(call.since);
@@ -87,6 +94,8 @@ pub fn scenes() -> Vec<Scene> {
         plain("connecting", Box::new(move || bench(Phase::Connecting { code: sample::code(), since }))),
         plain("call", Box::new(call)),
         plain("troubled call", Box::new(troubled_call)),
+        plain("headset", Box::new(|| offered(in_call(|_| {})))),
+        plain("headset before a call", Box::new(|| offered(Bench::new(Phase::Home)))),
         plain("chat", Box::new(|| after(call(), "Chat"))),
         plain("devices", Box::new(|| after(call(), "Devices…"))),
         plain("connection", Box::new(|| after(call(), "Direct"))),

@@ -1,5 +1,6 @@
 //! Which devices are open when: all in a call, camera and microphone before it where a preview is wanted.
 
+use crate::api::DeviceOffer;
 use crate::media::{AudioCommand, AudioDevices, AudioEngine, AudioNews, CameraDeck, DeviceBoard, DeviceNews};
 use crate::options::Options;
 use crate::sound::{SoundChoices, Volume};
@@ -21,6 +22,7 @@ pub(super) struct Board {
     pub microphone: DeviceState,
     pub speaker: DeviceState,
     pub lists: Arc<DeviceLists>,
+    pub offer: Option<DeviceOffer>,
     pub sound: AudioNews,
 }
 
@@ -33,6 +35,7 @@ pub(super) struct Devices {
     microphone_state: watch::Receiver<DeviceState>,
     speaker_state: watch::Receiver<DeviceState>,
     lists: watch::Receiver<Arc<DeviceLists>>,
+    offer: watch::Receiver<Option<DeviceOffer>>,
     news: watch::Receiver<AudioNews>,
     camera_spec: CameraSpec,
     microphone_spec: MicrophoneSpec,
@@ -52,20 +55,25 @@ impl Devices {
         let (microphone, microphone_state) = watch::channel(DeviceState::Off);
         let (speaker, speaker_state) = watch::channel(DeviceState::Off);
         let (lists_tx, lists) = watch::channel(Arc::new(DeviceLists::default()));
+        let (offer_tx, offer) = watch::channel(None);
         let (news_tx, news) = watch::channel(AudioNews::default());
         let wish = CameraWish { size: options.size, fps: options.fps };
         let (to_opener, inbox) = AudioDevices::channel();
         let engine = AudioEngine::start(Arc::new(news_tx), to_opener.clone());
         engine.command(AudioCommand::Choices(options.sound));
-        let board = Arc::new(DeviceBoard { microphone, speaker, lists: lists_tx });
+        let board = Arc::new(DeviceBoard { microphone, speaker, lists: lists_tx, offer: offer_tx });
+        let opener = AudioDevices::start(board, engine.commands(), (to_opener, inbox), options.preview);
+        opener.order(DeviceNews::Microphone { spec: options.microphone.clone(), open: false });
+        opener.order(DeviceNews::Speaker { spec: options.speaker.clone(), open: false });
         Self {
             camera: CameraDeck::new(wish, preview, Arc::new(camera_tx)),
-            opener: AudioDevices::start(board, engine.commands(), (to_opener, inbox), options.preview),
+            opener,
             engine,
             camera_state,
             microphone_state,
             speaker_state,
             lists,
+            offer,
             news,
             camera_spec: options.camera.clone(),
             microphone_spec: options.microphone.clone(),
@@ -86,13 +94,23 @@ impl Devices {
     }
 
     pub(super) fn use_microphone(&mut self, spec: MicrophoneSpec) {
+        if self.microphone_open.is_none() {
+            self.opener.order(DeviceNews::Microphone { spec: spec.clone(), open: false });
+        }
         self.microphone_spec = spec;
         self.microphone_open = None;
     }
 
     pub(super) fn use_speaker(&mut self, spec: SpeakerSpec) {
+        if self.speaker_open.is_none() {
+            self.opener.order(DeviceNews::Speaker { spec: spec.clone(), open: false });
+        }
         self.speaker_spec = spec;
         self.speaker_open = None;
+    }
+
+    pub(super) fn dismiss_offer(&self) {
+        self.opener.order(DeviceNews::DismissOffer);
     }
 
     pub(super) fn mute(&self, muted: bool) {
@@ -167,6 +185,7 @@ impl Devices {
             Ok(()) = self.microphone_state.changed() => {}
             Ok(()) = self.speaker_state.changed() => {}
             Ok(()) = self.lists.changed() => {}
+            Ok(()) = self.offer.changed() => {}
             Ok(()) = self.news.changed() => {}
             () = chime => {}
         }
@@ -188,6 +207,7 @@ impl Devices {
             microphone: self.microphone_state.borrow().clone(),
             speaker: self.speaker_state.borrow().clone(),
             lists: self.lists.borrow().clone(),
+            offer: self.offer.borrow().clone(),
             sound: *self.news.borrow(),
         }
     }

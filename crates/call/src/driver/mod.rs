@@ -36,6 +36,7 @@ pub(crate) fn first_state(options: &Options) -> State {
         microphone: DeviceState::Off,
         speaker: DeviceState::Off,
         devices: Arc::new(DeviceLists::default()),
+        offer: None,
         microphone_level: 0.0,
         microphone_silent: false,
         speaks_muted: false,
@@ -156,6 +157,11 @@ impl Driver {
             Command::SetCamera(spec) => self.devices.use_camera(spec.clone()),
             Command::SetMicrophone(spec) => self.devices.use_microphone(spec.clone()),
             Command::SetSpeaker(spec) => self.devices.use_speaker(spec.clone()),
+            Command::SetSoundDevices { microphone, speaker } => {
+                microphone.iter().for_each(|spec| self.devices.use_microphone(spec.clone()));
+                speaker.iter().for_each(|spec| self.devices.use_speaker(spec.clone()));
+            }
+            Command::DismissOffer => self.devices.dismiss_offer(),
             Command::SetSound(settings) => self.devices.treat_sound(*settings),
             Command::TestSpeaker => self.devices.chime(Chime::Trial),
             Command::SetIce { servers, relay_only } => self.peers.use_ice(servers, *relay_only),
@@ -334,6 +340,7 @@ impl Driver {
             microphone: board.microphone,
             speaker: board.speaker,
             devices: board.lists,
+            offer: board.offer,
             microphone_level: board.sound.level,
             microphone_silent: board.sound.silent,
             speaks_muted: board.sound.speaks_muted,

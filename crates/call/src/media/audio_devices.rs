@@ -6,14 +6,16 @@
 use super::audio::{AudioCommand, Held};
 use super::device_choice::{DeviceChoice, Step, Target, Wish};
 use super::device_lists::{DeviceLists as Lister, Pace};
+use super::device_offer::{DeviceOffers, Used};
 use super::sound_end::{Opening, SoundEnd};
+use crate::api::DeviceOffer;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use visavis_capture::{
-    DeviceError, DeviceInfo, DeviceLists, DeviceState, Microphone, MicrophoneSpec, SoundLists, Speaker, SpeakerSpec,
-    StopFlag, Worker,
+    DefaultMicrophone, DeviceError, DeviceInfo, DeviceLists, DeviceState, Microphone, MicrophoneSpec, SoundLists,
+    Speaker, SpeakerSpec, StopFlag, Worker,
 };
 
 /// An opening that takes longer has failed; Bluetooth may take three seconds.
@@ -48,6 +50,8 @@ pub(crate) enum DeviceNews {
     /// What there is now.
     Listed(Result<SoundLists, DeviceError>),
     Cameras(Vec<DeviceInfo>),
+    /// What is offered is not wanted.
+    DismissOffer,
     /// End the thread; others may still hold the channel.
     Stop,
 }
@@ -57,6 +61,7 @@ pub(crate) struct DeviceBoard {
     pub microphone: watch::Sender<DeviceState>,
     pub speaker: watch::Sender<DeviceState>,
     pub lists: watch::Sender<Arc<DeviceLists>>,
+    pub offer: watch::Sender<Option<DeviceOffer>>,
 }
 
 /// The thread.
@@ -108,6 +113,8 @@ struct Desk {
     pace: Pace,
     microphone: Side<Microphone>,
     speaker: Side<Speaker>,
+    default_microphone: DefaultMicrophone,
+    offers: DeviceOffers,
 }
 
 impl Desk {
@@ -120,14 +127,23 @@ impl Desk {
         let lister = Lister::start(&news, list);
         let pace = if list { Pace::Slow } else { Pace::Never };
         lister.set(pace);
-        let microphone = Side::new(MicrophoneSpec::None, audio.clone(), news.clone());
-        Self { board, lister, list, pace, microphone, speaker: Side::new(SpeakerSpec::None, audio.clone(), news) }
+        Self {
+            board,
+            lister,
+            list,
+            pace,
+            microphone: Side::new(MicrophoneSpec::None, audio.clone(), news.clone()),
+            speaker: Side::new(SpeakerSpec::None, audio.clone(), news),
+            default_microphone: DefaultMicrophone::default(),
+            offers: DeviceOffers::default(),
+        }
     }
 
     fn run(mut self, inbox: &Receiver<DeviceNews>, stop: &StopFlag) {
         while !stop.is_set() {
             let now = Instant::now();
-            let at = [self.microphone.poll_timeout(now), self.speaker.poll_timeout(now)].into_iter().flatten().min();
+            let sides = [self.microphone.poll_timeout(now), self.speaker.poll_timeout(now)];
+            let at = sides.into_iter().flatten().chain(self.offers.poll_timeout(now)).min();
             let wait = at.map_or(LOOK, |at| at.saturating_duration_since(now).min(LOOK));
             match inbox.recv_timeout(wait) {
                 Ok(DeviceNews::Stop) | Err(RecvTimeoutError::Disconnected) => break,
@@ -137,7 +153,7 @@ impl Desk {
             let now = Instant::now();
             self.microphone.act(now);
             self.speaker.act(now);
-            self.show();
+            self.show(now);
         }
         // What is under way is given its time, all together.
         let deadline = Instant::now() + CLOSING;
@@ -153,19 +169,32 @@ impl Desk {
 
     fn take(&mut self, news: DeviceNews, now: Instant) {
         match news {
-            DeviceNews::Microphone { spec, open } => self.microphone.wish(spec, open),
-            DeviceNews::Speaker { spec, open } => self.speaker.wish(spec, open),
+            DeviceNews::Microphone { spec, open } => {
+                if self.microphone.wish(spec, open) {
+                    self.offers.dismiss();
+                }
+            }
+            DeviceNews::Speaker { spec, open } => {
+                if self.speaker.wish(spec, open) {
+                    self.offers.dismiss();
+                }
+            }
             DeviceNews::MicrophoneOpened(serial, result) => self.microphone.opened(serial, result, now),
             DeviceNews::SpeakerOpened(serial, result) => self.speaker.opened(serial, result, now),
             DeviceNews::MicrophoneBack(held, failed) => self.microphone.back(held, failed, now),
             DeviceNews::SpeakerBack(held, failed) => self.speaker.back(held, failed, now),
-            DeviceNews::Listed(lists) => self.listed(lists),
+            DeviceNews::Listed(lists) => self.listed(lists, now),
             DeviceNews::Cameras(cameras) => self.publish(|lists| lists.cameras = cameras),
+            DeviceNews::DismissOffer => self.offers.dismiss(),
             DeviceNews::Stop => {}
         }
     }
 
-    fn listed(&mut self, lists: Result<SoundLists, DeviceError>) {
+    fn listed(&mut self, mut lists: Result<SoundLists, DeviceError>, now: Instant) {
+        if let Ok(lists) = &mut lists {
+            self.default_microphone.mark(&mut lists.microphones);
+        }
+        self.offers.listed(lists.as_ref().cloned(), now);
         let (microphones, speakers) = match lists {
             Ok(lists) => (Ok(lists.microphones), Ok(lists.speakers)),
             Err(error) => (Err(error.clone()), Err(error)),
@@ -194,7 +223,13 @@ impl Desk {
         });
     }
 
-    fn show(&mut self) {
+    fn show(&mut self, now: Instant) {
+        let offer = self.offers.offer(&self.microphone.used(), &self.speaker.used(), now);
+        self.board.offer.send_if_modified(|old| {
+            let changed = *old != offer;
+            *old = offer;
+            changed
+        });
         let pace = match (self.microphone.choice.wants_device() || self.speaker.choice.wants_device(), self.list) {
             (true, _) => Pace::Quick,
             (false, true) => Pace::Slow,
@@ -251,9 +286,17 @@ impl<T: SoundEnd> Side<T> {
         }
     }
 
-    fn wish(&mut self, spec: T::Spec, open: bool) {
-        self.choice.wish(if open { T::wish(&spec) } else { Wish::Off });
+    /// Whether something else is chosen than before.
+    fn wish(&mut self, spec: T::Spec, open: bool) -> bool {
+        let (before, wish) = (T::wish(&self.spec), T::wish(&spec));
+        let changed = before != wish;
+        self.choice.wish(if open { wish } else { Wish::Off });
         self.spec = spec;
+        changed
+    }
+
+    fn used(&self) -> Used<'_> {
+        Used { wish: T::wish(&self.spec), open: self.choice.open_id() }
     }
 
     fn opened(&mut self, serial: u64, result: Result<T, DeviceError>, now: Instant) {

@@ -99,11 +99,13 @@ impl DeviceChoice {
         if self.list.as_ref() == Some(&list) {
             return;
         }
-        let was_default = |id: &String| matches!(&self.list, Some(Ok(old)) if is_default(old, id));
+        let was_default = |id: &String| matches!(&self.list, Some(Ok(old)) if old.is_systems_default(id));
         if let Some(open) = &mut self.open
             && let (Target::Device(id), Ok(new)) = (&open.target, &list)
         {
-            open.moved |= matches!(self.wish, Wish::Device(_)) && was_default(id) && !is_default(new, id);
+            // The system's default is not followed where something else is chosen, or where it is passed over.
+            let stays = matches!(self.wish, Wish::Device(_)) || new.passed_over.is_some();
+            open.moved |= stays && was_default(id) && !new.is_systems_default(id);
         }
         self.list = Some(list);
         self.faults.retain(|target, _| matches!(target, Target::StandIn(_)));
@@ -161,6 +163,14 @@ impl DeviceChoice {
     /// When [`next`](Self::next) may say something else although nothing happened.
     pub(crate) fn poll_timeout(&self, now: Instant) -> Option<Instant> {
         self.faults.values().map(|fault| fault.retry_at).filter(|at| *at > now).min()
+    }
+
+    /// The id of what is open, where it is a device.
+    pub(crate) fn open_id(&self) -> Option<&str> {
+        self.open.as_ref().and_then(|open| match &open.target {
+            Target::Device(id) => Some(id.as_str()),
+            Target::StandIn(_) => None,
+        })
     }
 
     /// Whether the list matters: a device, not a stand-in, is wanted.
@@ -263,10 +273,6 @@ impl DeviceChoice {
 
 fn target(device: &DeviceInfo) -> Target {
     Target::Device(device.id.clone())
-}
-
-fn is_default(list: &SoundDevices, id: &str) -> bool {
-    list.offered.iter().any(|device| device.default && device.id == id)
 }
 
 fn exclusive(target: &Target) -> bool {

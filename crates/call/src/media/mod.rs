@@ -12,6 +12,7 @@ mod capture_clock;
 mod chimes;
 mod device_choice;
 mod device_lists;
+mod device_offer;
 mod due;
 mod feedback;
 mod first_picture;

@@ -48,6 +48,8 @@ impl Session {
             Command::SetCamera(_)
             | Command::SetMicrophone(_)
             | Command::SetSpeaker(_)
+            | Command::SetSoundDevices { .. }
+            | Command::DismissOffer
             | Command::SetSound(_)
             | Command::TestSpeaker
             | Command::SetServers(_)

@@ -1,11 +1,14 @@
 //! The system's sound host: devices by id or name, and the layout of a stream.
 
 use super::connection::{Lane, PULSE, any_lane, free_lane, with_lane};
+use super::default_microphone::DefaultMicrophone;
 use super::fault::open_error;
 use crate::DeviceError;
 use crate::list::{DeviceInfo, SoundDevices, SoundLists};
 use cpal::traits::{DeviceTrait, HostTrait};
-use cpal::{BufferSize, Device, Host, SampleFormat, StreamConfig, SupportedBufferSize, SupportedStreamConfig};
+use cpal::{
+    BufferSize, Device, Host, InterfaceType, SampleFormat, StreamConfig, SupportedBufferSize, SupportedStreamConfig,
+};
 use std::time::Duration;
 use visavis_media::SAMPLE_RATE;
 
@@ -32,10 +35,13 @@ pub(crate) struct Found {
     pub lane: Lane,
 }
 
-fn describe(device: &Device) -> Option<DeviceInfo> {
+/// What is said about a device, and whether it is connected by Bluetooth as far as the driver tells.
+fn describe(device: &Device) -> Option<(DeviceInfo, bool)> {
     let id = device.id().ok()?.to_string();
-    let name = device.description().map_or_else(|_| id.clone(), |description| description.name().to_owned());
-    Some(DeviceInfo { id, name, default: false })
+    let description = device.description().ok();
+    let wireless = description.as_ref().is_some_and(|told| told.interface_type() == InterfaceType::Bluetooth);
+    let name = description.map_or_else(|| id.clone(), |description| description.name().to_owned());
+    Some((DeviceInfo { id, name, default: false }, wireless))
 }
 
 fn serves(device: &Device, direction: Direction) -> bool {
@@ -45,18 +51,28 @@ fn serves(device: &Device, direction: Direction) -> bool {
     }
 }
 
+/// A device of the host.
+struct Described {
+    device: Device,
+    info: DeviceInfo,
+    /// The driver says that it is connected by Bluetooth.
+    wireless: bool,
+}
+
 /// Every device of a direction among those of the host.
-fn of_direction(host: &Host, devices: &[Device], direction: Direction) -> Vec<(Device, DeviceInfo)> {
+fn of_direction(host: &Host, devices: &[Device], direction: Direction) -> Vec<Described> {
     let default = match direction {
         Direction::Input => host.default_input_device(),
         Direction::Output => host.default_output_device(),
     };
     let default = default.and_then(|device| device.id().ok()).map(|id| id.to_string());
     let serving = devices.iter().filter(|device| serves(device, direction));
-    let described = serving.filter_map(|device| Some((device.clone(), describe(device)?)));
-    described
-        .map(|(device, info)| (device, DeviceInfo { default: Some(&info.id) == default.as_ref(), ..info }))
-        .collect()
+    let described = serving.filter_map(|device| {
+        let (info, wireless) = describe(device)?;
+        let info = DeviceInfo { default: Some(&info.id) == default.as_ref(), ..info };
+        Some(Described { device: device.clone(), info, wireless })
+    });
+    described.collect()
 }
 
 /// Whether a person would choose it. Not monitors of loudspeakers, nor the loudspeaker that Pulse makes up where there
@@ -70,9 +86,11 @@ fn offered(info: &DeviceInfo) -> bool {
     }
 }
 
-fn sorted(found: impl Iterator<Item = DeviceInfo>) -> SoundDevices {
+fn sorted(found: &[Described]) -> SoundDevices {
     let mut devices = SoundDevices::default();
-    for info in found {
+    for Described { info, wireless, .. } in found {
+        let info = info.clone();
+        devices.wireless.extend(wireless.then(|| info.id.clone()));
         // ALSA lists a card under its name and under its number.
         let again = info.id.starts_with(ALSA) && devices.offered.iter().any(|device| device.name == info.name);
         let list = if offered(&info) && !again { &mut devices.offered } else { &mut devices.hidden };
@@ -85,7 +103,7 @@ fn sorted(found: impl Iterator<Item = DeviceInfo>) -> SoundDevices {
 pub(crate) fn list() -> Result<SoundLists, DeviceError> {
     with_lane(any_lane, |Lane { host, .. }| {
         let devices: Vec<Device> = host.devices()?.collect();
-        let list = |direction| sorted(of_direction(host, &devices, direction).into_iter().map(|(_, info)| info));
+        let list = |direction| sorted(&of_direction(host, &devices, direction));
         Ok(SoundLists { microphones: list(Direction::Input), speakers: list(Direction::Output) })
     })
 }
@@ -100,13 +118,16 @@ pub(crate) fn find(direction: Direction, wanted: Option<&str>) -> Result<Found, 
         let devices: Vec<Device> = lane.host.devices()?.collect();
         Ok((of_direction(&lane.host, &devices, direction), lane.clone()))
     })?;
-    let devices = sorted(found.iter().map(|(_, info)| info.clone()));
+    let mut devices = sorted(&found);
+    if direction == Direction::Input {
+        DefaultMicrophone::default().mark(&mut devices);
+    }
     let device = match wanted {
         Some(wanted) => devices.find(wanted)?,
         None => devices.default_device().ok_or(DeviceError::NoDevice)?,
     };
-    let at = found.iter().position(|(_, info)| info.id == device.id).ok_or(DeviceError::Unplugged)?;
-    let (device, info) = found.swap_remove(at);
+    let at = found.iter().position(|found| found.info.id == device.id).ok_or(DeviceError::Unplugged)?;
+    let Described { device, info, .. } = found.swap_remove(at);
     Ok(Found { device, info, lane })
 }
 

@@ -1,8 +1,10 @@
 //! What microphones and loudspeakers share: conversion at the device's edge, and the system's sound host.
 
 pub(crate) mod connection;
+pub(crate) mod default_microphone;
 pub(crate) mod fade;
 pub(crate) mod fault;
+pub(crate) mod hardware;
 pub(crate) mod host;
 #[cfg(test)]
 pub(crate) mod measure;

@@ -10,7 +10,7 @@ fn device(id: &str, default: bool) -> DeviceInfo {
 /// Devices by id; the default one is marked with a star.
 fn list(ids: &str) -> Result<SoundDevices, DeviceError> {
     let offered = ids.split_whitespace().map(|id| device(id.trim_end_matches('*'), id.ends_with('*')));
-    Ok(SoundDevices { offered: offered.collect(), hidden: Vec::new() })
+    Ok(SoundDevices { offered: offered.collect(), ..SoundDevices::default() })
 }
 
 fn chosen(id: &str) -> Wish {
@@ -127,11 +127,24 @@ fn a_chosen_device_from_which_the_default_moves_away_is_opened_again_lest_the_sy
 }
 
 #[test]
+fn where_a_headset_that_becomes_the_default_is_passed_over_the_open_one_is_opened_again_likewise() {
+    let mut desk = Desk::new(Wish::Default, "a*");
+    let headset = DeviceInfo { id: "bluez".into(), name: "Headset".into(), default: false };
+    let offered = vec![device("a", true), headset];
+    desk.choice.listed(Ok(SoundDevices { offered, passed_over: Some("bluez".into()), ..SoundDevices::default() }));
+    desk.settle();
+    assert_eq!(desk.opened, ["a", "a"]);
+    desk.lists("a*");
+    assert_eq!(desk.opened, ["a", "a"], "it stays where it is when the headset goes");
+}
+
+#[test]
 fn a_chosen_device_is_known_again_by_its_name_where_its_id_has_changed() {
     let mut desk = Desk::new(chosen("usb-1"), "a* usb-1");
     desk.lists("a*");
     let renamed = DeviceInfo { id: "usb-2".into(), name: "The usb-1".into(), default: false };
-    desk.choice.listed(Ok(SoundDevices { offered: vec![device("a", true), renamed], hidden: Vec::new() }));
+    let offered = vec![device("a", true), renamed];
+    desk.choice.listed(Ok(SoundDevices { offered, ..SoundDevices::default() }));
     desk.settle();
     assert_eq!(desk.opened, ["usb-1", "a", "usb-2"]);
     assert!(matches!(desk.choice.state(), DeviceState::Running { instead_of: None, .. }));

@@ -3,8 +3,10 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
+#[path = "../common/mod.rs"]
 mod common;
-#[path = "../../capture/tests/support/pulse.rs"]
+mod headsets;
+#[path = "../../../capture/tests/support/pulse.rs"]
 mod pulse;
 
 use common::{Server, Side, call, hang_up, in_call, options, share_at};
@@ -23,6 +25,7 @@ const LIGHTS_OUT: Duration = Duration::from_millis(300);
 /// What is played into the microphones.
 const PITCH_ONE: f32 = 1000.0;
 const PITCH_TWO: f32 = 600.0;
+const PITCH_THREE: f32 = 1400.0;
 
 const SPEAKER_TWO: &str =
     "module-null-sink sink_name=spk2 rate=48000 channels=2 norewinds=1 sink_properties=device.description=SpeakerTwo";
@@ -37,6 +40,7 @@ fn modules() -> Vec<&'static str> {
         "module-null-sink sink_name=feed2 rate=48000 channels=1 norewinds=1",
         "module-remap-source source_name=mic1 master=feed1.monitor source_properties=device.description=MicOne",
         MICROPHONE_TWO,
+        "module-null-sink sink_name=feed3 rate=48000 channels=1 norewinds=1",
     ]
 }
 
@@ -50,7 +54,8 @@ struct Scene {
 
 impl Scene {
     fn play(&mut self) {
-        self.tones = vec![self.pulse.play("feed1", PITCH_ONE), self.pulse.play("feed2", PITCH_TWO)];
+        let tones = [("feed1", PITCH_ONE), ("feed2", PITCH_TWO), ("feed3", PITCH_THREE)];
+        self.tones = tones.map(|(sink, pitch)| self.pulse.play(sink, pitch)).into();
     }
 
     /// How long after `since` the tone at this pitch set in at a sink.
@@ -113,6 +118,9 @@ fn sound_devices_come_and_go_under_a_call() {
     stage("the chosen loudspeaker goes", || a_chosen_loudspeaker_goes_and_comes(&mut scene));
     stage("another default microphone", || the_default_microphone_is_followed(&mut scene));
     stage("the chosen microphone goes", || a_chosen_microphone_goes_and_comes(&mut scene));
+    stage("a headset is plugged in", || headsets::a_headset_is_offered_and_taken_from_then_on(&mut scene));
+    stage("a Bluetooth headset connects", || headsets::its_microphone_stays_closed_until_it_is_chosen(&mut scene));
+    stage("a microphone that is switched off", || headsets::a_silent_microphone_is_named(&mut scene));
     stage("no microphone at all", || without_any_device_it_says_so(&mut scene));
     stage("the sound server is killed", || a_restarted_server_is_found_again(&mut scene));
     stage("fifty changes", || fifty_changes_leave_nothing_behind(&mut scene));
