@@ -6,8 +6,6 @@
 use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
-/// It is fed so long before: in the midst of a period of 10 ms.
-pub(super) const LEAD: Duration = Duration::from_millis(5);
 /// How far a late callback moves what is expected.
 const BELIEVE_LATER: f64 = 0.05;
 /// Devices of other periods are not waited for: a loudspeaker is fed every 10 ms.
@@ -30,9 +28,16 @@ impl Beat {
         });
     }
 
-    /// When to feed it next; `None` where its callbacks are not known or do not come every 10 ms.
-    pub fn feed_at(&self, now: Instant, period: Duration) -> Option<Instant> {
-        self.next(now + LEAD, period)?.checked_sub(LEAD)
+    /// When to feed it next, so long before a callback; `None` where its callbacks are not known or do not come every
+    /// 10 ms.
+    pub fn feed_at(&self, now: Instant, period: Duration, lead: Duration) -> Option<Instant> {
+        self.next(now + lead, period)?.checked_sub(lead)
+    }
+
+    /// Callbacks that should have come by now, one or two; they will still take their share.
+    pub fn pending(&self, now: Instant, period: Duration) -> u32 {
+        let since = self.came.map_or(Duration::ZERO, |came| now.saturating_duration_since(came));
+        (since.as_nanos() / period.as_nanos().max(1)).min(2) as u32
     }
 
     /// The first callback expected after `now`.
@@ -49,17 +54,29 @@ mod tests {
 
     const MS: Duration = Duration::from_millis(1);
     const PERIOD: Duration = Duration::from_millis(10);
+    const LEAD: Duration = Duration::from_millis(4);
 
     #[test]
-    fn it_is_fed_in_the_middle_between_two_callbacks() {
+    fn it_is_fed_so_long_before_each_callback() {
         let (start, mut beat) = (Instant::now(), Beat::default());
-        assert_eq!(beat.feed_at(start, PERIOD), None);
+        assert_eq!(beat.feed_at(start, PERIOD, LEAD), None);
         for n in 0..100 {
             let came = start + PERIOD * n;
             beat.on_callback(came, PERIOD);
-            assert_eq!(beat.feed_at(came, PERIOD), Some(came + 5 * MS));
-            assert_eq!(beat.feed_at(came + 5 * MS, PERIOD), Some(came + 15 * MS));
+            for lead in 2..10 {
+                assert_eq!(beat.feed_at(came, PERIOD, MS * lead), Some(came + PERIOD - MS * lead));
+            }
+            assert_eq!(beat.feed_at(came + 6 * MS, PERIOD, LEAD), Some(came + 16 * MS));
         }
+    }
+
+    #[test]
+    fn a_callback_that_should_have_come_is_reckoned_with() {
+        let (start, mut beat) = (Instant::now(), Beat::default());
+        assert_eq!(beat.pending(start, PERIOD), 0);
+        beat.on_callback(start, PERIOD);
+        let pending = |ms: u32| beat.pending(start + MS * ms, PERIOD);
+        assert_eq!([9, 11, 19, 21, 5000].map(pending), [0, 1, 1, 2, 2]);
     }
 
     #[test]
@@ -70,8 +87,8 @@ mod tests {
         for n in 0..6000 {
             let late = if n % 3 == 0 { MS * (n % 5) } else { Duration::ZERO };
             beat.on_callback(true_time(n) + late, PERIOD);
-            let ideal = true_time(n) + 5 * MS;
-            let fed = beat.feed_at(true_time(n), PERIOD).expect("known");
+            let ideal = true_time(n) + 6 * MS;
+            let fed = beat.feed_at(true_time(n), PERIOD, LEAD).expect("known");
             let error = fed.max(ideal) - fed.min(ideal);
             assert!(error < MS / 2, "{error:?} at callback {n}");
         }
@@ -82,7 +99,7 @@ mod tests {
         let (start, mut beat) = (Instant::now(), Beat::default());
         (0..10).for_each(|n| beat.on_callback(start + PERIOD * n, PERIOD));
         beat.on_callback(start + 96 * MS, PERIOD);
-        assert_eq!(beat.feed_at(start + 96 * MS, PERIOD), Some(start + 101 * MS));
+        assert_eq!(beat.feed_at(start + 96 * MS, PERIOD, LEAD), Some(start + 102 * MS));
     }
 
     #[test]
@@ -90,7 +107,7 @@ mod tests {
         let (start, mut beat) = (Instant::now(), Beat::default());
         for period in [Duration::ZERO, 5 * MS, 20 * MS, Duration::from_secs(3)] {
             beat.on_callback(start, period);
-            assert_eq!(beat.feed_at(start, period), None);
+            assert_eq!(beat.feed_at(start, period, LEAD), None);
         }
     }
 }

@@ -24,6 +24,8 @@ pub(super) struct Mark {
     pub samples: u64,
     /// How many of all of them were silence, because there was no sound.
     pub gaps: u64,
+    /// Samples that it left in the queue.
+    pub left: u64,
     /// When it came.
     pub came: Instant,
     /// When the first of its samples will be heard, as the system says.
@@ -63,11 +65,13 @@ impl Drain {
         let times = info.timestamp();
         let latency = times.playback.saturating_duration_since(times.callback).min(MAX_LATENCY);
         let asked = data.len() / self.channels;
-        let n = asked.min(self.samples.slots());
+        let queued = self.samples.slots();
+        let n = asked.min(queued);
         let (first, samples) = (self.taken, asked as u64);
         self.taken += samples;
         self.gaps += (asked - n) as u64;
-        let _ = self.marks.push(Mark { first, samples, gaps: self.gaps, came, heard: came + latency });
+        let left = (queued - n) as u64;
+        let _ = self.marks.push(Mark { first, samples, gaps: self.gaps, left, came, heard: came + latency });
 
         if n < asked && self.fade.playing() {
             self.faults.underrun();
@@ -162,8 +166,9 @@ mod tests {
         let (mut to, mut told, mut drain) = drain(2);
         to.push_entire_slice(&[0.5; 600]).expect("room");
         let (mut out, now) = (vec![0.0f32; 960], Instant::now());
-        let mark = |first, gaps| Mark { first, samples: 480, gaps, came: now, heard: now + Duration::from_millis(20) };
-        for expected in [mark(0, 0), mark(480, 360), mark(960, 840)] {
+        let heard = now + Duration::from_millis(20);
+        let mark = |first, gaps, left| Mark { first, samples: 480, gaps, left, came: now, heard };
+        for expected in [mark(0, 0, 120), mark(480, 360, 0), mark(960, 840, 0)] {
             drain.fill(&mut out, &info(), now);
             assert_eq!(told.pop(), Ok(expected));
         }
@@ -171,7 +176,7 @@ mod tests {
         (0..10).for_each(|_| drain.fill(&mut out, &info(), now));
         while told.pop().is_ok() {}
         drain.fill(&mut out, &info(), now);
-        assert_eq!(told.pop(), Ok(mark(13 * 480, 14 * 480 - 600)));
+        assert_eq!(told.pop(), Ok(mark(13 * 480, 14 * 480 - 600, 0)));
     }
 
     #[test]

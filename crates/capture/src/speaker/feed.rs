@@ -6,8 +6,9 @@
 //! when it was written nor from how full the queue was then.
 
 use super::appetite::Appetite;
-use super::beat::{Beat, LEAD};
+use super::beat::Beat;
 use super::callback::Mark;
+use super::lead::Lead;
 use super::margin::Margin;
 use crate::Counters;
 use crate::sound::fault::Faults;
@@ -31,9 +32,12 @@ pub(super) struct Feed {
     period: u64,
     opening_period: u64,
     resampler: Resampler,
+    /// Of a device whose callbacks are foreseen.
+    beat: Beat,
+    lead: Lead,
+    /// Of one that is fed at any moment.
     margin: Margin,
     appetite: Appetite,
-    beat: Beat,
     /// When which of the device's samples is heard.
     line: Timeline,
     /// What the device has put in, as told by its newest callback.
@@ -65,9 +69,10 @@ impl Feed {
             period: 0,
             opening_period: u64::from(rate / 100),
             resampler,
+            beat: Beat::default(),
+            lead: Lead::new(now),
             margin: Margin::new(now),
             appetite: Appetite::new(now),
-            beat: Beat::default(),
             line: Timeline::new(rate),
             gaps: 0,
             written: 0,
@@ -78,30 +83,35 @@ impl Feed {
         }
     }
 
-    /// Frames to write so that what it takes until it is asked again, and the margin, are queued.
+    /// Frames to write so that what it takes until it is asked again, and a margin, are queued.
     pub fn wants(&mut self, now: Instant) -> usize {
         self.take_marks(now);
         let underruns = self.faults.counters().underruns;
         let margin = self.margin.update(underruns, now);
         if underruns != std::mem::replace(&mut self.underruns, underruns) {
             self.appetite.ran_dry(now);
+            self.lead.ran_dry(now);
         }
+        self.lead.feed(now);
         let queued = self.queued();
         let taken = self.written - queued as u64;
         let lately = taken - std::mem::replace(&mut self.taken, taken);
         let longest = (MAX_PERIOD.as_secs_f64() * f64::from(self.rate)) as usize;
-        let period = self.period.max(self.opening_period) as usize;
-        let need = self.appetite.fed(now, lately as usize, period.min(longest));
-        // Who is fed at the right moment needs that much less of a margin.
-        let early = if self.ask_at(now).is_some() { LEAD.as_secs_f64() } else { 0.0 };
-        let target = need + ((margin - early).max(0.0) * f64::from(self.rate)) as usize;
+        let period = (self.period.max(self.opening_period) as usize).min(longest);
+        let need = self.appetite.fed(now, lately as usize, period);
+        let target = if self.ask_at(now).is_some() {
+            let periods = 1 + self.beat.pending(now, self.period()) + self.lead.reserve(self.period());
+            period * periods as usize
+        } else {
+            need + (margin * f64::from(self.rate)) as usize
+        };
         let frame = FRAME_SAMPLES * self.rate as usize / SAMPLE_RATE as usize;
         target.saturating_sub(queued).div_ceil(frame.max(1))
     }
 
     /// When it is best asked again, where that is known.
     pub fn ask_at(&self, now: Instant) -> Option<Instant> {
-        self.beat.feed_at(now, self.period())
+        self.beat.feed_at(now, self.period(), self.lead.before(self.period()))
     }
 
     /// Queues a frame.
@@ -152,6 +162,7 @@ impl Feed {
             self.period = slowly_down.max(mark.samples);
             self.beat.on_callback(mark.came, self.period());
             self.line.note(mark.first, mark.heard);
+            self.lead.on_callback(mark.came, mark.left / self.period.max(1), self.period().as_secs_f64());
             self.gaps = mark.gaps;
             self.alive = now;
         }

@@ -8,6 +8,7 @@ mod device;
 #[cfg(test)]
 mod echo_tests;
 mod feed;
+mod lead;
 mod margin;
 #[cfg(test)]
 mod simulated;

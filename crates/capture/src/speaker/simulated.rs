@@ -30,7 +30,9 @@ pub(super) struct Device {
     /// From this second on everything is heard so much later: the sound server ran dry, and says nothing of it.
     pub shift_at_s: f64,
     pub shift_s: f64,
-    /// The sound thread is held up so long…
+    /// The sound thread is woken so late at most.
+    pub wake_s: f64,
+    /// It is held up so long…
     pub stall_s: f64,
     /// …once in so many seconds.
     pub stall_every_s: f64,
@@ -46,6 +48,7 @@ impl Device {
         late_s: 0.004,
         knows_lateness: true,
         error_s: 0.0002,
+        wake_s: 0.003,
         shift_at_s: 1e9,
         shift_s: 0.0,
         stall_s: 0.0,
@@ -70,8 +73,8 @@ pub(super) struct Outcome {
     /// What the device played, sample by sample; the first one was heard at `latency_s`.
     pub played: Vec<f32>,
     pub underruns: u64,
-    /// Longest that a frame was to wait until it is heard.
-    pub longest_delay_s: f64,
+    /// How long frames waited until they were heard, on average in the second half.
+    pub delay_s: f64,
 }
 
 /// SplitMix64 (Steele, Lea, Flood 2014), as numbers from 0 to 1.
@@ -108,7 +111,7 @@ pub(super) fn play(device: Device, seconds: f64, mut sound: impl FnMut(usize) ->
     let (mut out, mut played) = (vec![0.0f32; device.period], Vec::new());
     // Which sample of the device a sample written has become: first of both, of each callback.
     let mut places: Vec<(u64, u64)> = Vec::new();
-    let (mut frames, mut starts, mut written, mut longest_delay_s) = (Vec::new(), Vec::new(), 0u64, 0.0f64);
+    let (mut frames, mut starts, mut written) = (Vec::new(), Vec::new(), 0u64);
     let (mut due, mut late, mut tick) = (0.0, 0.0, 0.0);
     let mut stall = device.stall_every_s;
     while tick < seconds {
@@ -133,14 +136,13 @@ pub(super) fn play(device: Device, seconds: f64, mut sound: impl FnMut(usize) ->
             let said = feed.heard_at(now);
             let said_s =
                 said.checked_duration_since(start).map_or_else(|| -(start - said).as_secs_f64(), |s| s.as_secs_f64());
-            longest_delay_s = longest_delay_s.max(feed.delay(now).as_secs_f64());
             starts.push(written);
             frames.push(Written { at_s: tick, said_s, truth_s: f64::NAN });
             feed.write(&sound(frames.len() - 1));
             written = feed.written();
         }
         let next = feed.ask_at(now).map_or(tick + 0.01, |at| (at - start).as_secs_f64());
-        tick = next + random.late(0.003);
+        tick = next + random.late(device.wake_s);
         if tick > stall {
             tick += device.stall_s;
             stall += device.stall_every_s;
@@ -156,5 +158,7 @@ pub(super) fn play(device: Device, seconds: f64, mut sound: impl FnMut(usize) ->
     // What was not played any more has no truth.
     let end = device.latency_s + drain.taken as f64 / pace;
     frames.retain(|frame| frame.truth_s < end);
-    Outcome { frames, played, underruns: faults.counters().underruns, longest_delay_s }
+    let late = frames.iter().filter(|frame| frame.at_s > seconds / 2.0).map(|frame| frame.truth_s - frame.at_s);
+    let (sum, n) = late.fold((0.0, 0), |(sum, n), late| (sum + late, n + 1));
+    Outcome { frames, played, underruns: faults.counters().underruns, delay_s: sum / f64::from(n) }
 }
