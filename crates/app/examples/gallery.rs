@@ -11,7 +11,7 @@ use visavis_app::video::VideoView;
 use visavis_app::view::View;
 use visavis_app::window::Window;
 use visavis_app::{command::UiCommand, theme};
-use visavis_call::{EndReason, Path, Phase, Reach, State};
+use visavis_call::{Check, Echo, EchoOutcome, EchoTest, EndReason, Finding, Path, Phase, Reach, State, Way};
 use visavis_capture::{CameraState, DeviceError, DeviceState, pattern};
 use visavis_media::Size;
 
@@ -75,6 +75,12 @@ enum Screen {
     Reconnecting,
     /// The same without a picture
     ReconnectingQuiet,
+    /// Checking one's setup, at its beginning
+    Check,
+    /// …with all well
+    Checked,
+    /// …with echo, a silent microphone, and a network that is in the way
+    CheckedBad,
     /// As `--reason` says
     Ended,
     /// Every icon, large
@@ -181,7 +187,10 @@ fn state(cli: &Cli) -> State {
         | Screen::TheirsSoundOnly
         | Screen::Busy
         | Screen::Reconnecting
-        | Screen::ReconnectingQuiet => Phase::InCall(call),
+        | Screen::ReconnectingQuiet
+        | Screen::Check
+        | Screen::Checked
+        | Screen::CheckedBad => Phase::InCall(call),
         Screen::Ended => {
             let mut reasons = reasons();
             let mut ended = sample::ended(reasons.swap_remove(cli.reason.min(reasons.len() - 1)));
@@ -227,6 +236,10 @@ fn state(cli: &Cli) -> State {
     if matches!(cli.screen, Screen::Headset | Screen::HeadsetHome) {
         state.offer = Some(sample::offer());
     }
+    state.check = check(cli.screen);
+    if cli.screen == Screen::CheckedBad {
+        state.microphone_silent = true;
+    }
     if cli.screen == Screen::Trouble {
         state.camera = CameraState::Failed(DeviceError::Busy { name: "HD Webcam C920".into() });
         let name = "Built-in microphone".into();
@@ -236,6 +249,29 @@ fn state(cli: &Cli) -> State {
         lengthen(&mut state);
     }
     state
+}
+
+/// What was found out about one's setup.
+fn check(screen: Screen) -> Option<Check> {
+    let well = sample::check();
+    match screen {
+        Screen::Check => {
+            let mut check = Check { echo: EchoTest::Running(40), ..well };
+            check.network.servers.iter_mut().for_each(|server| server.finding = Finding::Asking);
+            check.network.way = Way::Asking;
+            Some(check)
+        }
+        Screen::Checked => Some(well),
+        Screen::CheckedBad => {
+            let echo = Echo { delay: Duration::from_millis(312), level_db: -9.0, left_db: -8.0 };
+            let mut check = Check { echo: EchoTest::Over(EchoOutcome::Echo(echo)), ..well };
+            let findings = [Finding::NoAnswer, Finding::UnknownName, Finding::WrongPassword];
+            check.network.servers.iter_mut().zip(findings).for_each(|(server, finding)| server.finding = finding);
+            check.network.way = Way::Changing;
+            Some(check)
+        }
+        _ => None,
+    }
 }
 
 /// The longest names that the app takes.

@@ -6,7 +6,7 @@ use crate::command::{Panel, UiCommand, WindowCommand};
 use crate::icons::Icon;
 use crate::quality::Grade;
 use egui::{Event, Key, KeyboardShortcut, Modifiers, Ui};
-use visavis_call::{Again, Command, State};
+use visavis_call::{Again, Command, EchoTest, Phase, State};
 use visavis_signaling::Invitation;
 
 /// Something that can be pressed.
@@ -44,6 +44,12 @@ pub enum Control {
     CopyDiagnostics,
     /// A chime on the loudspeaker.
     TestSpeaker,
+    /// Call an echo peer, to see and hear oneself.
+    CheckSetup,
+    /// Find out what the microphone hears of the loudspeaker.
+    TestEcho,
+    /// Back from checking one's setup.
+    Done,
     /// The same call again.
     CallAgain,
     /// Back to the first screen.
@@ -77,12 +83,18 @@ pub struct Situation {
     pub relayed: bool,
     /// How good the connection is.
     pub grade: Grade,
+    /// How the test for echo fares, where one can be made.
+    pub echo: Option<EchoTest>,
+    /// The call with the echo peer did not come about.
+    pub check_failed: bool,
 }
 
 impl Situation {
     /// What the call's state says; the rest is for the view to add.
     pub fn of(state: &State) -> Self {
-        Self { muted: state.muted, video_on: state.video_on, ..Self::default() }
+        let tested = state.check.as_ref().map(|check| check.echo);
+        let echo = tested.filter(|_| matches!(state.phase, Phase::InCall(_)));
+        Self { muted: state.muted, video_on: state.video_on, echo, ..Self::default() }
     }
 }
 
@@ -96,7 +108,7 @@ const fn ctrl(key: Key) -> Option<KeyboardShortcut> {
 
 impl Control {
     /// All of them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 21] = [
         Self::Start,
         Self::Join,
         Self::Cancel,
@@ -113,6 +125,9 @@ impl Control {
         Self::Settings,
         Self::CopyDiagnostics,
         Self::TestSpeaker,
+        Self::CheckSetup,
+        Self::TestEcho,
+        Self::Done,
         Self::CallAgain,
         Self::Home,
     ];
@@ -144,6 +159,11 @@ impl Control {
             Self::Settings => "Settings…",
             Self::CopyDiagnostics => "Copy diagnostics",
             Self::TestSpeaker => "Test",
+            Self::CheckSetup if now.check_failed => "Try again",
+            Self::CheckSetup => "Check my setup",
+            Self::TestEcho if matches!(now.echo, Some(EchoTest::Over(_) | EchoTest::Failed)) => "Test again",
+            Self::TestEcho => "Test for echo",
+            Self::Done => "Done",
             Self::CallAgain if now.never_met => "Try again",
             Self::CallAgain => "Call again",
             Self::Home => "Home",
@@ -160,7 +180,7 @@ impl Control {
             Self::Statistics => Some(now.panel == Some(Panel::Statistics)),
             Self::Start | Self::Join | Self::Cancel | Self::CopyCode | Self::CopyLink | Self::CopyDiagnostics => None,
             Self::Mute | Self::Video | Self::HangUp | Self::FullScreen | Self::Settings | Self::TestSpeaker => None,
-            Self::CallAgain | Self::Home => None,
+            Self::CheckSetup | Self::TestEcho | Self::Done | Self::CallAgain | Self::Home => None,
         }
     }
 
@@ -183,7 +203,9 @@ impl Control {
             Self::FullScreen if now.full_screen => Icon::Window,
             Self::FullScreen => Icon::FullScreen,
             Self::Settings => Icon::Gear,
-            Self::TestSpeaker => Icon::Speaker,
+            Self::TestSpeaker | Self::TestEcho => Icon::Speaker,
+            Self::CheckSetup if now.check_failed => Icon::Again,
+            Self::CheckSetup | Self::Done => Icon::Check,
             Self::CallAgain => Icon::Again,
             Self::Home => Icon::Back,
         }
@@ -197,12 +219,13 @@ impl Control {
             Self::HangUp | Self::Cancel => ctrl(Key::H),
             Self::FullScreen => key(Key::F11),
             Self::Settings => ctrl(Key::Comma),
+            Self::Done => key(Key::Escape),
             Self::Devices => key(Key::D),
             Self::Chat => key(Key::C),
             Self::Connection => key(Key::I),
             Self::Statistics => ctrl(Key::I),
             Self::Start | Self::Join | Self::CopyCode | Self::CopyLink | Self::CopyDiagnostics => None,
-            Self::TestSpeaker | Self::CallAgain | Self::Home => None,
+            Self::TestSpeaker | Self::CheckSetup | Self::TestEcho | Self::CallAgain | Self::Home => None,
         }
     }
 
@@ -231,6 +254,9 @@ impl Control {
             Self::Settings => "Colours, servers, relay, keys",
             Self::CopyDiagnostics => "Put versions, devices, path and figures on the clipboard, for whoever helps",
             Self::TestSpeaker => "Play a chime on this loudspeaker",
+            Self::CheckSetup => "See and hear yourself as others would, and find out what your network allows",
+            Self::TestEcho => "Play a rising tone and listen what the microphone hears of it",
+            Self::Done => "Back to the first screen",
             Self::CallAgain => "The same once more",
             Self::Home => "Back to the first screen",
         }
@@ -242,7 +268,7 @@ impl Control {
         match self {
             Self::Start => Some(Command::Start(None).into()),
             Self::Join => now.invitation.clone().map(|to| Command::Join(to).into()),
-            Self::Cancel | Self::HangUp | Self::Home => Some(Command::HangUp.into()),
+            Self::Cancel | Self::HangUp | Self::Home | Self::Done => Some(Command::HangUp.into()),
             Self::CopyCode => copy(&now.code, "Code copied"),
             Self::CopyLink => copy(&now.link, "Link copied"),
             Self::Mute => Some(Command::SetMuted(!now.muted).into()),
@@ -255,6 +281,11 @@ impl Control {
             Self::FullScreen => Some(WindowCommand::ToggleFullScreen.into()),
             Self::Settings => Some(WindowCommand::OpenSettings.into()),
             Self::TestSpeaker => Some(Command::TestSpeaker.into()),
+            Self::CheckSetup => Some(Command::CheckSetup.into()),
+            Self::TestEcho => match now.echo? {
+                EchoTest::Running(_) => None,
+                EchoTest::NotYet | EchoTest::Over(_) | EchoTest::Failed => Some(Command::TestEcho.into()),
+            },
             Self::CallAgain => now.again.clone().map(|again| match again {
                 Again::Start => Command::Start(None).into(),
                 Again::Join(invitation) => Command::Join(invitation).into(),
@@ -318,7 +349,7 @@ mod tests {
     #[test]
     fn what_lacks_its_object_does_nothing() {
         let now = Situation::default();
-        for control in [Control::Join, Control::CopyCode, Control::CopyLink, Control::CallAgain] {
+        for control in [Control::Join, Control::CopyCode, Control::CopyLink, Control::CallAgain, Control::TestEcho] {
             assert!(control.command(&now).is_none(), "{control:?}");
         }
     }

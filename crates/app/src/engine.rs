@@ -184,7 +184,8 @@ pub fn look_alike(a: &State, b: &State) -> bool {
     let switches = (a.muted, a.video_on) == (b.muted, b.video_on);
     let words = (a.microphone_silent, a.speaks_muted) == (b.microphone_silent, b.speaks_muted);
     let works = a.camera == b.camera && a.microphone == b.microphone && a.speaker == b.speaker;
-    devices && switches && words && works && phases_look_alike(&a.phase, &b.phase)
+    let checks = a.check == b.check;
+    devices && switches && words && works && checks && phases_look_alike(&a.phase, &b.phase)
 }
 
 fn phases_look_alike(a: &Phase, b: &Phase) -> bool {

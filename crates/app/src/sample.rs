@@ -5,8 +5,8 @@ use crate::settings::Settings;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use visavis_call::{
-    Again, ChatLine, DeviceOffer, EndReason, Ended, Figures, InCall, Path, PeerView, Phase, Reach, State,
-    StatsSnapshot, Waiting,
+    Again, ChatLine, Check, DeviceOffer, Echo, EchoOutcome, EchoTest, EndReason, Ended, Figures, Finding, InCall,
+    NetworkCheck, Path, PeerView, Phase, Reach, ServerCheck, State, StatsSnapshot, Waiting, Way,
 };
 use visavis_capture::{CameraState, DeviceInfo, DeviceLists, DeviceState};
 use visavis_media::Size;
@@ -52,6 +52,7 @@ pub fn state(phase: Phase) -> State {
         speaks_muted: false,
         muted: false,
         video_on: true,
+        check: None,
     }
 }
 
@@ -89,6 +90,28 @@ pub fn in_call(now: Instant, lasted: Duration) -> InCall {
             sent_kbps: 1910.0,
             lost: 0.002,
         },
+    }
+}
+
+/// A check of one's setup that is through, and found all well.
+pub fn check() -> Check {
+    let server = |url: &str, finding| ServerCheck { url: url.to_owned(), finding };
+    let seen = |ms| Finding::Outside(([192, 0, 2, 7], 40_123).into(), Duration::from_millis(ms));
+    let delay = Duration::from_millis(84);
+    Check {
+        echo: EchoTest::Over(EchoOutcome::Echo(Echo { delay, level_db: -21.0, left_db: -48.0 })),
+        network: NetworkCheck {
+            servers: vec![
+                server("stun:stun.example.org:3478", seen(23)),
+                server("stun:stun.example.net", seen(31)),
+                server(
+                    "turn:relay.example.org",
+                    Finding::Relay(([198, 51, 100, 9], 50_000).into(), Duration::from_millis(58)),
+                ),
+            ],
+            way: Way::Direct,
+        },
+        trouble: None,
     }
 }
 

@@ -5,14 +5,14 @@
 use crate::command::{UiCommand, WindowCommand};
 use crate::control::{Control, Situation, pressed};
 use crate::icons::Icon;
-use crate::screens::{CallUi, HomeUi, SettingsUi, Stage, WaitingUi, ended_ui, joining_ui};
+use crate::screens::{CallUi, CheckUi, HomeUi, SettingsUi, Stage, WaitingUi, ended_ui, joining_ui};
 use crate::settings::{Settings, ThemeChoice};
 use crate::theme::{Palette, space};
 use crate::view::View;
 use crate::widgets::{Notice, badge, notice, offer_card};
 use egui::{Align2, Context, Id, LayerId, Order, Rect, ThemePreference, Ui, UiBuilder, ViewportCommand, vec2};
 use std::time::Duration;
-use visavis_call::Phase;
+use visavis_call::{Phase, State};
 
 /// Seconds for which "Code copied" is shown.
 const SAID_FOR: f64 = 2.0;
@@ -25,6 +25,7 @@ pub struct Window {
     home: HomeUi,
     waiting: WaitingUi,
     call: CallUi,
+    check: CheckUi,
     settings: Option<SettingsUi>,
     said: Option<Said>,
     notice: Option<String>,
@@ -45,10 +46,10 @@ impl Window {
 
     /// Draws everything into all of `ui`; what comes back is for the call and the settings, the rest is done.
     pub fn ui(&mut self, ui: &mut Ui, view: View<'_>) -> Option<UiCommand> {
-        use_theme(ui, theme_of(&view.state.phase, view.settings));
+        use_theme(ui, theme_of(view.state, view.settings));
         let palette = Palette::of(ui);
         // A call fills the window with what it has, unless a notice takes a part of it.
-        if self.notice.is_some() || !matches!(view.state.phase, Phase::InCall(_)) {
+        if self.notice.is_some() || !is_call(view.state) {
             ui.painter().rect_filled(ui.max_rect(), 0.0, palette.background);
         }
         let full_screen = ui.input(|input| input.viewport().fullscreen == Some(true));
@@ -81,6 +82,10 @@ impl Window {
     fn screen(&mut self, ui: &mut Ui, view: View<'_>, full_screen: bool) -> (Option<UiCommand>, &'static [Control]) {
         const LITTLE: [Control; 2] = [Control::Cancel, Control::FullScreen];
         const NOTHING: [Control; 1] = [Control::FullScreen];
+        if let Some(check) = &view.state.check {
+            let alone = self.settings.is_none();
+            return (self.check.ui(ui, view, check, alone), &CheckUi::SHORTCUTS);
+        }
         match &view.state.phase {
             Phase::Home => (self.home.ui(ui, view), &HomeUi::SHORTCUTS),
             Phase::Waiting(waiting) => (self.waiting.ui(ui, view, waiting), &WaitingUi::SHORTCUTS),
@@ -153,12 +158,18 @@ impl Window {
 }
 
 /// A call is dark in every theme: a picture stands best on black, as in a cinema.
-fn theme_of(phase: &Phase, settings: &Settings) -> ThemePreference {
-    match (phase, settings.theme) {
-        (Phase::InCall(_), _) | (_, ThemeChoice::Dark) => ThemePreference::Dark,
-        (_, ThemeChoice::Light) => ThemePreference::Light,
-        (_, ThemeChoice::System) => ThemePreference::System,
+fn theme_of(state: &State, settings: &Settings) -> ThemePreference {
+    match settings.theme {
+        _ if is_call(state) => ThemePreference::Dark,
+        ThemeChoice::Dark => ThemePreference::Dark,
+        ThemeChoice::Light => ThemePreference::Light,
+        ThemeChoice::System => ThemePreference::System,
     }
+}
+
+/// One that has the whole window; with an echo peer it does not.
+fn is_call(state: &State) -> bool {
+    state.check.is_none() && matches!(state.phase, Phase::InCall(_))
 }
 
 fn use_theme(ui: &mut Ui, wanted: ThemePreference) {

@@ -1,5 +1,6 @@
 //! What a front end says to a call and sees of it: commands in, one state and events out.
 
+use crate::check::Check;
 use crate::options::IceServer;
 use crate::sound::SoundChoices;
 use std::sync::Arc;
@@ -49,6 +50,11 @@ pub enum Command {
     Ping(u64),
     /// Play a chime on the loudspeaker.
     TestSpeaker,
+    /// Call an echo peer inside this process, to see and hear oneself as others would. Ends by [`Command::HangUp`], or
+    /// by a call.
+    CheckSetup,
+    /// Find out what the microphone hears of the loudspeaker, while one's setup is being checked.
+    TestEcho,
     /// Signaling servers to use from the next call on, `ws://` or `wss://`.
     SetServers(Vec<String>),
     /// STUN and TURN servers to use from the next call on, and whether media goes through TURN only.
@@ -86,6 +92,8 @@ pub struct State {
     pub muted: bool,
     /// Our camera is wanted on.
     pub video_on: bool,
+    /// One's setup is being checked: the call that [`State::phase`] tells of is with the echo peer.
+    pub check: Option<Check>,
 }
 
 /// A headset, microphone or loudspeaker that was plugged in.

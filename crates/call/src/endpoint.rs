@@ -70,6 +70,15 @@ impl Shared {
     }
 }
 
+/// Whose end it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// A person's, with devices.
+    Person,
+    /// Says and shows what it hears and sees.
+    Echo,
+}
+
 /// Camera, microphone, loudspeaker and calls of one person.
 ///
 /// Everything happens on threads of its own; no method waits. Dropping it hangs up properly, gives the devices back
@@ -90,6 +99,15 @@ impl Endpoint {
     /// # Errors
     /// Where the operating system gives no threads or sockets at all.
     pub fn start(options: Options, wake: impl Fn() + Send + Sync + 'static) -> Result<Self, StartError> {
+        Self::start_as(Role::Person, options, wake)
+    }
+
+    /// The same for somebody else than a person.
+    pub(crate) fn start_as(
+        role: Role,
+        options: Options,
+        wake: impl Fn() + Send + Sync + 'static,
+    ) -> Result<Self, StartError> {
         crate::memory::share_arenas();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -109,7 +127,7 @@ impl Endpoint {
         let (publish, state) = watch::channel(Arc::new(driver::first_state(&options)));
         let driver_shared = shared.clone();
         let worker = Worker::spawn("call", move |_| {
-            runtime.block_on(driver::run(options, driver_shared, publish, preview_in, remote_in, inbox));
+            runtime.block_on(driver::run(role, options, driver_shared, publish, preview_in, remote_in, inbox));
             runtime.shutdown_timeout(Duration::from_millis(500));
         });
         Ok(Self { commands: Some(commands), state, shared, preview, remote, worker: Some(worker) })
@@ -127,6 +145,11 @@ impl Endpoint {
     /// What is true now.
     pub fn state(&self) -> Arc<State> {
         self.state.borrow().clone()
+    }
+
+    /// What is true now, for whoever waits for something of it.
+    pub(crate) fn watch(&self) -> watch::Receiver<Arc<State>> {
+        self.state.clone()
     }
 
     /// What happened since the last time, oldest first; the oldest of more than 4096 are gone.

@@ -23,6 +23,7 @@
 pub const DEFAULT_LOG_FILTER: &str = "warn,webrtc=off,rtc=off,mdns_sd=off,winit=error";
 
 mod api;
+mod check;
 mod control;
 mod driver;
 mod endpoint;
@@ -44,6 +45,7 @@ pub use api::{
     Again, ChatLine, Command, DeviceOffer, EndReason, Ended, Event, Figures, InCall, Path, PeerView, Phase, Reach,
     State, Waiting,
 };
+pub use check::{Check, EchoTest, Finding, NetworkCheck, ServerCheck, Way};
 pub use endpoint::{Endpoint, StartError, TimedEvent};
 pub use options::{
     Connecting, DEFAULT_STUN, DatagramFilter, IceServer, LocalNetwork, Options, PictureTap, ReceivedPicture,
@@ -56,4 +58,5 @@ pub use stats::{
     AudioSource, CandidatePair, InboundAudio, InboundVideo, OutboundAudio, OutboundVideo, RemoteInbound, StatsSnapshot,
 };
 pub use visavis_link as link;
+pub use visavis_voice::echo_trial::{Echo, EchoOutcome};
 pub use visavis_voice::processing::{NoiseSuppression, VoiceSettings};

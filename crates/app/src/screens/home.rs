@@ -61,9 +61,11 @@ impl HomeUi {
         command = self.join_row(ui, now).or(command);
         ui.add_space(if tight { space::M } else { space::XL });
         let what = DevicePickers { state: view.state, settings: view.settings, width: full.x, camera_words: false };
-        let picked = pickers(ui, what);
+        command = pickers(ui, what).or(command);
+        ui.add_space(space::S);
+        command = control_button(ui, Control::CheckSetup, now, Look::Plain, vec2(full.x, size::CONTROL)).or(command);
         follow_focus(ui);
-        picked.or(command)
+        command
     }
 
     fn name_field(&mut self, ui: &mut Ui, settings: &Settings) -> Option<UiCommand> {

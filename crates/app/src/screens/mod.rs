@@ -5,6 +5,8 @@ mod call_bars;
 mod call_marks;
 mod call_panels;
 mod chat;
+mod check;
+mod check_words;
 mod curves;
 mod ended;
 mod home;
@@ -15,6 +17,7 @@ mod waiting;
 
 pub use call::CallUi;
 pub use chat::ChatUi;
+pub use check::CheckUi;
 pub use ended::ended_ui;
 pub use home::HomeUi;
 pub use joining::{Stage, joining_ui};

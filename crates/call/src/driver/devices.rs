@@ -1,7 +1,10 @@
 //! Which devices are open when: all in a call, camera and microphone before it where a preview is wanted.
 
 use crate::api::DeviceOffer;
-use crate::media::{AudioCommand, AudioDevices, AudioEngine, AudioNews, CameraDeck, DeviceBoard, DeviceNews};
+use crate::check::Mirror;
+use crate::media::{
+    AudioCommand, AudioDevices, AudioEngine, AudioNews, CameraDeck, DeviceBoard, DeviceNews, EchoLine, Trial,
+};
 use crate::options::Options;
 use crate::sound::{SoundChoices, Volume};
 use std::sync::Arc;
@@ -47,10 +50,13 @@ pub(super) struct Devices {
     speaker_open: Option<SpeakerSpec>,
     chimes: Volume,
     chime_until: Option<Instant>,
+    /// An echo peer's camera.
+    mirror: Option<Mirror>,
 }
 
 impl Devices {
-    pub(super) fn new(options: &Options, preview: slot::Writer<VideoFrame>) -> Self {
+    /// With a mirror these are an echo peer's: it shows what it sees and says what it hears.
+    pub(super) fn new(options: &Options, preview: slot::Writer<VideoFrame>, mirror: Option<Mirror>) -> Self {
         let (camera_tx, camera_state) = watch::channel(CameraState::Off);
         let (microphone, microphone_state) = watch::channel(DeviceState::Off);
         let (speaker, speaker_state) = watch::channel(DeviceState::Off);
@@ -61,6 +67,9 @@ impl Devices {
         let (to_opener, inbox) = AudioDevices::channel();
         let engine = AudioEngine::start(Arc::new(news_tx), to_opener.clone());
         engine.command(AudioCommand::Choices(options.sound));
+        if mirror.is_some() {
+            engine.command(AudioCommand::Echo(Box::new(EchoLine::new())));
+        }
         let board = Arc::new(DeviceBoard { microphone, speaker, lists: lists_tx, offer: offer_tx });
         let opener = AudioDevices::start(board, engine.commands(), (to_opener, inbox), options.preview);
         opener.order(DeviceNews::Microphone { spec: options.microphone.clone(), open: false });
@@ -84,6 +93,7 @@ impl Devices {
             speaker_open: None,
             chimes: options.sound.chimes,
             chime_until: None,
+            mirror,
         }
     }
 
@@ -132,13 +142,21 @@ impl Devices {
         self.engine.command(AudioCommand::Chime(which));
     }
 
+    /// Finds out what the microphone hears of the loudspeaker.
+    pub(super) fn try_echo(&self, trial: Box<Trial>) {
+        self.engine.command(AudioCommand::Trial(trial));
+    }
+
     pub(super) fn audio(&self) -> SyncSender<AudioCommand> {
         self.engine.commands()
     }
 
     /// Gives the next call the camera's pictures.
     pub(super) fn look_through(&mut self) -> slot::Reader<VideoFrame> {
-        self.camera.attach()
+        match &self.mirror {
+            Some(mirror) => mirror.look_into(),
+            None => self.camera.attach(),
+        }
     }
 
     /// Opens and closes what the moment wants; does nothing where nothing changes.
@@ -198,7 +216,8 @@ impl Devices {
 
     /// A camera is chosen and, as far as is known, works.
     pub(super) fn has_camera(&self) -> bool {
-        self.camera_spec != CameraSpec::None && !matches!(*self.camera_state.borrow(), CameraState::Failed(_))
+        let works = !matches!(*self.camera_state.borrow(), CameraState::Failed(_));
+        self.mirror.is_some() || (self.camera_spec != CameraSpec::None && works)
     }
 
     pub(super) fn board(&self) -> Board {

@@ -136,6 +136,12 @@ impl LinkTable {
         Some(self.open(url, LinkKind::Configured { url: url.to_owned() }, false))
     }
 
+    /// Connects to the echo peer's server.
+    pub(super) fn open_echo(&mut self, url: &str) -> (LinkId, LinkInfo) {
+        self.begin_round();
+        self.open(url, LinkKind::Echo, false)
+    }
+
     pub(super) fn send(&self, id: LinkId, message: ClientMessage) {
         if let Some(link) = self.links.get(&id) {
             link.send(message);

@@ -1,17 +1,20 @@
 //! The task that feeds the session and carries out what it says: one `select!`, one place where everything meets.
 
+mod checks;
 mod devices;
 mod links;
 mod peers;
 mod sounds;
 
 use crate::api::{Command, Event, Figures, Phase, State};
-use crate::endpoint::Shared;
+use crate::check::Mirror;
+use crate::endpoint::{Role, Shared};
 use crate::network::Network;
 use crate::options::Options;
 use crate::peer::PeerEvent;
 use crate::session::{Input, Me, Output, PeerKey, Session};
 use crate::stats::StatsSnapshot;
+use checks::{CheckNews, Checks};
 use devices::Devices;
 use links::{LinkNews, LinkTable};
 use peers::{PeerNews, Peers};
@@ -42,26 +45,33 @@ pub(crate) fn first_state(options: &Options) -> State {
         speaks_muted: false,
         muted: false,
         video_on: options.camera != CameraSpec::None,
+        check: None,
     }
 }
 
 /// Runs until the commands' sender is gone, then hangs up and closes everything.
 pub(crate) async fn run(
-    options: Options,
+    role: Role,
+    mut options: Options,
     shared: Arc<Shared>,
     publish: watch::Sender<Arc<State>>,
     preview: slot::Writer<VideoFrame>,
     remote: slot::Writer<VideoFrame>,
     commands: mpsc::Receiver<Command>,
 ) {
+    let mirror = (role == Role::Echo).then(Mirror::default);
+    if let Some(mirror) = &mirror {
+        options.on_picture = Some(mirror.tap());
+    }
     let (peers, peer_news) = Peers::new(&options, remote);
     let (links, link_news) = LinkTable::new(&options);
     let (secrets, secrets_in) = mpsc::channel(8);
-    let video_on = options.camera != CameraSpec::None;
+    let (checks, check_news) = Checks::new();
+    let video_on = mirror.is_some() || options.camera != CameraSpec::None;
     let me = Me { name: options.name.clone(), video_on, camera_works: video_on, ..Me::default() };
     let mut driver = Driver {
         session: Session::new(me, options.connecting.watchdog),
-        devices: Devices::new(&options, preview),
+        devices: Devices::new(&options, preview, mirror),
         peers,
         links,
         secrets,
@@ -74,9 +84,10 @@ pub(crate) async fn run(
         camera: CameraState::Off,
         camera_works: video_on,
         sounds: Sounds::default(),
+        checks,
     };
     driver.begin();
-    driver.serve(commands, peer_news, link_news, secrets_in).await;
+    driver.serve(commands, peer_news, link_news, secrets_in, check_news).await;
     driver.finish().await;
 }
 
@@ -95,6 +106,7 @@ struct Driver {
     camera: CameraState,
     camera_works: bool,
     sounds: Sounds,
+    checks: Checks,
 }
 
 impl Driver {
@@ -111,6 +123,7 @@ impl Driver {
         mut peer_news: mpsc::Receiver<PeerNews>,
         mut link_news: mpsc::Receiver<LinkNews>,
         mut secrets: mpsc::Receiver<(RoomCode, PakeSecret)>,
+        mut check_news: mpsc::Receiver<CheckNews>,
     ) {
         let mut network = Network::watch();
         let mut statistics = tokio::time::interval(STATISTICS);
@@ -131,6 +144,7 @@ impl Driver {
                 Some(news) = peer_news.recv() => self.peer_news(news),
                 Some(news) = link_news.recv() => self.link_news(news),
                 Some((code, secret)) = secrets.recv() => self.feed(Input::Secret(code, secret)),
+                Some(news) = check_news.recv() => self.check_news(news),
                 () = self.devices.changed() => {}
                 addresses = network.changed() => {
                     self.links.probe_all();
@@ -174,17 +188,19 @@ impl Driver {
                     self.feed(Input::LinkAdded(id, info));
                 }
             }
+            Command::CheckSetup => return self.begin_check(),
+            Command::TestEcho => return self.test_echo(),
+            Command::HangUp if self.checks.is_running() => return self.end_check(),
+            Command::Start(_) | Command::Meet(_) => self.end_check(),
             Command::Join(invitation) | Command::Prepare(invitation) => {
+                if matches!(command, Command::Join(_)) {
+                    self.end_check();
+                }
                 if let Some((id, info)) = self.links.open_invited(invitation.server.as_deref()) {
                     self.feed(Input::LinkAdded(id, info));
                 }
             }
-            Command::Start(_)
-            | Command::Meet(_)
-            | Command::HangUp
-            | Command::SetName(_)
-            | Command::Chat(_)
-            | Command::Ping(_) => {}
+            Command::HangUp | Command::SetName(_) | Command::Chat(_) | Command::Ping(_) => {}
         }
         self.feed(Input::Command(command));
     }
@@ -225,10 +241,14 @@ impl Driver {
             self.camera_works = works;
             self.feed(Input::CameraWorks(works));
         }
+        self.carry_all_out();
+        self.show();
+    }
+
+    fn carry_all_out(&mut self) {
         while let Some(output) = self.session.poll_output() {
             self.carry_out(output);
         }
-        self.show();
     }
 
     fn carry_out(&mut self, output: Output) {
@@ -260,7 +280,9 @@ impl Driver {
             Output::MediaStart(key) => self.start_media(key),
             Output::MediaStop => self.stop_media(),
             Output::Tell(event) => {
-                self.sounds.of(&event).into_iter().for_each(|chime| self.devices.chime(chime));
+                // An echo peer neither rings nor leaves.
+                let chime = if self.checks.is_running() { None } else { self.sounds.of(&event) };
+                chime.into_iter().for_each(|chime| self.devices.chime(chime));
                 self.shared.event(event);
             }
         }
@@ -270,6 +292,50 @@ impl Driver {
     fn sound_interruption(&mut self, interrupted: Option<Instant>) {
         let chime = self.sounds.while_interrupted(interrupted.map(|since| since.elapsed()));
         chime.into_iter().for_each(|chime| self.devices.chime(chime));
+    }
+
+    /// Starts an echo peer, while nobody else is being talked to.
+    fn begin_check(&mut self) {
+        self.end_check();
+        if matches!(self.session.phase(), Phase::Ended(_)) {
+            self.feed(Input::Command(Command::HangUp));
+        }
+        if matches!(self.session.phase(), Phase::Home) {
+            self.checks.begin();
+            self.peers.stay_here(true);
+            self.peers.prepare(self.devices.look_through());
+        }
+    }
+
+    fn check_news(&mut self, news: CheckNews) {
+        let Some(invitation) = self.checks.take(news) else { return };
+        if let Some(url) = invitation.server.as_deref() {
+            let (id, info) = self.links.open_echo(url);
+            self.feed(Input::LinkAdded(id, info));
+            self.feed(Input::CallEcho(invitation.code));
+        }
+    }
+
+    fn test_echo(&mut self) {
+        if matches!(self.session.phase(), Phase::InCall(_))
+            && let Some(trial) = self.checks.test()
+        {
+            self.devices.try_echo(trial);
+        }
+    }
+
+    /// Hangs up, and goes back to where one came from.
+    fn end_check(&mut self) {
+        if !self.checks.is_running() {
+            return;
+        }
+        // Once to end the call, and once more to leave what tells of its end.
+        for _ in 0..2 {
+            self.feed(Input::Command(Command::HangUp));
+        }
+        self.carry_all_out();
+        self.checks.end();
+        self.peers.stay_here(false);
     }
 
     fn derive(&self, code: RoomCode) {
@@ -324,14 +390,16 @@ impl Driver {
 
     fn show(&mut self) {
         let mut phase = self.session.phase();
-        let active = !matches!(phase, Phase::Home | Phase::Ended(_));
+        let active = self.checks.is_running() || !matches!(phase, Phase::Home | Phase::Ended(_));
         self.devices.arrange(active, self.video_on);
         if !active {
             self.peers.rest();
         }
         if let Phase::InCall(call) = &mut phase {
             call.figures = self.figures;
-            self.sound_interruption(call.interrupted);
+            if !self.checks.is_running() {
+                self.sound_interruption(call.interrupted);
+            }
         }
         let board = self.devices.board();
         let state = State {
@@ -346,17 +414,20 @@ impl Driver {
             speaks_muted: board.sound.speaks_muted,
             muted: self.muted,
             video_on: self.video_on,
+            check: self.checks.view(),
         };
         self.publish.send_replace(Arc::new(state));
         (self.shared.wake)();
     }
 
     async fn finish(mut self) {
+        self.end_check();
         if !matches!(self.session.phase(), Phase::Home | Phase::Ended(_)) {
             self.feed(Input::Command(Command::HangUp));
             self.settle();
         }
         let closing = async {
+            self.checks.finish().await;
             self.peers.finish().await;
             self.links.finish().await;
         };

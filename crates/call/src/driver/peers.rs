@@ -7,6 +7,7 @@ use crate::peer::{NameCache, Peer, PeerCommand, PeerError, PeerEvent, PeerSettin
 use crate::session::PeerKey;
 use crate::stats::StatsSnapshot;
 use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::mpsc::SyncSender;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -32,6 +33,13 @@ enum Slot {
     Ready(Peer),
 }
 
+/// How to find a way through the network.
+struct Away {
+    servers: Vec<IceServer>,
+    relay_only: bool,
+    bind: Vec<SocketAddr>,
+}
+
 /// See the module's text.
 pub(super) struct Peers {
     options: Options,
@@ -42,6 +50,8 @@ pub(super) struct Peers {
     building_spare: bool,
     /// The one being built is for servers that no longer hold.
     spare_outdated: bool,
+    /// What was chosen, while only this machine is talked to.
+    away: Option<Away>,
     prepared: Option<PreparedMedia>,
     media: Option<MediaSession>,
     news: mpsc::Sender<PeerNews>,
@@ -87,6 +97,7 @@ impl Peers {
             spare: None,
             building_spare: false,
             spare_outdated: false,
+            away: None,
             prepared: None,
             media: None,
             news,
@@ -134,12 +145,44 @@ impl Peers {
 
     /// Other servers, from the next connection on; what was built ahead for the old ones is given up.
     pub(super) fn use_ice(&mut self, servers: &[IceServer], relay_only: bool) {
+        if let Some(away) = &mut self.away {
+            (away.servers, away.relay_only) = (servers.to_vec(), relay_only);
+            return;
+        }
         if self.settings.ice_servers == servers && self.settings.relay_only == relay_only {
             return;
         }
         self.settings.ice_servers = servers.to_vec();
         self.settings.relay_only = relay_only;
         self.settings.look_up();
+        self.build_anew();
+    }
+
+    /// From the next connection on: to this machine alone, without any server, or as it was chosen again.
+    pub(super) fn stay_here(&mut self, here: bool) {
+        let settings = &mut self.settings;
+        match (here, self.away.take()) {
+            (true, None) => {
+                self.away = Some(Away {
+                    servers: std::mem::take(&mut settings.ice_servers),
+                    relay_only: std::mem::take(&mut settings.relay_only),
+                    bind: std::mem::replace(&mut settings.bind, vec![(Ipv4Addr::LOCALHOST, 0).into()]),
+                });
+            }
+            (false, Some(Away { servers, relay_only, bind })) => {
+                (settings.ice_servers, settings.relay_only, settings.bind) = (servers, relay_only, bind);
+            }
+            (true, away @ Some(_)) => {
+                self.away = away;
+                return;
+            }
+            (false, None) => return,
+        }
+        self.build_anew();
+    }
+
+    /// What was built ahead is for settings that no longer hold.
+    fn build_anew(&mut self) {
         self.spare_outdated = self.building_spare;
         if let Some((peer, _)) = self.spare.take() {
             self.closing.spawn(peer.close());

@@ -7,9 +7,11 @@
 use super::audio_call::{AudioCall, Call};
 use super::audio_devices::DeviceNews;
 use super::chimes::Chimes;
+use super::echo_line::EchoLine;
 use super::seam::Seam;
 use super::sound_end::SoundEnd;
 use super::sound_wakes::SoundWakes;
+use super::trial::Trial;
 use crate::rate::SoundSettings;
 use crate::sound::SoundChoices;
 use std::sync::Arc;
@@ -48,6 +50,10 @@ pub(crate) enum AudioCommand {
     ExpectedLoss(u8),
     /// How to encode what we send.
     Encode(SoundSettings),
+    /// Find out what the microphone hears of the loudspeaker; only in a call.
+    Trial(Box<Trial>),
+    /// Be an echo: say what is heard, later.
+    Echo(Box<EchoLine>),
     /// End the thread; others may still hold the command channel.
     Stop,
 }
@@ -116,6 +122,8 @@ struct Thread {
     volume: Gain,
     meter: Meter,
     seam: Seam,
+    trial: Option<Box<Trial>>,
+    echo: Option<Box<EchoLine>>,
     ticks: u32,
 }
 
@@ -140,6 +148,8 @@ impl Thread {
             volume: Gain::new(1.0),
             meter: Meter::new(),
             seam: Seam::new(),
+            trial: None,
+            echo: None,
             ticks: 0,
         }
     }
@@ -202,7 +212,7 @@ impl Thread {
                 call.voice.set_muted(self.muted);
                 self.call = Some(call);
             }
-            AudioCommand::Detach => self.call = None,
+            AudioCommand::Detach => (self.call, self.trial) = (None, None),
             AudioCommand::Chime(which) => self.chimes.order(which, Instant::now()),
             AudioCommand::Choices(choices) => {
                 self.choices = choices;
@@ -220,6 +230,8 @@ impl Thread {
                     call.encode_as(settings);
                 }
             }
+            AudioCommand::Trial(trial) => self.trial = self.call.is_some().then_some(trial),
+            AudioCommand::Echo(line) => self.echo = Some(line),
             AudioCommand::Stop => {}
         }
     }
@@ -269,11 +281,17 @@ impl Thread {
             self.meter.add(&frame.samples);
             let Some(call) = &mut self.call else { continue };
             // Also while muted: the canceller goes on learning, and speech is listened for.
-            let sent = call.voice.capture(&frame);
+            let mut sent = call.voice.capture(&frame);
+            if let Some(trial) = &mut self.trial {
+                trial.hear(&frame.samples, call.voice.behind_canceller());
+                // What is played for the trial is nothing to be said.
+                sent.samples.fill(0.0);
+            }
             if !self.muted && self.unmuted.is_none_or(|since| sent.at >= since) {
                 call.speak(&sent);
             }
         }
+        self.trial = self.trial.take().and_then(Trial::goes_on);
     }
 
     fn play(&mut self, now: Instant) {
@@ -284,7 +302,14 @@ impl Thread {
                 Some(call) => call.listen(now, at),
                 None => [0.0; FRAME_SAMPLES],
             };
-            self.volume.apply(&mut samples, self.choices.other.factor());
+            if let (Some(echo), Some(call)) = (&mut self.echo, &mut self.call) {
+                call.speak(&echo.pass(&samples, now));
+            }
+            let volume = if self.trial.is_some() { 0.0 } else { self.choices.other.factor() };
+            self.volume.apply(&mut samples, volume);
+            if let Some(sweep) = self.trial.as_mut().and_then(|trial| trial.play()) {
+                samples.iter_mut().zip(sweep).for_each(|(sample, sweep)| *sample += sweep);
+            }
             self.chimes.mix(&mut samples, now, self.choices.chimes.factor());
             if let Some(call) = &mut self.call {
                 // What is heard is what the microphone hears again.

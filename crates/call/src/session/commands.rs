@@ -52,6 +52,8 @@ impl Session {
             | Command::DismissOffer
             | Command::SetSound(_)
             | Command::TestSpeaker
+            | Command::CheckSetup
+            | Command::TestEcho
             | Command::SetServers(_)
             | Command::SetIce { .. } => {}
         }
@@ -104,7 +106,7 @@ impl Session {
         self.tell(Event::Ended(reason));
     }
 
-    fn idle(&self) -> bool {
+    pub(super) fn idle(&self) -> bool {
         matches!(self.stage, Stage::Home | Stage::Ended(_))
     }
 }

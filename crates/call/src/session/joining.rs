@@ -3,7 +3,7 @@
 //! The first two words of a code are no secret and may be drawn twice, so somebody found under them need not be the one
 //! who is looked for. Whose offer does not open is left, and the others are still waited for; each costs an attempt.
 
-use super::links::{LinkId, Seat};
+use super::links::{Link, LinkId, LinkKind, Seat};
 use super::sealed::Unread;
 use super::talk::Talk;
 use super::waiting::Choice;
@@ -25,6 +25,8 @@ pub(crate) struct Joining {
     pub code: RoomCode,
     /// Open the room where nobody is there.
     either: bool,
+    /// It is the echo peer that is called, and nobody else is asked.
+    echo: bool,
     pub since: Instant,
     limit: Instant,
     /// The local network is still being searched.
@@ -44,6 +46,7 @@ impl Joining {
         Self {
             code,
             either,
+            echo: false,
             since: now,
             limit: later(now, SEARCHING),
             more_links: true,
@@ -62,6 +65,11 @@ impl Joining {
 
     pub(crate) fn deadline(&self) -> Instant {
         self.limit
+    }
+
+    /// Whether who is looked for may be there.
+    fn asks(&self, link: &Link) -> bool {
+        (link.info.kind == LinkKind::Echo) == self.echo
     }
 
     fn refuse(&mut self, reason: EndReason) {
@@ -92,6 +100,13 @@ impl Session {
         self.join_everywhere(now);
     }
 
+    /// Calls the echo peer, whose link is there.
+    pub(super) fn call_echo(&mut self, now: Instant, code: RoomCode) {
+        self.stage =
+            Stage::Joining(Joining { echo: true, more_links: false, ..Joining::new(now, code.clone(), false) });
+        self.output(Output::Derive(code));
+    }
+
     pub(super) fn join_everywhere(&mut self, now: Instant) {
         let ids: Vec<_> = self.links.iter().map(|(id, _)| id).collect();
         for id in ids {
@@ -102,7 +117,7 @@ impl Session {
     pub(super) fn joining_link(&mut self, now: Instant, id: LinkId) {
         let Stage::Joining(joining) = &mut self.stage else { return };
         let Some((_, secret)) = self.secret.as_ref().filter(|(of, _)| *of == joining.code) else { return };
-        let Some(link) = self.links.get(id) else { return };
+        let Some(link) = self.links.get(id).filter(|link| joining.asks(link)) else { return };
         if link.up && link.seat == Seat::Standing {
             let (newcomer, share) = Newcomer::start(secret);
             joining.asked.insert(id, newcomer);
@@ -121,7 +136,7 @@ impl Session {
             Seat::Standing => link.trouble.is_none(),
             Seat::Refused => false,
         };
-        if joining.more_links || self.links.iter().any(|(_, l)| hope(l)) {
+        if joining.more_links || self.links.iter().any(|(_, l)| joining.asks(l) && hope(l)) {
             return;
         }
         self.nobody_found(now);

@@ -30,6 +30,8 @@ pub(crate) enum LinkKind {
     ThisMachine,
     /// Another app in the local network.
     LocalNetwork,
+    /// The echo peer's, which nobody else is looked for on.
+    Echo,
 }
 
 /// What is known of a link.
@@ -44,7 +46,7 @@ impl LinkInfo {
     /// Whether whoever comes over it may be on this machine, so that loopback addresses are of use.
     pub(crate) fn on_this_machine(&self) -> bool {
         match &self.kind {
-            LinkKind::Own { .. } | LinkKind::ThisMachine => true,
+            LinkKind::Own { .. } | LinkKind::ThisMachine | LinkKind::Echo => true,
             LinkKind::Configured { .. } | LinkKind::LocalNetwork => {
                 let host = self.host.rsplit_once(':').map_or(self.host.as_str(), |(h, _)| h);
                 host == "localhost"

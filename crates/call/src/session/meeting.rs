@@ -34,7 +34,7 @@ impl Meeting {
 fn nearby(kind: &LinkKind) -> bool {
     match kind {
         LinkKind::ThisMachine | LinkKind::LocalNetwork => true,
-        LinkKind::Configured { .. } | LinkKind::Own { .. } => false,
+        LinkKind::Configured { .. } | LinkKind::Own { .. } | LinkKind::Echo => false,
     }
 }
 

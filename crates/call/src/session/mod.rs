@@ -55,6 +55,8 @@ pub(crate) struct PeerKey(pub u64);
 pub(crate) enum Input {
     /// The person wants something.
     Command(Command),
+    /// The echo peer waits under this code; its link was added.
+    CallEcho(RoomCode),
     /// A connection to a signaling server is being made.
     LinkAdded(LinkId, LinkInfo),
     /// It stands.
@@ -180,6 +182,8 @@ impl Session {
         self.handle_timeout(now);
         match input {
             Input::Command(command) => self.command(now, command),
+            Input::CallEcho(code) if self.idle() => self.call_echo(now, code),
+            Input::CallEcho(_) => {}
             Input::LinkAdded(id, info) => {
                 self.links.add(id, info);
                 self.link_changed(now, id);

@@ -51,7 +51,7 @@ impl Session {
                 let why = l.trouble.clone()?;
                 Some(Reach::Unreachable { host: l.info.host.clone(), why })
             }
-            (LinkKind::Own { .. } | LinkKind::ThisMachine | LinkKind::LocalNetwork, _) => None,
+            (LinkKind::Own { .. } | LinkKind::ThisMachine | LinkKind::LocalNetwork | LinkKind::Echo, _) => None,
         };
         self.links.iter().filter_map(|(_, l)| view(l)).collect()
     }

@@ -15,6 +15,7 @@ mod mute;
 mod reasons;
 mod roaming;
 mod server_loss;
+mod setup;
 mod sources;
 mod stuck;
 mod video;

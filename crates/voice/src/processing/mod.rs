@@ -117,6 +117,7 @@ pub struct VoiceProcessor {
     heard: Meter,
     sent: Meter,
     speech: Option<f32>,
+    behind_canceller: Frame,
 }
 
 impl VoiceProcessor {
@@ -137,6 +138,7 @@ impl VoiceProcessor {
             heard: Meter::new(),
             sent: Meter::new(),
             speech: None,
+            behind_canceller: [0.0; FRAME_SAMPLES],
         }
     }
 
@@ -177,11 +179,11 @@ impl VoiceProcessor {
         let context = Context { reference: &reference };
         self.high_pass.process(&mut samples, &context);
         self.echo.process(&mut samples, &context);
-        let before_noise = samples;
+        self.behind_canceller = samples;
         self.noise.process(&mut samples, &context);
         self.speech = self.noise.part().and_then(NoiseReducer::speech);
         if self.muted {
-            let heard = self.speech.unwrap_or_else(|| self.detector.listen(&before_noise));
+            let heard = self.speech.unwrap_or_else(|| self.detector.listen(&self.behind_canceller));
             self.speech = Some(heard);
             self.muted_speech.hear(heard);
         }
@@ -189,6 +191,12 @@ impl VoiceProcessor {
         self.limiter.process(&mut samples);
         self.sent.add(&samples);
         AudioFrame { samples, at: frame.at.checked_sub(self.delay()).unwrap_or(frame.at) }
+    }
+
+    /// What was left of the last 10 ms behind the canceller, before noise suppression and gain: how well the canceller
+    /// does shows here, whatever the parts behind it do.
+    pub fn behind_canceller(&self) -> &[f32; FRAME_SAMPLES] {
+        &self.behind_canceller
     }
 
     /// How much older sound comes out than it went in, with the parts that are switched on.
