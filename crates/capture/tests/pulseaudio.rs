@@ -49,9 +49,12 @@ fn real_sound_devices_carry_a_tone_both_ways() {
     unsafe { std::env::set_var("XDG_RUNTIME_DIR", server.folder()) };
 
     stage("list", the_list_has_the_devices_and_their_defaults);
-    stage("microphone", || a_tone_into_the_microphone_is_read(&server));
+    stage("microphone", || a_tone_into_the_microphone_is_read(&server, "micfeed", "default", "Mic"));
     for (spec, sink) in [("default", "speaker"), ("Surround", "slow")] {
         stage(sink, || a_tone_to_the_speaker_is_heard(&server, spec, sink));
+    }
+    for layout in ["rate=8000 channels=1", "rate=192000 channels=8", "rate=11025 channels=3"] {
+        stage(layout, || any_rate_and_number_of_channels_will_do(&server, layout));
     }
     stage("list often", listing_often_costs_no_threads);
     stage("not found", a_device_that_is_not_there_is_not_found);
@@ -73,10 +76,11 @@ fn the_list_has_the_devices_and_their_defaults() {
     assert_eq!(speakers, [("Speaker", true), ("Feed", false), ("Surround", false)]);
 }
 
-fn a_tone_into_the_microphone_is_read(server: &Server) {
-    let _player = server.play("micfeed", 700.0);
-    let mut microphone = Microphone::open(&MicrophoneSpec::Default).expect("a microphone");
-    assert_eq!((microphone.name(), microphone.id()), ("Mic", Some("pulseaudio:mic")));
+fn a_tone_into_the_microphone_is_read(server: &Server, feed: &str, spec: &str, name: &str) {
+    let _player = server.play(feed, 700.0);
+    let mut microphone = Microphone::open(&spec.parse().expect("a spec")).expect("a microphone");
+    assert_eq!(microphone.name(), name);
+    assert_eq!(microphone.id(), Some(format!("pulseaudio:{}", name.to_lowercase()).as_str()));
     let (mut sound, mut moments, mut late) = (Vec::new(), Vec::new(), Vec::new());
     every_tick(|| {
         while let Some(frame) = microphone.read() {
@@ -122,6 +126,16 @@ fn a_tone_to_the_speaker_is_heard(server: &Server, spec: &str, sink: &str) {
     let median = delays[delays.len() / 2];
     println!("speaker {sink}: delay {median:?} in the median, {:?}", speaker.faults());
     assert!(median < Duration::from_millis(150));
+}
+
+fn any_rate_and_number_of_channels_will_do(server: &Server, layout: &str) {
+    let named = |kind: &str, name: &str| format!("{kind}_properties=device.description={name}");
+    server.load(&format!("module-null-sink sink_name=odd {layout} norewinds=1 {}", named("sink", "Odd")));
+    server.load(&format!("module-remap-source source_name=oddmic master=odd.monitor {}", named("source", "OddMic")));
+    a_tone_into_the_microphone_is_read(server, "odd", "OddMic", "OddMic");
+    a_tone_to_the_speaker_is_heard(server, "pulseaudio:odd", "odd");
+    server.unload("source_name=oddmic");
+    server.unload("sink_name=odd");
 }
 
 fn listing_often_costs_no_threads() {

@@ -6,6 +6,7 @@
 pub mod echo_trial;
 pub mod gain;
 pub mod level;
+pub mod loudness_guard;
 pub mod playout;
 pub mod processing;
 pub mod ramp;

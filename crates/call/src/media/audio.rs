@@ -22,6 +22,7 @@ use visavis_capture::{Chime, Microphone, Speaker, Worker};
 use visavis_media::{AudioFrame, FRAME_SAMPLES};
 use visavis_voice::gain::Gain;
 use visavis_voice::level::Meter;
+use visavis_voice::loudness_guard::LoudnessGuard;
 use visavis_voice::processing::SilentMicrophone;
 
 /// Without a device and a call there is nothing to tick for.
@@ -120,6 +121,7 @@ struct Thread {
     choices: SoundChoices,
     chimes: Chimes,
     volume: Gain,
+    guard: LoudnessGuard,
     meter: Meter,
     seam: Seam,
     trial: Option<Box<Trial>>,
@@ -146,6 +148,7 @@ impl Thread {
             choices: SoundChoices::default(),
             chimes: Chimes::default(),
             volume: Gain::new(1.0),
+            guard: LoudnessGuard::new(),
             meter: Meter::new(),
             seam: Seam::new(),
             trial: None,
@@ -311,6 +314,7 @@ impl Thread {
                 samples.iter_mut().zip(sweep).for_each(|(sample, sweep)| *sample += sweep);
             }
             self.chimes.mix(&mut samples, now, self.choices.chimes.factor());
+            self.guard.apply(&mut samples);
             if let Some(call) = &mut self.call {
                 // What is heard is what the microphone hears again.
                 let heard = AudioFrame { samples, at };

@@ -2,6 +2,8 @@
 
 mod clocked;
 mod device;
+mod intake;
+mod tap;
 
 use crate::{Counters, DeviceError, MicrophoneSpec, sound::signal::Loop, sound::wav};
 use clocked::ClockedMicrophone;

@@ -12,4 +12,5 @@ mod preference;
 pub(crate) mod resample;
 pub(crate) mod signal;
 pub(crate) mod timeline;
+pub(crate) mod true_rate;
 pub(crate) mod wav;
