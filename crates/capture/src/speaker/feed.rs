@@ -12,8 +12,9 @@ use super::lead::Lead;
 use super::margin::Margin;
 use crate::Counters;
 use crate::sound::fault::Faults;
-use crate::sound::resample::Resampler;
+use crate::sound::resample::{Frames, Resampler};
 use crate::sound::timeline::Timeline;
+use crate::sound::true_rate::TrueRate;
 use rtrb::{Consumer, Producer};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -32,6 +33,7 @@ pub(super) struct Feed {
     period: u64,
     opening_period: u64,
     resampler: Resampler,
+    true_rate: TrueRate,
     /// Of a device whose callbacks are foreseen.
     beat: Beat,
     lead: Lead,
@@ -69,6 +71,7 @@ impl Feed {
             period: 0,
             opening_period: u64::from(rate / 100),
             resampler,
+            true_rate: TrueRate::new(rate),
             beat: Beat::default(),
             lead: Lead::new(now),
             margin: Margin::new(now),
@@ -165,7 +168,18 @@ impl Feed {
             self.lead.on_callback(mark.came, mark.left / self.period.max(1), self.period().as_secs_f64());
             self.gaps = mark.gaps;
             self.alive = now;
+            if let Some(rate) = self.true_rate.note(mark.samples, mark.came) {
+                self.believe(rate);
+            }
         }
+    }
+
+    /// The device takes another rate than it said.
+    fn believe(&mut self, rate: u32) {
+        let Some(resampler) = Resampler::new(rate, Frames::In) else { return };
+        tracing::warn!(told = self.rate, takes = rate, "a loudspeaker has another rate than it says");
+        (self.rate, self.opening_period) = (rate, u64::from(rate / 100));
+        (self.line, self.resampler) = (Timeline::new(rate), resampler);
     }
 
     /// What it takes at a time, of late.

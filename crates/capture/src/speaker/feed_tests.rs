@@ -1,6 +1,8 @@
 //! Whether a loudspeaker tells true moments, whatever its clock and its callbacks do.
 
 use super::super::simulated::{Device, Outcome, Written, play};
+use crate::sound::measure::frequency;
+use std::f32::consts::TAU;
 use visavis_media::FRAME_SAMPLES;
 
 /// Frames that were written from this second on.
@@ -39,6 +41,23 @@ fn moments_are_true_to_a_millisecond_and_as_fast_as_the_devices_clock() {
                 assert!(slope.abs() < 3.0, "{device:?}: {slope}");
             }
         }
+    }
+}
+
+#[test]
+fn a_device_that_takes_another_rate_than_it_says_is_soon_heard_at_the_right_pitch_and_moment() {
+    for (told, takes) in [(48_000u32, 44_100u32), (44_100, 48_000), (48_000, 16_000), (16_000, 48_000)] {
+        let ppm = (f64::from(takes) / f64::from(told) - 1.0) * 1e6;
+        let period = (takes / 100) as usize;
+        let device = Device { rate: told, ppm, period, ..Device::USUAL };
+        let tone = |n: usize| std::array::from_fn(|i| 0.5 * (((n * FRAME_SAMPLES + i) % 96) as f32 / 96.0 * TAU).sin());
+        let outcome = play(device, 30.0, tone);
+        let last = &outcome.played[outcome.played.len() - takes as usize * 5..];
+        let pitch = frequency(last, takes);
+        assert!((pitch - 500.0).abs() < 1.0, "{told} {takes}: {pitch} Hz");
+        assert!(outcome.longest_delay_s < 1.0, "{told} {takes}: {} s", outcome.longest_delay_s);
+        let worst = worst_ms(settled(&outcome, 15.0));
+        assert!(worst < 2.0, "{told} {takes}: {worst} ms");
     }
 }
 
