@@ -154,6 +154,9 @@ impl eframe::App for App {
         if let Some(now) = self.engine.state() {
             (self.state, self.health) = now;
         }
+        if let Some(change) = self.store.known_again(&self.state.devices) {
+            self.carry_out(ctx, UiCommand::Change(change));
+        }
         self.take_events();
         self.take_pictures(ctx);
         self.awake.set(matches!(self.state.phase, Phase::InCall(_)));

@@ -4,11 +4,13 @@
 //! takes the old one's place, so that a crash leaves either the old settings or the new ones.
 
 mod file;
+mod names;
 mod store;
 #[cfg(test)]
 mod tests;
 
 pub use file::{DAMAGED_NAME, FILE_NAME, Loaded, Loading, default_folder, load, save};
+pub use names::known_again;
 pub use store::Store;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -32,9 +34,13 @@ pub struct Settings {
     /// Microphone to begin with.
     #[serde(serialize_with = "to_text", deserialize_with = "from_text")]
     pub microphone: MicrophoneSpec,
+    /// The name of the device that is the microphone, as it was last seen; empty where that is not known.
+    pub microphone_name: String,
     /// Loudspeaker to begin with.
     #[serde(serialize_with = "to_text", deserialize_with = "from_text")]
     pub speaker: SpeakerSpec,
+    /// The name of the device that is the loudspeaker, likewise.
+    pub speaker_name: String,
     /// What the microphone hears of the loudspeaker is taken away.
     pub echo_cancellation: bool,
     /// How much is done against noise.
@@ -69,7 +75,9 @@ impl Default for Settings {
             name: String::new(),
             camera: CameraSpec::Default,
             microphone: MicrophoneSpec::Default,
+            microphone_name: String::new(),
             speaker: SpeakerSpec::Default,
+            speaker_name: String::new(),
             echo_cancellation: true,
             noise_suppression: Noise::Full,
             automatic_gain: true,
@@ -139,6 +147,10 @@ pub enum Change {
     Microphone(MicrophoneSpec),
     /// Another loudspeaker.
     Speaker(SpeakerSpec),
+    /// What the chosen microphone is called.
+    MicrophoneName(String),
+    /// What the chosen loudspeaker is called.
+    SpeakerName(String),
     /// A headset, or what there is of it.
     Headset {
         /// Its microphone.
@@ -195,6 +207,7 @@ impl Change {
             Self::IceServers(_) | Self::RelayOnly(_) => {
                 Some(Command::SetIce { servers: after.ice_servers.clone(), relay_only: after.relay_only })
             }
+            Self::MicrophoneName(_) | Self::SpeakerName(_) => None,
             Self::Theme(_) | Self::SelfView(_) | Self::NoticeSeen | Self::PushToTalk(_) | Self::RemindMuted(_) => None,
         }
     }
@@ -220,11 +233,13 @@ impl Settings {
         match change {
             Change::Name(name) => self.name = name.chars().take(NAME_LENGTH).collect(),
             Change::Camera(spec) => self.camera = spec,
-            Change::Microphone(spec) => self.microphone = spec,
-            Change::Speaker(spec) => self.speaker = spec,
+            Change::Microphone(spec) => (self.microphone, self.microphone_name) = (spec, String::new()),
+            Change::Speaker(spec) => (self.speaker, self.speaker_name) = (spec, String::new()),
+            Change::MicrophoneName(name) => self.microphone_name = name,
+            Change::SpeakerName(name) => self.speaker_name = name,
             Change::Headset { microphone, speaker } => {
-                microphone.into_iter().for_each(|spec| self.microphone = spec);
-                speaker.into_iter().for_each(|spec| self.speaker = spec);
+                microphone.into_iter().for_each(|spec| self.apply(Change::Microphone(spec)));
+                speaker.into_iter().for_each(|spec| self.apply(Change::Speaker(spec)));
             }
             Change::EchoCancellation(on) => self.echo_cancellation = on,
             Change::Noise(noise) => self.noise_suppression = noise,

@@ -1,9 +1,9 @@
 //! The settings in use, and their way to the disk.
 
-use super::{Change, Settings, save};
+use super::{Change, Settings, known_again, save};
 use std::path::PathBuf;
 use std::time::Duration;
-use visavis_capture::Worker;
+use visavis_capture::{DeviceLists, Worker};
 use visavis_media::slot;
 
 /// How long closing the app waits for the last write; a disk that takes longer keeps the old settings.
@@ -45,6 +45,12 @@ impl Store {
     /// The settings in use.
     pub fn shown(&self) -> &Settings {
         &self.shown
+    }
+
+    /// What is to be remembered of the devices that are there now; nothing of those that the command line named.
+    pub fn known_again(&self, devices: &DeviceLists) -> Option<Change> {
+        let chosen = |settings: &Settings| (settings.microphone.clone(), settings.speaker.clone());
+        known_again(&self.saved, devices).filter(|_| chosen(&self.saved) == chosen(&self.shown))
     }
 
     /// Carries out a change and saves it, without waiting.

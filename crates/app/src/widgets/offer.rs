@@ -43,9 +43,13 @@ pub fn offer_over(ui: &mut Ui, top: Pos2, offer: &DeviceOffer, most: f32) -> (Re
     (said.union(place), answer)
 }
 
-/// "Jabra Evolve 65 was connected".
+/// "Jabra Evolve 65 was connected", with a name that leaves room for the rest.
 fn words(offer: &DeviceOffer) -> String {
-    format!("{} was connected", offer.name)
+    const MOST: usize = 40;
+    match offer.name.char_indices().nth(MOST) {
+        Some((cut, _)) => format!("{}… was connected", offer.name[..cut].trim_end()),
+        None => format!("{} was connected", offer.name),
+    }
 }
 
 fn explanation(offer: &DeviceOffer) -> &'static str {
