@@ -38,7 +38,7 @@ pub use chime::{Chime, chime};
 pub use clock::wall_clock;
 pub use error::DeviceError;
 pub use format::choose_format;
-pub use list::{DeviceInfo, DeviceLists, SoundDevices, SoundLists, list_cameras, list_devices, list_sound};
+pub use list::{DeviceInfo, DeviceLists, SoundDevices, SoundLists, list_cameras, list_devices, list_sound, meant};
 pub use microphone::Microphone;
 pub use sound::default_microphone::DefaultMicrophone;
 pub use speaker::Speaker;

@@ -126,7 +126,13 @@ pub fn list_sound() -> Result<SoundLists, DeviceError> {
     host::list()
 }
 
-/// The place of the device that `wanted` means: an id, else a name, else a part of just one name, case ignored.
+/// The place of the device that `wanted` means, as when it is opened: an id, else a name, else a part of just one id or
+/// name, case ignored. `None` where it means none, or several.
+pub fn meant(devices: &[DeviceInfo], wanted: &str) -> Option<usize> {
+    pick(&devices.iter(), wanted).ok()
+}
+
+/// Likewise, and says what is wrong where it means none.
 pub(crate) fn pick<'a>(
     devices: &(impl Iterator<Item = &'a DeviceInfo> + Clone),
     wanted: &str,

@@ -8,7 +8,7 @@ use crate::settings::{Change, Settings};
 use crate::theme::{Palette, Type, size, space};
 use egui::{ComboBox, Sense, Ui, vec2};
 use visavis_call::State;
-use visavis_capture::{CameraState, DeviceError, DeviceInfo, DeviceState};
+use visavis_capture::{CameraState, DeviceError, DeviceInfo, DeviceState, meant};
 
 /// What the pickers show.
 #[derive(Clone, Copy)]
@@ -130,8 +130,8 @@ fn choices(kind: Kind, devices: &[DeviceInfo], chosen: &str) -> (Vec<Choice>, us
     all.extend(devices.iter().map(|device| choice(&device.id, device.name.clone())));
     all.push(choice("none", kind.none().to_owned()));
     let by_spec = all.iter().position(|choice| choice.spec == chosen);
-    let by_name = || all[1..=devices.len()].iter().position(|choice| choice.words.contains(chosen)).map(|i| i + 1);
-    let selected = by_spec.or_else(by_name).unwrap_or_else(|| {
+    let by_meaning = || meant(devices, chosen).map(|at| at + 1);
+    let selected = by_spec.or_else(by_meaning).unwrap_or_else(|| {
         all.push(choice(chosen, other_words(chosen)));
         all.len() - 1
     });
@@ -240,10 +240,11 @@ mod tests {
     }
 
     #[test]
-    fn a_choice_is_found_by_its_id_or_a_part_of_its_name() {
+    fn a_choice_is_found_by_its_id_or_a_part_of_id_or_name() {
         assert_eq!(words("default"), "Built-in camera (default)");
         assert_eq!(words("/dev/video2"), "HD Webcam C920");
-        assert_eq!(words("C920"), "HD Webcam C920");
+        assert_eq!(words("c920"), "HD Webcam C920");
+        assert_eq!(words("video2"), "HD Webcam C920");
         assert_eq!(words("none"), "No camera");
     }
 
