@@ -2,8 +2,12 @@
 //! STUN and TURN servers answer.
 
 mod echo_peer;
+mod network;
+mod probe;
+mod stun;
 
 pub(crate) use echo_peer::{EchoPeer, Mirror};
+pub(crate) use network::{Questions, ask};
 
 use std::fmt;
 use std::net::SocketAddr;

@@ -1,6 +1,6 @@
 //! The check of one's setup that is under way: its echo peer and what has been found out.
 
-use crate::check::{Check, EchoPeer, EchoTest};
+use crate::check::{self, Check, EchoPeer, EchoTest, NetworkCheck, Questions};
 use crate::media::{Trial, TrialReport};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
@@ -17,6 +17,7 @@ pub(super) enum CheckNews {
     /// There is none.
     NoEcho(u64, String),
     Test(u64, EchoTest),
+    Network(u64, NetworkCheck),
 }
 
 /// See the module's text.
@@ -32,10 +33,12 @@ struct Running {
     /// Dropped, it ends the echo peer.
     _end: oneshot::Sender<()>,
     test: Option<AbortHandle>,
+    asking: AbortHandle,
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
+        self.asking.abort();
         self.test.iter().for_each(AbortHandle::abort);
     }
 }
@@ -54,13 +57,18 @@ impl Checks {
         self.running.as_ref().map(|running| running.view.clone())
     }
 
-    /// Starts an echo peer.
-    pub(super) fn begin(&mut self) {
+    /// Starts an echo peer, and asks servers.
+    pub(super) fn begin(&mut self, questions: Questions) {
         while self.closing.try_join_next().is_some() {}
         self.round += 1;
         let (end, ended) = oneshot::channel::<()>();
         self.closing.spawn(serve_echo(self.round, self.news.clone(), ended));
-        self.running = Some(Running { view: Check::default(), _end: end, test: None });
+        let (round, news) = (self.round, self.news.clone());
+        let asking = tokio::spawn(check::ask(questions, async move |found| {
+            let _ = news.send(CheckNews::Network(round, found)).await;
+        }));
+        let asking = asking.abort_handle();
+        self.running = Some(Running { view: Check::default(), _end: end, test: None, asking });
     }
 
     /// Ends it; the echo peer goes in the background.
@@ -82,12 +90,16 @@ impl Checks {
 
     /// Notes what a report says; gives whom to call.
     pub(super) fn take(&mut self, news: CheckNews) -> Option<Invitation> {
-        let (CheckNews::Ready(round, _) | CheckNews::NoEcho(round, _) | CheckNews::Test(round, _)) = &news;
+        let (CheckNews::Ready(round, _)
+        | CheckNews::NoEcho(round, _)
+        | CheckNews::Test(round, _)
+        | CheckNews::Network(round, _)) = &news;
         let running = self.running.as_mut().filter(|_| *round == self.round)?;
         match news {
             CheckNews::Ready(_, invitation) => return Some(invitation),
             CheckNews::NoEcho(_, why) => running.view.trouble = Some(why),
             CheckNews::Test(_, echo) => running.view.echo = echo,
+            CheckNews::Network(_, network) => running.view.network = network,
         }
         None
     }

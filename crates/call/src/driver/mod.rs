@@ -301,7 +301,7 @@ impl Driver {
             self.feed(Input::Command(Command::HangUp));
         }
         if matches!(self.session.phase(), Phase::Home) {
-            self.checks.begin();
+            self.checks.begin(self.peers.questions());
             self.peers.stay_here(true);
             self.peers.prepare(self.devices.look_through());
         }

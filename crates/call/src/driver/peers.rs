@@ -1,5 +1,6 @@
 //! Peer connections and the media on them. One is always built ahead, so that an offer or answer needs no set-up.
 
+use crate::check::Questions;
 use crate::media::{AudioCommand, MediaHooks, MediaSession, PreparedMedia};
 use crate::memory;
 use crate::options::{IceServer, Options};
@@ -179,6 +180,16 @@ impl Peers {
             (false, None) => return,
         }
         self.build_anew();
+    }
+
+    /// The servers that calls use, to be asked what they make of us.
+    pub(super) fn questions(&self) -> Questions {
+        let settings = &self.settings;
+        let (servers, relay_only, bind) = match &self.away {
+            Some(away) => (&away.servers, away.relay_only, &away.bind),
+            None => (&settings.ice_servers, settings.relay_only, &settings.bind),
+        };
+        Questions { servers: servers.clone(), relay_only, bind: bind.clone() }
     }
 
     /// What was built ahead is for settings that no longer hold.

@@ -40,7 +40,7 @@ pub(crate) use actor::{Peer, PeerCommand, PeerEvent, PeerLink};
 pub(crate) use cookie::untold;
 pub use emulated::EmulatedLink;
 pub(crate) use reports::CaptureClocks;
-pub(crate) use resolver::NameCache;
+pub(crate) use resolver::{NameCache, host_of};
 pub(crate) use setup::{PeerError, PeerSettings};
 pub(crate) use tap::Feedback;
 pub(crate) use wire::WireSettings;
