@@ -126,6 +126,8 @@ struct Thread {
     seam: Seam,
     trial: Option<Box<Trial>>,
     echo: Option<Box<EchoLine>>,
+    /// Of the newest frame's first sample, when it had been processed.
+    age: Duration,
     ticks: u32,
 }
 
@@ -153,6 +155,7 @@ impl Thread {
             seam: Seam::new(),
             trial: None,
             echo: None,
+            age: Duration::ZERO,
             ticks: 0,
         }
     }
@@ -273,6 +276,8 @@ impl Thread {
             && let Some(call) = &self.call
         {
             call.count();
+            let speaker = self.speaker.as_ref().map(|held| held.device.delay());
+            tracing::trace!(microphone = ?self.age, playout = ?call.held(), ?speaker, "how late sound is");
         }
     }
 
@@ -285,6 +290,7 @@ impl Thread {
             let Some(call) = &mut self.call else { continue };
             // Also while muted: the canceller goes on learning, and speech is listened for.
             let mut sent = call.voice.capture(&frame);
+            self.age = sent.at.elapsed();
             if let Some(trial) = &mut self.trial {
                 trial.hear(&frame.samples, call.voice.behind_canceller());
                 // What is played for the trial is nothing to be said.

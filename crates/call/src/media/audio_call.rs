@@ -7,7 +7,7 @@ use crate::rate::{PacketLength, SoundEffort, SoundSettings};
 use crate::stats::Counters;
 use bytes::Bytes;
 use std::sync::mpsc::Receiver;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use visavis_codec::opus::{OpusDecoder, OpusEncoder, OpusError, OpusSettings, SAMPLES_20_MS, is_dtx};
 use visavis_media::{AudioFrame, ClockRate, EncodedAudio, FRAME_DURATION, FRAME_SAMPLES, RtpTicks};
@@ -201,6 +201,11 @@ impl Call {
         self.length = settings.length;
         let _ = self.encoder.set_bitrate(settings.bitrate);
         let _ = self.encoder.set_fec(settings.redundant);
+    }
+
+    /// How long sound is held back after the fastest packet's way.
+    pub(super) fn held(&self) -> Duration {
+        self.playout.stats().delay
     }
 
     /// Tells the statistics.

@@ -175,7 +175,7 @@ impl VoiceProcessor {
         self.silent.listen(&frame.samples);
         let mut samples = self.cleaned(&frame.samples);
         self.heard.add(&samples);
-        let reference = self.reference.capture(frame.at);
+        let reference = self.reference.capture(frame.at, !self.echo.idle());
         let context = Context { reference: &reference };
         self.high_pass.process(&mut samples, &context);
         self.echo.process(&mut samples, &context);

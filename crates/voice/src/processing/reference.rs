@@ -99,8 +99,9 @@ impl Reference {
         if late > self.speaker.tolerance() && samples < MOST { samples } else { 0 }
     }
 
-    /// What is heard while the microphone captures a frame that began at `at`; silence where nothing is known of it.
-    pub fn capture(&mut self, at: Instant) -> Frame {
+    /// What is heard while the microphone captures a frame that began at `at`; silence where nothing is known of it, and
+    /// where nobody needs it.
+    pub fn capture(&mut self, at: Instant, needed: bool) -> Frame {
         let origin = *self.origin.get_or_insert(at);
         let (began, continuous) = self.microphone.frame(at, origin);
         if !continuous {
@@ -116,7 +117,7 @@ impl Reference {
         let pull = ((wanted - from) * PULL).clamp(-MAX_PULL, MAX_PULL);
         let step = 1.0 + self.drift() + pull / FRAME_SAMPLES as f64;
         self.at = Some(from + step * FRAME_SAMPLES as f64);
-        let frame = std::array::from_fn(|i| self.value(from + step * i as f64));
+        let frame = if needed { self.read(from, step) } else { [0.0; FRAME_SAMPLES] };
         self.forget(from as i64);
         frame
     }
@@ -146,14 +147,22 @@ impl Reference {
         ((1.0 + self.microphone.drift()) / (1.0 + self.speaker.drift()) - 1.0).clamp(-MAX_DRIFT, MAX_DRIFT)
     }
 
-    fn value(&self, at: f64) -> f32 {
-        let whole = at.floor();
-        let begin = whole as i64 - (TAPS as i64 / 2 - 1) - self.first;
-        let around = std::array::from_fn(|i| {
-            let index = begin.saturating_add(i as i64);
-            usize::try_from(index).ok().and_then(|index| self.played.get(index)).copied().unwrap_or(0.0)
-        });
-        sinc::between(&around, at - whole)
+    /// Values from a position on, so many samples apart.
+    fn read(&self, from: f64, step: f64) -> Frame {
+        let begin = from.floor() as i64 - (TAPS as i64 / 2 - 1);
+        // What is read lies within these, since both clocks are within MAX_DRIFT and MAX_PULL.
+        let mut around = [0.0; FRAME_SAMPLES + TAPS + 2];
+        let skipped = usize::try_from(begin.saturating_sub(self.first)).unwrap_or(0);
+        let before = usize::try_from(self.first.saturating_sub(begin)).unwrap_or(0).min(around.len());
+        for (value, played) in around[before..].iter_mut().zip(self.played.iter().skip(skipped)) {
+            *value = *played;
+        }
+        std::array::from_fn(|i| {
+            let at = from - from.floor() + step * i as f64;
+            let (whole, rest) = (at as usize, at.fract());
+            let taps = around.get(whole..).and_then(|around| around.first_chunk::<TAPS>());
+            taps.map_or(0.0, |taps| sinc::between(taps, rest))
+        })
     }
 
     fn forget(&mut self, read: i64) {

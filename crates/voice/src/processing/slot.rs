@@ -117,6 +117,11 @@ impl<P: Part> Slot<P> {
         }
     }
 
+    /// Whether sound goes through as it is, and nothing else is in sight.
+    pub fn idle(&self) -> bool {
+        matches!(self.now, Path::Through) && self.next.is_none()
+    }
+
     /// Delay of what is heard.
     pub fn delay(&self) -> Duration {
         self.part().map_or(Duration::ZERO, |part| P::delay(part.kind()))
