@@ -27,6 +27,10 @@ const PROMPT: i64 = 20 * MS;
 /// A jump in sequence numbers or delay larger than this is no network: the sender began anew, or somebody forges.
 const MAX_MISORDER: i64 = 3000;
 const MAX_DELAY: i64 = 5000 * MS;
+/// A single packet that was late, be it that a thread woke late, counts for about a minute, where it was not much later
+/// than the others: a calm path lets one hear each of them. At the beginning everything is late now and then.
+const RARE_MEMORY: f64 = 60_000.0 * MS as f64;
+const MOST_RARE: i64 = 15 * MS;
 /// 120 ms (RFC 6716 §2.1.4).
 const LONGEST_PACKET: i64 = 120 * MS;
 /// When even the best packet of this span was later than the best of the window by this much, the path has changed.
@@ -72,6 +76,10 @@ pub(super) struct Arrivals {
     spread: i64,
     tail: i64,
     fastest: i64,
+    /// How much slower than the fastest the slowest came that one could have waited for, fading; newest first, and before
+    /// each of the last packets.
+    rare: [f64; 4],
+    learnt: Option<i64>,
 }
 
 impl Arrivals {
@@ -130,6 +138,16 @@ impl Arrivals {
         self.tail
     }
 
+    /// How much later than most the slowest packet of the last minute or so came, the longer ago the less.
+    pub fn rare(&self) -> i64 {
+        (self.rare[0] as i64 - self.spread).clamp(0, MOST_RARE)
+    }
+
+    /// Samples that a packet holds; `None` until two in a row have shown it.
+    pub fn length(&self) -> Option<i64> {
+        self.length
+    }
+
     /// Packets that the two figures come from.
     pub fn experience(&self) -> usize {
         self.recent.len()
@@ -151,6 +169,8 @@ impl Arrivals {
         if believed && let Some(before) = self.length.replace(step).filter(|before| *before != step) {
             let older = self.recent.len().saturating_sub(2);
             self.recent.iter_mut().take(older).for_each(|a| a.transit += step - before);
+            // The packets by which it was noticed were late only by the old length.
+            self.rare = [self.rare[self.rare.len() - 1]; 4];
         }
     }
 
@@ -170,6 +190,7 @@ impl Arrivals {
         if lately > overall + REBASE_BY && steady {
             self.recent.retain(|a| a.at >= arrival - REBASE_SPAN);
             self.fastest = lately;
+            self.rare = Default::default();
         }
         self.scratch.clear();
         let (fastest, mut stalled) = (self.fastest, false);
@@ -178,6 +199,7 @@ impl Arrivals {
             stalled = late_by > HOPELESS || stalled && late_by > PROMPT;
             !stalled
         }));
+        self.remember_rare(arrival, if stalled { 0 } else { transit - fastest }, age);
         let nth = (self.scratch.len().saturating_sub(1) as f64 * QUANTILE).round() as usize;
         if nth < self.scratch.len() {
             let (_, slow, rest) = self.scratch.select_nth_unstable(nth);
@@ -186,6 +208,14 @@ impl Arrivals {
             let nth = (rest.len() as f64 * (TAIL - QUANTILE) / (1.0 - QUANTILE)) as usize;
             self.tail = if nth < rest.len() { *rest.select_nth_unstable(nth).1 - slow } else { 0 };
         }
+    }
+
+    fn remember_rare(&mut self, arrival: i64, late_by: i64, age: i64) {
+        let since = (arrival - self.learnt.replace(arrival).unwrap_or(arrival)).max(0);
+        let fading = self.rare[0] * (-(since as f64) / RARE_MEMORY).exp();
+        let counts = age > FIRST_WINDOW && late_by <= self.spread + MOST_RARE;
+        self.rare.rotate_right(1);
+        self.rare[0] = if counts { fading.max(late_by as f64) } else { fading };
     }
 }
 

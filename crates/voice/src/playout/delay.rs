@@ -39,9 +39,17 @@ impl PlayoutBuffer {
         let copies = self.reach.filter(|(_, until)| (self.now() as i64) < *until).map_or(0, |(reach, _)| reach);
         let lossy = (self.now() as i64) < self.lossy_until;
         let repair = if lossy { self.frame as i64 } else { 0 }.max(copies);
-        let margin = MARGIN + self.early as i64 + self.arrivals.tail().min(MOST_FOR_TAIL);
-        let wanted = self.arrivals.spread() + margin + repair;
+        let slowest = self.arrivals.tail().min(MOST_FOR_TAIL).max(self.arrivals.rare());
+        let margin = MARGIN + self.early as i64 + slowest;
+        let wanted = self.arrivals.spread() + margin + repair + self.longer();
         wanted.clamp(samples_of(floor), samples_of(settings.max_delay).max(samples_of(floor)))
+    }
+
+    /// How much later packets will come when they hold as much as was announced.
+    fn longer(&self) -> i64 {
+        let expected = self.expected.filter(|(_, until)| (self.now() as i64) < *until).map_or(0, |(length, _)| length);
+        let length = self.arrivals.length().unwrap_or(self.frame as i64);
+        if expected > 0 { (expected - length).max(0) } else { 0 }
     }
 
     /// After a stall, what has become too old is left out at once.

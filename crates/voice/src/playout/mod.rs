@@ -10,6 +10,7 @@
 
 mod arrival;
 mod delay;
+mod guard;
 mod produce;
 mod sound;
 mod stats;
@@ -19,6 +20,7 @@ pub use stats::PlayoutStats;
 
 use arrival::{Arrivals, MS, Place, Verdict};
 use bytes::Bytes;
+use guard::Guard;
 use sound::Sound;
 use stats::span;
 use std::collections::BTreeMap;
@@ -88,6 +90,8 @@ pub struct Played {
 const MAX_PACKETS: usize = 200;
 /// 120 ms at 500 kb/s: far above any speech; what is larger is no sound of a call.
 const MAX_PAYLOAD: usize = 8000;
+/// 120 ms (RFC 6716 §2.1.4).
+const MAX_FRAME: usize = 120 * MS as usize;
 /// A sender's frame until the first is decoded.
 const USUAL_FRAME: usize = 20 * MS as usize;
 /// The reader's clock is trusted in the long run, not for one tick: it may be woken late.
@@ -97,6 +101,8 @@ const CLOCK_JUMP: f64 = 100.0 * MS as f64;
 const LONGEST_REACH: i64 = 200 * MS;
 /// How far copies reach counts this long after one came from there.
 const REACH_REMEMBERED: i64 = 2000 * MS;
+/// Longer packets that were announced come within this time, or not at all.
+const ANNOUNCED_FOR: i64 = 1000 * MS;
 /// How early it comes at worst is forgotten within about so many pulls (3 s); and earlier than this it does not come.
 const EARLY_MEMORY: f64 = 300.0;
 const MOST_EARLY: f64 = 20.0 * MS as f64;
@@ -142,6 +148,7 @@ pub struct PlayoutBuffer {
     next: Option<Place>,
     flow: Flow,
     sound: Sound,
+    guard: Guard,
     frame: usize,
     pause_announced: bool,
     extra_delay: i64,
@@ -150,6 +157,8 @@ pub struct PlayoutBuffer {
     lossy_until: i64,
     /// How far back copies reach that came of late, and until when that counts.
     reach: Option<(i64, i64)>,
+    /// How much packets will soon hold, and until when that is believed.
+    expected: Option<(i64, i64)>,
     /// How early the reader comes at worst, in samples.
     early: f64,
     unsettled: Unsettled,
@@ -170,12 +179,14 @@ impl PlayoutBuffer {
             next: None,
             flow: Flow::Idle { silent: 0 },
             sound: Sound::default(),
+            guard: Guard::default(),
             frame: USUAL_FRAME,
             pause_announced: false,
             extra_delay: 0,
             loss: 0.0,
             lossy_until: i64::MIN,
             reach: None,
+            expected: None,
             early: 0.0,
             unsettled: Unsettled::default(),
             cool_down: 0,
@@ -252,7 +263,8 @@ impl PlayoutBuffer {
             Flow::Idle { .. } => None,
             Flow::Playing { .. } => self.next.map(|next| RtpTicks((next.ts - self.sound.len() as i64) as u32)),
         };
-        let (samples, kind) = self.sound.take();
+        let (mut samples, kind) = self.sound.take();
+        self.guard.pass(&mut samples);
         if let Flow::Playing { .. } = self.flow {
             self.stats.total_samples += FRAME_SAMPLES as u64;
         }
@@ -268,6 +280,13 @@ impl PlayoutBuffer {
     /// Holds sound back at least this long, so that it keeps in time with the picture; up to 1 s.
     pub fn set_minimum_delay(&mut self, delay: Duration) {
         self.extra_delay = samples_of(delay.min(Duration::from_secs(1)));
+    }
+
+    /// The sender says that its packets will soon hold `samples`. Longer ones leave later, so until they come (a second at
+    /// most) sound is stretched by as much, or the first would be too late.
+    pub fn expect_length(&mut self, samples: usize, now: Instant) {
+        let until = self.samples(now).saturating_add(ANNOUNCED_FOR);
+        self.expected = Some((samples.min(MAX_FRAME) as i64, until));
     }
 
     /// Counts since construction, and delays at the last pull.
@@ -294,6 +313,7 @@ impl PlayoutBuffer {
         self.pause_announced = false;
         self.loss = 0.0;
         self.reach = None;
+        self.expected = None;
     }
 
     /// Samples since the first moment that was heard of. Moments before it are negative.

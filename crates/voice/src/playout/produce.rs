@@ -80,8 +80,11 @@ impl PlayoutBuffer {
             self.flow = Flow::Playing { owed: 0, paused: 0 };
             return self.decode_first(decoder);
         }
-        let samples = if missing == 1 { gap - owed as i64 } else { (self.frame as i64).min(gap) };
-        let samples = (samples.clamp(1, 2 * USUAL_FRAME as i64) as usize).next_multiple_of(CHUNK / 4);
+        // Packets that follow each other hold equally much, as a rule.
+        let each = gap / missing;
+        if self.made_good(owed, each, next) {
+            return;
+        }
         if missing == 1 && owed == 0 && gap <= 2 * self.frame as i64 {
             let whole = (gap.clamp(1, LONGEST_PACKET) as usize).next_multiple_of(CHUNK / 4);
             let mut recovered = Vec::with_capacity(whole);
@@ -93,22 +96,22 @@ impl PlayoutBuffer {
                 return;
             }
         }
-        let samples = samples.min(USUAL_FRAME);
+        let samples = ((each - owed as i64).clamp(1, USUAL_FRAME as i64) as usize).next_multiple_of(CHUNK / 4);
         self.conceal(samples, decoder);
-        // What is owed is paid off first; then the stream moves on.
-        let place = self.next.unwrap_or(next);
-        let last = missing == 1 && (owed + samples) as i64 >= gap - MS;
-        if last {
+        self.flow = Flow::Playing { owed: owed + samples, paused: 0 };
+        self.made_good(owed + samples, each, next);
+    }
+
+    /// Where as much was invented as the first of the missing packets held, the stream moves on: the last of them can still
+    /// be recovered from its successor.
+    fn made_good(&mut self, owed: usize, each: i64, next: Place) -> bool {
+        let whole = owed as i64 >= each - MS;
+        if whole {
             self.miss(1);
-            self.next = Some(Place { seq, ts: place.ts + gap });
-            self.flow = Flow::Playing { owed: 0, paused: 0 };
-        } else if missing > 1 {
-            self.miss(1);
-            self.next = Some(Place { seq: place.seq + 1, ts: place.ts + (samples + owed) as i64 });
-            self.flow = Flow::Playing { owed: 0, paused: 0 };
-        } else {
-            self.flow = Flow::Playing { owed: owed + samples, paused: 0 };
+            self.next = Some(Place { seq: next.seq + 1, ts: next.ts + each });
+            self.flow = Flow::Playing { owed: (owed as i64 - each).max(0) as usize, paused: 0 };
         }
+        whole
     }
 
     /// Nothing is there: the next packet is late or lost, the sender pauses, or the network stalls.
@@ -158,9 +161,14 @@ impl PlayoutBuffer {
         self.next = Some(Place { seq: seq + 1, ts: packet.ts });
         self.flow = Flow::Playing { owed: 0, paused: 0 };
         if !decoder.decode(&packet.payload, &mut decoded) || decoded.is_empty() {
+            self.guard.be_wary();
             self.conceal(self.frame.min(USUAL_FRAME), decoder);
             self.advance(self.frame.min(USUAL_FRAME));
             return;
+        }
+        // Garbage that happens to be a packet seldom has the length of those before it.
+        if decoded.len() != self.frame && self.stats.jitter_buffer_emitted_count > 0 {
+            self.guard.be_wary();
         }
         let held = self.now() + self.sound.len() as f64 + decoded.len() as f64 / 2.0 - packet.arrival as f64;
         self.stats.jitter_buffer_delay += held.max(0.0) / f64::from(SAMPLE_RATE) * decoded.len() as f64;

@@ -34,6 +34,36 @@ fn sound_is_untouched_when_nothing_goes_wrong_and_its_timestamps_are_exact() {
     }
 }
 
+/// A thread that wakes late now and then: one packet in 15 s comes 9 to 14 ms after its time.
+#[test]
+fn what_is_late_once_in_a_while_is_heard_once_and_then_waited_for() {
+    let mut random = Random(4);
+    let late = |n: u64| n > 200 && n.is_multiple_of(750);
+    let mut call = Call::new(9000, 0.0, |n| Some(if late(n) { 19.0 + random.unit() * 5.0 } else { 10.0 }));
+    let stats = call.run(Duration::from_secs(179));
+    println!("eleven late packets: {} ms concealed", stats.concealed_samples / 48);
+    assert!(stats.concealed_samples <= 2 * 480, "{stats:?}");
+    assert!(mean(&call.mouth_to_ear(Duration::from_secs(30))) < 48.0);
+    assert_eq!(clicks(&call.sound(10)), 0);
+}
+
+#[test]
+fn a_single_late_packet_is_forgotten_in_a_few_minutes_and_a_very_late_one_at_once() {
+    for (late_by, waits) in [(12.0, true), (60.0, false)] {
+        let mut call = Call::new(15_000, 0.0, |n| Some(if n == 1000 { 10.0 + late_by } else { 10.0 }));
+        call.run(Duration::from_secs(299));
+        let delay = |from: u64, to: u64| {
+            let all = call.mouth_to_ear(Duration::from_secs(from));
+            let until = call.mouth_to_ear(Duration::from_secs(to)).len();
+            mean(&all[..all.len() - until])
+        };
+        let (before, soon, late) = (delay(10, 19), delay(32, 40), delay(270, 298));
+        println!("{late_by} ms late: {before:.1} ms before, {soon:.1} soon after, {late:.1} long after");
+        assert_eq!(soon > before + 4.0, waits, "{before:.1} {soon:.1}");
+        assert!(late < before + 11.0, "{before:.1} {late:.1}");
+    }
+}
+
 #[test]
 fn jitter_of_30_ms_and_loss_of_2_percent_are_hardly_heard() {
     let mut random = Random(1);

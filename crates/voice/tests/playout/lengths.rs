@@ -70,6 +70,17 @@ impl Heard {
 /// with each comes a copy of the one `back` before.
 fn call(
     length: Duration,
+    holds: impl FnMut(Duration) -> u64,
+    network: impl FnMut(u64) -> Option<f64>,
+    back: Option<usize>,
+) -> Heard {
+    announced(length, Duration::ZERO, holds, network, back)
+}
+
+/// The same; longer packets are announced so long before.
+fn announced(
+    length: Duration,
+    notice: Duration,
     mut holds: impl FnMut(Duration) -> u64,
     mut network: impl FnMut(u64) -> Option<f64>,
     back: Option<usize>,
@@ -77,8 +88,9 @@ fn call(
     let (start, mut wire, mut sent) = (Instant::now(), Vec::new(), Vec::new());
     let (mut at, mut seq) = (0u64, 0u16);
     while at < length.as_millis() as u64 * 48 {
-        let samples = holds(Duration::from_secs_f64(at as f64 / 48_000.0)) * 48;
-        sent.push((seq, at, piece(at, samples)));
+        let said = Duration::from_secs_f64(at as f64 / 48_000.0);
+        let (samples, soon) = (holds(said) * 48, holds(said + notice) * 48);
+        sent.push((seq, at, piece(at, samples), (soon > samples).then_some(soon)));
         if let Some(delay) = network(u64::from(seq)) {
             let arrival = Duration::from_secs_f64((at + samples) as f64 / 48_000.0 + delay / 1000.0);
             wire.push((arrival, sent.len() - 1));
@@ -92,9 +104,12 @@ fn call(
     for tick in 0..length.as_millis() as u64 / 10 {
         let now = ms(tick * 10 + 8);
         while let Some((arrival, i)) = wire.next_if(|(arrival, _)| *arrival <= now) {
-            let (seq, at, payload) = &sent[i];
+            let (seq, at, payload, longer) = &sent[i];
+            if let Some(longer) = longer {
+                buffer.expect_length(*longer as usize, start + arrival);
+            }
             buffer.push(*seq, RtpTicks(*at as u32), start + arrival, payload.clone());
-            if let Some((seq, at, payload)) = back.and_then(|back| sent.get(i.checked_sub(back)?)) {
+            if let Some((seq, at, payload, _)) = back.and_then(|back| sent.get(i.checked_sub(back)?)) {
                 buffer.push_copy(*seq, RtpTicks(*at as u32), start + arrival, payload.clone());
             }
         }
@@ -130,6 +145,40 @@ fn a_change_of_length_is_hardly_heard_and_its_delay_goes_with_it() {
     assert!(mean(&short) + 7.0 < mean(&long), "{} then {}", mean(&long), mean(&short));
     let again = heard.mouth_to_ear(ms(42_000), ms(45_000));
     assert!((mean(&again) - mean(&long)).abs() < 6.0 && largest(&again) < 50.0, "{} {}", mean(&again), largest(&again));
+}
+
+#[test]
+fn a_change_to_longer_packets_that_is_announced_is_not_heard_at_all() {
+    let holds = |at: Duration| if (at.as_secs() / 15).is_multiple_of(2) { 20 } else { 10 };
+    for jitter in [0.0, 3.0] {
+        let mut random = Random(5);
+        let network = |_| Some(10.0 + random.unit() * jitter);
+        let heard = announced(Duration::from_secs(90), ms(300), holds, network, None);
+        let stats = heard.stats;
+        println!("five announced changes: {:.1} ms inserted", stats.inserted_samples as f64 / 48.0);
+        assert_eq!((stats.concealed_samples, stats.packets_late), (0, 0), "{stats:?}");
+        assert_eq!(clicks(&heard.sound()), 0);
+        let short = heard.mouth_to_ear(ms(17_000), ms(29_000));
+        let long = heard.mouth_to_ear(ms(32_000), ms(44_000));
+        assert!(mean(&short) + 7.0 < mean(&long), "{} then {}", mean(&short), mean(&long));
+    }
+}
+
+#[test]
+fn longer_packets_that_are_announced_and_never_come_cost_delay_for_a_second() {
+    let holds = |at: Duration| if at > ms(9000) { 20 } else { 10 };
+    let promised = announced(Duration::from_secs(8), ms(3000), holds, |_| Some(10.0), None);
+    assert!(mean(&promised.mouth_to_ear(ms(6500), ms(8000))) > 25.0);
+    // Announced for a moment at 5.7 s.
+    let heard = announced(
+        Duration::from_secs(14),
+        ms(300),
+        |at| if at > ms(6000) && at < ms(6001) { 20 } else { 10 },
+        |_| Some(10.0),
+        None,
+    );
+    let (before, after) = (heard.mouth_to_ear(ms(4000), ms(5500)), heard.mouth_to_ear(ms(9000), ms(14_000)));
+    assert!(mean(&after) < mean(&before) + 12.0, "{} then {}", mean(&before), mean(&after));
 }
 
 #[test]

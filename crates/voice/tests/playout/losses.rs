@@ -31,6 +31,25 @@ fn a_lost_packet_is_recovered_from_the_next_once_loss_is_known() {
     assert!(stats.fec_recovered >= stats.packets_missing - 8, "{stats:?}");
 }
 
+/// The rest of a burst is concealed while nothing is here, and its last packet comes back with the one behind it.
+#[test]
+fn of_each_burst_the_last_packet_is_recovered_and_only_the_others_are_concealed() {
+    for burst in 1..=4 {
+        let mut call = Call::new(1500, 0.0, |n| (n % 30 >= burst).then_some(15.0));
+        let stats = call.run(Duration::from_secs(29));
+        let bursts = stats.packets_missing / burst;
+        println!(
+            "bursts of {burst}: {} of {bursts} recovered, {} concealed",
+            stats.fec_recovered, stats.concealed_samples
+        );
+        assert!(bursts >= 46 && stats.fec_recovered + 4 >= bursts, "bursts of {burst}: {stats:?}");
+        let most = (bursts * (burst - 1) + 8) * FRAME;
+        assert!(stats.concealed_samples <= most, "bursts of {burst}: {} of {most}", stats.concealed_samples);
+        assert!(mean(&call.mouth_to_ear(ms(10_000))) < 70.0);
+        assert_eq!(clicks(&call.sound(20)), 0);
+    }
+}
+
 /// Each packet brings copies of those before it, as RFC 2198 does.
 fn run_with_copies(distance: u64, packets: u64, arrives: impl Fn(u64) -> bool) -> (Call, PlayoutStats) {
     let mut call = Call::new(0, 0.0, |_| None);
