@@ -3,9 +3,10 @@
 use super::pesq::pesq;
 use super::random::Random;
 use anyhow::Result;
+use bytes::Bytes;
 use std::time::{Duration, Instant};
 use visavis_codec::opus::{OpusDecoder, OpusEncoder, OpusSettings, SAMPLES_20_MS};
-use visavis_media::RtpTicks;
+use visavis_media::{BitsPerSecond, RtpTicks};
 use visavis_voice::playout::{PlayoutBuffer, PlayoutSettings, PlayoutStats, SpeechDecoder};
 
 /// A network in one direction, and the other side's clock.
@@ -18,6 +19,10 @@ pub struct Path {
     /// Mean length of a burst of losses.
     pub burst: f64,
     pub drift_ppm: f64,
+    /// Rate of Opus.
+    pub kbps: u32,
+    /// Each packet brings the one sent so many before (RFC 2198); 0 for none.
+    pub copy: usize,
 }
 
 /// What became of it.
@@ -63,19 +68,23 @@ pub fn codec_alone(voice: &[f32]) -> Result<Option<f64>> {
 /// Sends `voice` along a path.
 pub fn send(voice: &[f32], path: Path) -> Result<Played> {
     let expected_loss_pct = (path.loss * 100.0).round() as u8;
-    let settings = OpusSettings { fec: path.loss > 0.0, expected_loss_pct, ..OpusSettings::default() };
+    let bitrate = BitsPerSecond::kilo(path.kbps);
+    let settings = OpusSettings { bitrate, fec: path.loss > 0.0, expected_loss_pct, ..OpusSettings::default() };
     let mut encoder = OpusEncoder::new(settings)?;
     let mut random = Random::new(5);
-    let (mut wire, mut lost) = (Vec::new(), false);
+    let (mut wire, mut lost, mut sent_before) = (Vec::new(), false, Vec::new());
     for (n, chunk) in (0u32..).zip(voice.chunks_exact(SAMPLES_20_MS)) {
         let packet = encoder.encode(chunk)?;
         // Gilbert's model: of the wanted share and mean length.
         let begin = path.loss / (path.burst * (1.0 - path.loss));
         lost = if lost { random.unit() >= 1.0 / path.burst } else { random.unit() < begin };
         let jitter = (random.unit() + random.unit()) * path.jitter_ms;
+        let copy = (n as usize).checked_sub(path.copy.max(1)).filter(|_| path.copy > 0);
+        let copy = copy.map(|then: usize| (then, Bytes::clone(&sent_before[then])));
+        sent_before.push(packet.clone());
         if !lost {
             let sent = f64::from(n) * 0.02 * (1.0 + path.drift_ppm * 1e-6);
-            wire.push((Duration::from_secs_f64(sent + jitter / 1000.0), n, packet));
+            wire.push((Duration::from_secs_f64(sent + jitter / 1000.0), n, packet, copy));
         }
     }
     wire.sort_by_key(|packet| packet.0);
@@ -85,8 +94,11 @@ pub fn send(voice: &[f32], path: Path) -> Result<Played> {
     let (mut wire, mut heard) = (wire.into_iter().peekable(), Vec::with_capacity(voice.len()));
     for tick in 0..voice.len() as u64 / 480 {
         let now = Duration::from_millis(tick * 10 + 3);
-        while let Some((at, n, packet)) = wire.next_if(|(at, ..)| *at <= now) {
+        while let Some((at, n, packet, copy)) = wire.next_if(|(at, ..)| *at <= now) {
             buffer.push(n as u16, RtpTicks(n * SAMPLES_20_MS as u32), start + at, packet);
+            if let Some((then, packet)) = copy {
+                buffer.push_copy(then as u16, RtpTicks((then * SAMPLES_20_MS) as u32), start + at, packet);
+            }
         }
         heard.extend(buffer.pull(start + now, &mut decoder).samples);
     }
