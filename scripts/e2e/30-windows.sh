@@ -47,7 +47,7 @@ code=$(head -n 1 "$tmp/ann.out")
 # first keys may come before the window has the focus, so it is looked at whether they had effect.
 until_true 20 "Bob's first screen" at_home bob
 for _ in 1 2 3; do
-    click bob 846 392
+    click bob 846 364
     on bob key ctrl+a
     on bob type --delay 40 "${code//-/ }"
     on bob key Return

@@ -47,6 +47,6 @@ code_of() { [[ $(head -n 1 "$tmp/$1.out") =~ ^[a-z]+-[a-z]+-[a-z]+-[a-z]+$ ]]; }
 # at_home NAME: the blue button "Start a call" is where it is on the first screen.
 at_home() {
     local display=display_$1 red green blue
-    read -r red green blue < <(DISPLAY=${!display} import -silent -window root -crop 1x1+760+280 -depth 8 rgb:- | od -An -tu1)
+    read -r red green blue < <(DISPLAY=${!display} import -silent -window root -crop 1x1+760+252 -depth 8 rgb:- | od -An -tu1)
     ((blue > 150 && red < 100 && green < 160))
 }
