@@ -11,6 +11,7 @@ mod hostile_peer;
 mod hostile_server;
 mod impostor;
 mod local_network;
+mod loudness;
 mod mute;
 mod reasons;
 mod roaming;
