@@ -45,7 +45,8 @@ pub struct Options {
     pub max_bitrate: BitsPerSecond,
     /// How sound is treated, to begin with.
     pub sound: SoundChoices,
-    /// Send nothing while nobody speaks (Opus DTX).
+    /// Send nothing while nobody speaks (Opus DTX), where the other side asks for that in its description: it then plays
+    /// noise like the room's.
     pub dtx: bool,
     /// How much sound a packet of ours holds.
     pub sound_packets: SoundPackets,

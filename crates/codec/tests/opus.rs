@@ -2,11 +2,13 @@
 
 mod common;
 
+use bytes::Bytes;
 use common::Random;
 use opusic_c::{Application, Channels, Encoder, SampleRate};
 use std::f32::consts::TAU;
 use visavis_codec::opus::{
-    OpusDecoder, OpusEncoder, OpusError, OpusSettings, SAMPLES_10_MS, SAMPLES_20_MS, has_fec, is_dtx, packet_duration,
+    OpusDecoder, OpusEncoder, OpusError, OpusSettings, SAMPLES_10_MS, SAMPLES_20_MS, announce_longer, announces_longer,
+    has_fec, is_dtx, packet_duration,
 };
 use visavis_media::BitsPerSecond;
 
@@ -131,6 +133,29 @@ fn a_lost_packet_of_10_ms_comes_back_from_the_next() {
     let (recovered, concealed) = (hear(true), hear(false));
     println!("one in six of 10 ms lost: {recovered:.1} dB with redundancy, {concealed:.1} dB concealed");
     assert!(recovered > concealed + 0.5);
+}
+
+#[test]
+fn a_packet_that_announces_longer_ones_sounds_the_same_and_is_known_by_it() {
+    let said = speech(100);
+    let mut encoder = encoder(OpusSettings { expected_loss_pct: 10, ..Default::default() });
+    let (mut plain, mut marked) = ((decoder(), Vec::new()), (decoder(), Vec::new()));
+    for half in said.as_flattened().chunks(SAMPLES_10_MS) {
+        let packet = encoder.encode(half).expect("encodes");
+        let announcing = announce_longer(packet.clone());
+        assert!(!announces_longer(&packet) && announces_longer(&announcing));
+        assert_eq!((announcing.len(), has_fec(&announcing)), (packet.len() + 1, has_fec(&packet)));
+        assert_eq!(announce_longer(announcing.clone()), announcing, "once is enough");
+        plain.0.decode(&packet, &mut plain.1).expect("decodes");
+        marked.0.decode(&announcing, &mut marked.1).expect("decodes");
+    }
+    assert_eq!(plain.1, marked.1);
+    for nothing in [&[][..], &[0x40], &[0x43, 1]] {
+        assert!(!announces_longer(nothing));
+        assert_eq!(announce_longer(Bytes::copy_from_slice(nothing)), nothing);
+    }
+    let long = encoder.encode(&said[0]).expect("encodes");
+    assert!(!announces_longer(&announce_longer(long)), "what is long already announces nothing");
 }
 
 #[test]

@@ -9,13 +9,18 @@ use bytes::Bytes;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
-use visavis_codec::opus::{OpusDecoder, OpusEncoder, OpusError, OpusSettings, SAMPLES_20_MS, is_dtx};
+use visavis_codec::opus::{
+    OpusDecoder, OpusEncoder, OpusError, OpusSettings, SAMPLES_20_MS, announce_longer, announces_longer, is_dtx,
+};
 use visavis_media::{AudioFrame, ClockRate, EncodedAudio, FRAME_DURATION, FRAME_SAMPLES, RtpTicks};
 use visavis_voice::playout::{PlayedKind, PlayoutBuffer, PlayoutSettings};
 use visavis_voice::processing::{VoiceProcessor, VoiceSettings};
 
 /// A pause is announced by so many packets that say nothing, since one may get lost; the rest of it is not sent.
 const ANNOUNCEMENTS: u32 = 2;
+/// Before packets become longer, so many short ones say so (0.3 s): the other side stretches its sound by the 10 ms that the
+/// first long one comes later.
+const NOTICES: u32 = 30;
 /// Packets taken from the network each tick at most.
 const PACKETS_PER_TICK: usize = 64;
 
@@ -45,6 +50,7 @@ pub(crate) struct AudioCall {
     pub out: mpsc::Sender<EncodedAudio>,
     pub counters: Counters,
     pub codec: SpeechCodec,
+    /// Whether pauses are left out.
     pub dtx: bool,
     pub tap: Option<SoundTap>,
     pub lips: SharedLipSync,
@@ -73,6 +79,8 @@ pub(super) struct Call {
     playout: PlayoutBuffer,
     decoder: OpusSpeech,
     length: PacketLength,
+    /// Short packets that are still to announce longer ones.
+    notices: u32,
     effort: SoundEffort,
     /// A packet's samples being gathered, and the capture moment of the first.
     gathered: Vec<f32>,
@@ -89,13 +97,17 @@ pub(super) struct Call {
 
 impl Call {
     pub(super) fn new(call: AudioCall) -> Self {
-        let AudioCall { codec: SpeechCodec { voice, encoder, decoder }, packets, out, counters, dtx, tap, lips } = call;
+        let AudioCall { codec: SpeechCodec { voice, mut encoder, decoder }, packets, out, counters, dtx, tap, lips } =
+            call;
+        // It was made before it was known what the other side takes.
+        let _ = encoder.set_dtx(dtx);
         Self {
             voice,
             encoder,
             playout: PlayoutBuffer::new(PlayoutSettings::default()),
             decoder: OpusSpeech(decoder),
             length: PacketLength::default(),
+            notices: 0,
             effort: SoundEffort::default(),
             gathered: Vec::with_capacity(SAMPLES_20_MS),
             gathered_at: None,
@@ -130,11 +142,18 @@ impl Call {
         let samples = self.length.samples().min(self.gathered.len());
         let sound = ClockRate::AUDIO.duration(samples as u32);
         let began = Instant::now();
-        let encoded = self.encoder.encode(&self.gathered[..samples]);
+        let mut encoded = self.encoder.encode(&self.gathered[..samples]);
         let ended = Instant::now();
         if let Some(complexity) = self.effort.encoded(ended, ended - began, sound) {
             tracing::debug!(complexity, "the encoder of sound works otherwise");
             let _ = self.encoder.set_complexity(complexity);
+        }
+        if self.notices > 0 {
+            encoded = encoded.map(announce_longer);
+            self.notices -= 1;
+            if self.notices == 0 {
+                self.length = PacketLength::Long;
+            }
         }
         self.gathered.drain(..samples);
         let at = self.gathered_at.take().unwrap_or(began);
@@ -168,7 +187,12 @@ impl Call {
         for packet in self.packets.try_iter().take(PACKETS_PER_TICK) {
             let AudioPacket { sequence, ticks, payload, arrival, origin } = packet;
             match origin {
-                Origin::Itself => self.playout.push(sequence, ticks, arrival, payload),
+                Origin::Itself => {
+                    if announces_longer(&payload) {
+                        self.playout.expect_length(SAMPLES_20_MS, arrival);
+                    }
+                    self.playout.push(sequence, ticks, arrival, payload);
+                }
                 Origin::Copy => self.playout.push_copy(sequence, ticks, arrival, payload),
             }
         }
@@ -196,9 +220,13 @@ impl Call {
         let _ = self.encoder.set_expected_loss(percent);
     }
 
-    /// Encodes otherwise from the next packet on.
+    /// Encodes otherwise from the next packet on; in longer packets a little later, so that these can be announced.
     pub(super) fn encode_as(&mut self, settings: SoundSettings) {
-        self.length = settings.length;
+        match (self.length, settings.length) {
+            (PacketLength::Short, PacketLength::Long) if self.notices == 0 => self.notices = NOTICES,
+            (PacketLength::Short, PacketLength::Long) => {}
+            (_, length) => (self.length, self.notices) = (length, 0),
+        }
         let _ = self.encoder.set_bitrate(settings.bitrate);
         let _ = self.encoder.set_fec(settings.redundant);
     }

@@ -46,20 +46,49 @@ impl Speaking {
     }
 }
 
+/// As many frames as it takes to announce long packets.
+const NOTICE: u32 = 30;
+
 #[test]
 fn packets_hold_what_was_asked_for_and_no_sound_is_lost_at_a_change() {
     let mut speaking = Speaking::begin();
     speaking.say(5);
     speaking.encode_as(PacketLength::Short);
     speaking.say(2);
-    speaking.encode_as(PacketLength::Long);
-    speaking.say(3);
     // Half a long packet was waiting when packets became short, and is the first of those.
-    let expected = vec![(0, 20), (20, 20), (40, 10), (50, 10), (60, 10), (70, 20)];
-    assert_eq!(speaking.sent(), expected);
+    assert_eq!(speaking.sent(), [(0, 20), (20, 20), (40, 10), (50, 10), (60, 10)]);
+    speaking.encode_as(PacketLength::Long);
+    speaking.say(NOTICE + 4);
+    let sent = speaking.sent();
+    let short: Vec<_> = (0..u128::from(NOTICE)).map(|n| (70 + n * 10, 10)).collect();
+    assert_eq!(sent, [short, vec![(370, 20), (390, 20)]].concat());
+    speaking.say(1);
     speaking.encode_as(PacketLength::Short);
     speaking.say(1);
-    assert_eq!(speaking.sent(), [(90, 10), (100, 10)]);
+    assert_eq!(speaking.sent(), [(410, 10), (420, 10)]);
+}
+
+#[test]
+fn short_packets_announce_longer_ones_and_are_taken_at_their_word_until_told_otherwise() {
+    let mut speaking = Speaking::begin();
+    let announcing = |speaking: &mut Speaking| {
+        std::iter::from_fn(|| speaking.out.try_recv().ok()).filter(|packet| announces_longer(&packet.data)).count()
+    };
+    speaking.encode_as(PacketLength::Short);
+    speaking.say(20);
+    assert_eq!(announcing(&mut speaking), 0);
+    // Being asked again does not begin anew.
+    for _ in 0..2 {
+        speaking.encode_as(PacketLength::Long);
+        speaking.say(10);
+    }
+    assert_eq!(announcing(&mut speaking), 20);
+    speaking.encode_as(PacketLength::Short);
+    speaking.say(60);
+    assert_eq!(announcing(&mut speaking), 0);
+    speaking.encode_as(PacketLength::Long);
+    speaking.say(60);
+    assert_eq!(announcing(&mut speaking), NOTICE as usize);
 }
 
 #[test]

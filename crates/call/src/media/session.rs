@@ -102,7 +102,8 @@ impl MediaSession {
         let (sound, sound_queue) = mpsc::channel(AUDIO_QUEUE);
         let (packets_in, packets) = sync_channel(AUDIO_INBOX);
         if let Some(codec) = prepared.speech {
-            let (out, counters, dtx, tap) = (sound, counters.clone(), hooks.dtx, hooks.sound_tap);
+            let (out, counters, tap) = (sound, counters.clone(), hooks.sound_tap);
+            let dtx = hooks.dtx && link.pauses_left_out;
             let call = AudioCall { packets, out, counters, codec, dtx, tap, lips: lips.clone() };
             let _ = hooks.audio.try_send(AudioCommand::Attach(Box::new(call)));
         }

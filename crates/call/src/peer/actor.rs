@@ -112,6 +112,8 @@ pub(crate) struct PeerLink {
     pub sound_formats: SoundFormats,
     /// Which lengths of packets of sound the other side takes.
     pub sound_lengths: Lengths,
+    /// Whether the other side prefers that pauses of sound are left out.
+    pub pauses_left_out: bool,
     /// Payload type of parity over pictures, as the chain was told.
     #[cfg(test)]
     pub parity: Option<u8>,
@@ -505,6 +507,7 @@ impl Actor {
             parity,
             sound_formats: SoundFormats { opus, red: negotiated(&built.audio_sender, MIME_TYPE_RED).await },
             sound_lengths: sound_terms::lengths(&theirs, opus),
+            pauses_left_out: sound_terms::pauses_left_out(&theirs, opus),
             remote_video: of_kind(RtpCodecKind::Video),
             remote_audio: of_kind(RtpCodecKind::Audio),
             later,

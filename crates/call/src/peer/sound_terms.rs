@@ -1,4 +1,5 @@
-//! Which lengths of packets of sound the other side takes, by its description (RFC 8866 §6.4, RFC 7587 §6.1).
+//! Which packets of sound the other side takes, by its description (RFC 8866 §6.4, RFC 7587 §6.1): how long, and whether
+//! pauses may be left out.
 //!
 //! What it says is a wish, and what is missing or makes no sense wishes nothing.
 
@@ -6,6 +7,14 @@ use crate::rate::{Lengths, PacketLength};
 
 const SHORT_MS: u32 = 10;
 const LONG_MS: u32 = 20;
+
+/// Whether the other side prefers not to be sent pauses. Who does not say so gets them: its pauses may be dead silence.
+pub(super) fn pauses_left_out(sdp: &str, opus: u8) -> bool {
+    let format = format!("a=fmtp:{opus} ");
+    let sound = sdp.lines().skip_while(|line| !line.starts_with("m=audio")).skip(1);
+    let lines = sound.take_while(|line| !line.starts_with("m=")).filter_map(|line| line.strip_prefix(&format));
+    lines.flat_map(|line| line.split(';')).any(|p| p.trim().eq_ignore_ascii_case("usedtx=1"))
+}
 
 /// The lengths that a description allows for packets under Opus's payload type.
 pub(super) fn lengths(sdp: &str, opus: u8) -> Lengths {
@@ -55,6 +64,16 @@ mod tests {
             "v=0\r\nm=video 9 UDP/TLS/RTP/SAVPF 102\r\na=ptime:40\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111 63\r\n\
              a=rtpmap:111 opus/48000/2\r\n{lines}m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\na=maxptime:1\r\n"
         )
+    }
+
+    #[test]
+    fn pauses_are_left_out_only_for_who_asks_for_it() {
+        let asked = |lines: &str| pauses_left_out(&description(lines), 111);
+        assert!(asked("a=fmtp:111 minptime=10;useinbandfec=1;usedtx=1\r\n"));
+        assert!(asked("a=fmtp:111 minptime=10; UseDTX=1\r\n"));
+        for other in ["", "a=fmtp:111 useinbandfec=1\r\n", "a=fmtp:111 usedtx=0\r\n", "a=fmtp:63 usedtx=1\r\n"] {
+            assert!(!asked(other), "{other}");
+        }
     }
 
     #[test]
