@@ -60,7 +60,7 @@ fn a_single_late_packet_is_forgotten_in_a_few_minutes_and_a_very_late_one_at_onc
         let (before, soon, late) = (delay(10, 19), delay(32, 40), delay(270, 298));
         println!("{late_by} ms late: {before:.1} ms before, {soon:.1} soon after, {late:.1} long after");
         assert_eq!(soon > before + 4.0, waits, "{before:.1} {soon:.1}");
-        assert!(late < before + 11.0, "{before:.1} {late:.1}");
+        assert!(late < before + 4.0, "{before:.1} {late:.1}");
     }
 }
 

@@ -165,20 +165,10 @@ fn a_change_to_longer_packets_that_is_announced_is_not_heard_at_all() {
 }
 
 #[test]
-fn longer_packets_that_are_announced_and_never_come_cost_delay_for_a_second() {
+fn longer_packets_that_are_announced_are_waited_for() {
     let holds = |at: Duration| if at > ms(9000) { 20 } else { 10 };
     let promised = announced(Duration::from_secs(8), ms(3000), holds, |_| Some(10.0), None);
     assert!(mean(&promised.mouth_to_ear(ms(6500), ms(8000))) > 25.0);
-    // Announced for a moment at 5.7 s.
-    let heard = announced(
-        Duration::from_secs(14),
-        ms(300),
-        |at| if at > ms(6000) && at < ms(6001) { 20 } else { 10 },
-        |_| Some(10.0),
-        None,
-    );
-    let (before, after) = (heard.mouth_to_ear(ms(4000), ms(5500)), heard.mouth_to_ear(ms(9000), ms(14_000)));
-    assert!(mean(&after) < mean(&before) + 12.0, "{} then {}", mean(&before), mean(&after));
 }
 
 #[test]
