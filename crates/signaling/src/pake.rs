@@ -218,7 +218,9 @@ mod tests {
             assert_eq!(code.room_id().as_str(), v.room_id);
             assert_eq!(code.password().as_str(), v.password);
             let secret = PakeSecret::derive(&code);
-            let (newcomer, share_a) = Newcomer::start_with(&secret, Zeroizing::new(reduce(&hex(&v.x))));
+            let scalar = reduce(&hex(&v.x));
+            assert_eq!(Share::new(&Blinding::new(reduce(&hex(&v.w))).share(Side::A, &scalar)).as_str(), v.share_a);
+            let (newcomer, share_a) = Newcomer::start_with(&secret, Zeroizing::new(scalar));
             assert_eq!(share_a.as_str(), v.share_a);
             let (share_b, host) = answer_with(&secret, &share_a, &reduce(&hex(&v.y))).unwrap();
             assert_eq!(share_b.as_str(), v.share_b);

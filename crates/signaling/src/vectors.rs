@@ -39,6 +39,7 @@ pub(crate) struct Ours {
     pub code: String,
     pub room_id: String,
     pub password: String,
+    pub w: String,
     pub x: String,
     pub y: String,
     pub share_a: String,

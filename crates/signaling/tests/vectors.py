@@ -101,7 +101,7 @@ def ours(code, seed, messages):
     prints = [hashlib.sha256(f"visavis vectors {seed} certificate {side}".encode()).digest() for side in "AB"]
     number = int.from_bytes(hashlib.sha256(b"visavis/1 verify" + digest + prints[0] + prints[1]).digest()[:11], "big")
     digits = f"{number % 10**25:025}"
-    return {"code": code, "roomId": room, "password": password, "x": x.hex(), "y": y.hex(),
+    return {"code": code, "roomId": room, "password": password, "w": f"{w:064x}", "x": x.hex(), "y": y.hex(),
             "shareA": b64(share_a), "shareB": b64(share_b), "transcriptHash": digest.hex(),
             "keyAToB": keys["A->B"].hex(), "keyBToA": keys["B->A"].hex(), "sealed": sealed,
             "fingerprintA": prints[0].hex(), "fingerprintB": prints[1].hex(),
