@@ -1,7 +1,7 @@
 // The curve P-256 (FIPS 186-5, SP 800-186), for the key agreement: points, their sums and multiples, their bytes.
 //
-// Written with complete addition formulas (Renes, Costello, Batina, "Complete addition formulas for prime order elliptic
-// curves", 2015, algorithm 4), so there is one way through for every pair of points, and a multiple takes the same 256
+// Written with complete addition formulas (Renes, Costello, Batina, "Complete addition formulas for prime order
+// elliptic curves", 2015, algorithm 4), so there is one way through for every pair of points, and a multiple takes the same 256
 // steps for every scalar. JavaScript's integers themselves take no constant time; each scalar here serves for one call.
 
 const P = 0xffffffff00000001000000000000000000000000ffffffffffffffffffffffffn;

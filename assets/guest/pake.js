@@ -1,8 +1,8 @@
 // How two peers turn the last two words of a code into keys, through a server that learns nothing (SPAKE2, RFC 9382,
 // suite P256-SHA256-HKDF-SHA256-HMAC-SHA256). The bytes: docs/formats.md.
 //
-// The newcomer is A, who was there is B. A wrong password goes unnoticed here: the two then hold different keys, and the
-// first sealed message does not open.
+// The newcomer is A, who was there is B. A wrong password goes unnoticed here: the two then hold different keys, and
+// the first sealed message does not open.
 
 import { base64url, concat, fromBase64url, sha256, utf8 } from './bytes.js';
 import { Point, randomScalar, toBytes, toScalar } from './p256.js';

@@ -36,7 +36,7 @@ const BUSY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nC
 /// Serves until `shutdown` is done, then tells every client, closes all connections, and returns.
 ///
 /// The caller brings the socket: bind port 0 to let the system choose one, and read it from the listener before.
-/// WebSockets are accepted at `/` and `/ws`; `/healthz` answers `ok`.
+/// WebSockets are accepted at `/` and `/ws`; `/healthz` answers `ok`; a browser that opens `/` is given the guest's page.
 ///
 /// # Errors
 /// Where certificate or key cannot be used. Whatever clients do is no error of the server.
@@ -48,7 +48,7 @@ pub async fn run(
     let tls = config.tls.as_ref().map(tls::acceptor).transpose()?;
     let (hub, stop_hub, hub_task) = Hub::start(config.relay.clone());
     let seats = Arc::new(Semaphore::new(config.max_connections));
-    let router = router(hub, config.browsers);
+    let router = router(hub, config.browsers, config.guest_page);
     let mut connections = JoinSet::new();
     tokio::pin!(shutdown);
     loop {

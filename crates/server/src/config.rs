@@ -15,11 +15,13 @@ pub struct ServerConfig {
     /// Whether web pages may connect. Where they may not, a page open in somebody's browser cannot use it to reach
     /// their rooms.
     pub browsers: bool,
+    /// Whether the page is served with which a guest without the app joins a call in a browser.
+    pub guest_page: bool,
 }
 
 impl Default for ServerConfig {
     fn default() -> Self {
-        Self { relay: RelayConfig::default(), max_connections: 20_000, tls: None, browsers: true }
+        Self { relay: RelayConfig::default(), max_connections: 20_000, tls: None, browsers: true, guest_page: true }
     }
 }
 
@@ -27,7 +29,7 @@ impl ServerConfig {
     /// For the server inside the app: a few rooms for the local network, and no web pages.
     pub fn embedded() -> Self {
         let relay = RelayConfig { max_rooms: 16, ..RelayConfig::default() };
-        Self { relay, max_connections: 64, tls: None, browsers: false }
+        Self { relay, max_connections: 64, tls: None, browsers: false, guest_page: false }
     }
 }
 

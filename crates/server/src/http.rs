@@ -1,5 +1,6 @@
 //! What is behind which path.
 
+use crate::guest;
 use crate::hub::Hub;
 use crate::socket;
 use axum::Router;
@@ -12,7 +13,7 @@ use axum::routing::get;
 use std::sync::Arc;
 use tokio::sync::OwnedSemaphorePermit;
 
-/// What somebody sees who opens the address in a browser.
+/// What somebody sees who opens the address in a browser, where no guest's page is served.
 const ABOUT: &str = "This is a Visavis signaling server.
 
 It helps two people who know the same four words to find each other; it can neither see nor hear what they say.
@@ -33,24 +34,28 @@ impl Seat {
 struct Server {
     hub: Hub,
     browsers: bool,
+    guest_page: bool,
 }
 
 /// All paths.
-pub(crate) fn router(hub: Hub, browsers: bool) -> Router {
+pub(crate) fn router(hub: Hub, browsers: bool, guest_page: bool) -> Router {
+    let guest = if guest_page { guest::router() } else { Router::new() };
     Router::new()
         .route("/", get(websocket))
         .route("/ws", get(websocket))
         .route("/healthz", get(|| async { ([(CACHE_CONTROL, "no-store")], "ok\n") }))
-        .with_state(Server { hub, browsers })
+        .merge(guest)
+        .with_state(Server { hub, browsers, guest_page })
 }
 
 async fn websocket(
-    State(Server { hub, browsers }): State<Server>,
+    State(Server { hub, browsers, guest_page }): State<Server>,
     Extension(seat): Extension<Seat>,
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
     match upgrade {
+        Err(_) if guest_page => guest::page(&headers),
         Err(_) => ABOUT.into_response(),
         Ok(_) if !browsers && headers.contains_key(ORIGIN) => {
             (StatusCode::FORBIDDEN, "this server is not for web pages\n").into_response()

@@ -22,6 +22,7 @@
 
 mod accept;
 mod config;
+mod guest;
 mod http;
 mod hub;
 mod socket;

@@ -38,6 +38,9 @@ struct Cli {
     /// JSON file with STUN and TURN servers to hand out: [{"urls": ["turn:…"], "username": "…", "credential": "…"}].
     #[arg(long, value_name = "FILE")]
     ice_servers: Option<PathBuf>,
+    /// Serve no page for guests without the app: for a relay whose page is hosted apart, or nowhere.
+    #[arg(long)]
+    no_guest_page: bool,
 }
 
 fn main() -> ExitCode {
@@ -78,7 +81,8 @@ async fn serve(cli: Cli) -> anyhow::Result<()> {
     let relay = RelayConfig { max_rooms: cli.max_rooms as usize, room_size: cli.room_size as usize, ice_servers };
     let tls = cli.tls_cert.zip(cli.tls_key).map(|(cert, key)| TlsFiles { cert, key });
     let scheme = if tls.is_some() { "wss" } else { "ws" };
-    let config = ServerConfig { relay, max_connections: cli.max_connections as usize, tls, browsers: true };
+    let (max_connections, guest_page) = (cli.max_connections as usize, !cli.no_guest_page);
+    let config = ServerConfig { relay, max_connections, tls, browsers: true, guest_page };
     let listener = TcpListener::bind(cli.listen).await.with_context(|| format!("cannot listen on {}", cli.listen))?;
     info!("listening on {scheme}://{}", listener.local_addr()?);
     visavis_server::run(listener, config, told_to_stop()).await?;

@@ -1,0 +1,362 @@
+// A call from the code to its end: who waits under the code is joined; where nobody does, the room is opened and waited
+// in. Then a talk takes over.
+//
+// Attempts at the code are counted: one is spent when a share is answered (by us) or an answer used (by us), and given
+// back only when that peer's first sealed message opens.
+
+import { randomHex } from './bytes.js';
+import { BadShare, Newcomer, PakeSecret, answer } from './pake.js';
+import { DoesNotOpen } from './seal.js';
+import { Signaling, VERSION } from './signaling.js';
+import { Talk } from './talk.js';
+
+// Unproven attempts after which a code is given up.
+export const ATTEMPTS = 3;
+// Time to find the server and somebody in the room.
+const SEARCHING = 8000;
+// Time for their offer, and for the answer to ours.
+const OFFERING = 15_000;
+// Somebody waits, nobody does, somebody waits: the server makes fun of us.
+const MOST_TURNS = 4;
+// Candidates that may come before their sender has proved the code.
+const MOST_EARLY = 32;
+
+// Unproven attempts by code, for as long as the page is open.
+const spent = new Map();
+
+export class Call {
+    #code;
+    #media;
+    #profile;
+    #on;
+    #secret;
+    #signaling;
+    #stage = 'joining';
+    #talk = null;
+    #newcomer = null;
+    #seat = null;
+    #attempt = null;
+    #early = [];
+    #turns = 0;
+    #timer = null;
+    #work = Promise.resolve();
+    #makePeer;
+
+    // `profile()`: what a hello says. `on`: stage(name), connected(verification), interrupted(bool), view(hello), chat(text),
+    // track(event), ended(reason, detail). Stages: joining, waiting, connecting, connected.
+    constructor({ code, url, media, profile, on, connect, makePeer }) {
+        [this.#code, this.#media, this.#profile, this.#on, this.#makePeer] = [code, media, profile, on, makePeer];
+        this.#secret = PakeSecret.derive(code);
+        this.#secret.catch(() => {});
+        const events = {
+            message: (message) => this.#then(() => this.#message(message)),
+            up: () => this.#talk?.signalingBack(),
+            down: () => {},
+        };
+        this.#signaling = (connect ?? ((...how) => new Signaling(...how)))(url, events);
+        this.#limit(SEARCHING, 'no-server');
+        this.#then(() => this.#join());
+    }
+
+    get talk() {
+        return this.#talk;
+    }
+
+    hangUp() {
+        this.#stop();
+        this.#talk?.hangUp();
+        this.#signaling.close();
+    }
+
+    // The network is another one, or back.
+    networkChanged() {
+        this.#signaling.renew();
+        this.#talk?.networkChanged();
+    }
+
+    // Everything that comes is dealt with one after the other.
+    #then(step) {
+        this.#work = this.#work
+            .then(() => (this.#stage === 'ended' ? undefined : step()))
+            .catch((error) => this.#end('internal', String(error?.message ?? error)));
+    }
+
+    #limit(ms, reason) {
+        clearTimeout(this.#timer);
+        this.#timer = ms === null ? null : setTimeout(() => this.#end(reason), ms);
+    }
+
+    #stop() {
+        this.#stage = 'ended';
+        this.#limit(null);
+    }
+
+    #go(stage) {
+        if (this.#stage === 'ended' || this.#stage === stage) return;
+        this.#stage = stage;
+        this.#on.stage(stage);
+    }
+
+    #end(reason, detail = '') {
+        if (this.#stage === 'ended') return;
+        this.#stop();
+        this.#talk?.close(true);
+        this.#signaling.close();
+        this.#on.ended(reason, detail);
+    }
+
+    async #join() {
+        const secret = await this.#secret;
+        this.#newcomer = new Newcomer(secret);
+        this.#seat = null;
+        const { roomId } = secret;
+        this.#signaling.send({ type: 'join', version: VERSION, roomId, pake: this.#newcomer.share });
+    }
+
+    async #open() {
+        const { roomId } = await this.#secret;
+        this.#seat = null;
+        this.#signaling.send({ type: 'open', version: VERSION, roomId });
+    }
+
+    async #message(message) {
+        switch (message.type) {
+            case 'joined':
+                return this.#joined(message);
+            case 'opened':
+                return this.#opened(message);
+            case 'peer-joined':
+                return this.#somebodyCame(message);
+            case 'peer-left':
+                return this.#somebodyLeft(message);
+            case 'resumed':
+                return this.#resumed(message);
+            case 'offer':
+            case 'answer':
+            case 'ice-candidate':
+                return this.#sealed(message);
+            case 'error':
+                return this.#refused(message);
+        }
+    }
+
+    #joined(seat) {
+        if (this.#stage !== 'joining' || this.#seat) return;
+        this.#seat = seat;
+        this.#limit(OFFERING, 'they-left');
+    }
+
+    #opened(seat) {
+        if (this.#stage !== 'joining' || this.#seat) return;
+        this.#seat = seat;
+        this.#limit(null);
+        this.#go('waiting');
+    }
+
+    #spend() {
+        const count = spent.get(this.#code.text) ?? 0;
+        if (count >= ATTEMPTS) return false;
+        spent.set(this.#code.text, count + 1);
+        return true;
+    }
+
+    #giveBack() {
+        spent.set(this.#code.text, (spent.get(this.#code.text) ?? 1) - 1);
+    }
+
+    #newTalk(keys, them, callId, polite, share) {
+        const { peerId: me, iceServers = [] } = this.#seat;
+        this.#talk = new Talk({
+            keys,
+            ids: { me, them, callId },
+            polite,
+            share,
+            iceServers: usableServers(iceServers),
+            media: this.#media,
+            profile: this.#profile,
+            send: (message) => this.#signaling.send(message),
+            signalingUp: () => this.#signaling.up,
+            makePeer: this.#makePeer,
+            on: {
+                connected: (verification) => {
+                    this.#go('connected');
+                    this.#on.connected(verification);
+                },
+                interrupted: (is) => this.#on.interrupted(is),
+                view: (hello) => this.#on.view(hello),
+                chat: (text) => this.#on.chat(text),
+                track: (event) => this.#on.track(event),
+                ended: (reason, detail) => this.#talkEnded(reason, detail),
+            },
+        });
+    }
+
+    #talkEnded(reason, detail) {
+        // Somebody who is answered and has not proved the code is only an attempt.
+        if (this.#attempt) this.#then(() => this.#dropAttempt(true));
+        else this.#end(reason, detail);
+    }
+
+    // ---- we came second
+
+    async #firstOffer(message) {
+        if (typeof message.pake !== 'string' || message.from === this.#seat.peerId || !this.#newcomer) return;
+        const newcomer = this.#newcomer;
+        this.#newcomer = null;
+        if (!this.#spend()) return this.#end('wrong-code');
+        let keys;
+        try {
+            keys = await newcomer.finish(message.pake);
+        } catch (error) {
+            if (error instanceof BadShare) return this.#end('wrong-code');
+            throw error;
+        }
+        this.#newTalk(keys, message.from, message.callId, true);
+        this.#limit(null);
+        try {
+            await this.#talk.handle(message);
+        } catch (error) {
+            if (error instanceof DoesNotOpen) return this.#end('wrong-code');
+            throw error;
+        }
+        // It opened: whoever sealed it knows the code.
+        this.#giveBack();
+        this.#go('connecting');
+    }
+
+    // ---- we came first
+
+    async #somebodyCame({ peerId, pake }) {
+        if (this.#stage !== 'waiting' || this.#attempt || typeof peerId !== 'string' || typeof pake !== 'string') {
+            if (this.#seat && this.#stage !== 'joining') this.#signaling.send({ type: 'dismiss', peerId });
+            return;
+        }
+        if (!this.#spend()) return this.#end('guessing');
+        this.#attempt = { peerId, limit: setTimeout(() => this.#then(() => this.#dropAttempt(true)), OFFERING) };
+        this.#early = [];
+        try {
+            const { share, keys } = await answer(await this.#secret, pake);
+            this.#newTalk(keys, peerId, randomHex(8), false, share);
+            await this.#talk.offer();
+        } catch (error) {
+            if (!(error instanceof BadShare)) throw error;
+            this.#dropAttempt(true);
+        }
+    }
+
+    // An attempt came to nothing; the guess that it was stays spent.
+    #dropAttempt(dismissed) {
+        if (!this.#attempt) return;
+        const { peerId, limit } = this.#attempt;
+        clearTimeout(limit);
+        this.#attempt = null;
+        this.#talk?.close();
+        this.#talk = null;
+        if (dismissed) this.#signaling.send({ type: 'dismiss', peerId });
+        if ((spent.get(this.#code.text) ?? 0) >= ATTEMPTS) this.#end('guessing');
+    }
+
+    async #proof(message) {
+        try {
+            await this.#talk.handle(message);
+        } catch (error) {
+            if (!(error instanceof DoesNotOpen)) throw error;
+            return this.#dropAttempt(true);
+        }
+        // It opened, so its sender knows the code; should it have been of no use, the attempt is over already.
+        if (!this.#attempt || !this.#talk || this.#talk.over) return;
+        clearTimeout(this.#attempt.limit);
+        this.#attempt = null;
+        this.#giveBack();
+        this.#go('connecting');
+        for (const early of this.#early.splice(0)) await this.#toTalk(early);
+    }
+
+    // ---- both
+
+    async #sealed(message) {
+        if (!this.#seat) return;
+        if (this.#attempt) {
+            if (message.from !== this.#attempt.peerId) return;
+            if (message.type === 'answer') return this.#proof(message);
+            if (message.type === 'ice-candidate' && this.#early.length < MOST_EARLY) this.#early.push(message);
+            return;
+        }
+        if (this.#talk) return this.#toTalk(message);
+        if (this.#stage === 'joining' && message.type === 'offer') return this.#firstOffer(message);
+    }
+
+    // What does not open is the server's doing, and changes nothing.
+    async #toTalk(message) {
+        try {
+            await this.#talk?.handle(message);
+        } catch (error) {
+            if (!(error instanceof DoesNotOpen)) throw error;
+        }
+    }
+
+    #somebodyLeft({ peerId, reason }) {
+        if (this.#attempt) {
+            if (peerId === this.#attempt.peerId) this.#dropAttempt(false);
+        } else if (this.#talk) {
+            // Lost is their way to the server only; media tells whether they are there.
+            if (peerId === this.#talk.them && reason !== 'lost') this.#talk.theyLeft();
+        } else if (this.#stage === 'joining' && this.#seat) {
+            this.#end('they-left');
+        }
+    }
+
+    #resumed({ peers = [] }) {
+        const there = (id) => peers.some((peer) => peer.peerId === id);
+        if (this.#attempt && !there(this.#attempt.peerId)) this.#dropAttempt(false);
+        else if (this.#stage === 'joining' && this.#seat && peers.length === 0) this.#end('they-left');
+    }
+
+    async #refused({ code, message = '' }) {
+        const connected = this.#stage === 'connected';
+        switch (code) {
+            case 'nobody-here':
+            case 'room-taken':
+                if (this.#stage !== 'joining' || this.#seat) return;
+                if (++this.#turns > MOST_TURNS) return this.#end('meddled');
+                return code === 'nobody-here' ? this.#open() : this.#join();
+            case 'room-full':
+                if (this.#stage === 'joining' && !this.#seat) this.#end('room-full');
+                return;
+            case 'version':
+                return this.#end('version');
+            case 'server-full':
+            case 'too-fast':
+                if (this.#stage === 'joining' && !this.#seat) this.#end('refused', String(message).slice(0, 200));
+                return;
+            case 'dismissed':
+                // Turned out right after our proof: it did not open, so the words were not theirs.
+                if (!connected) this.#end(this.#talk ? 'wrong-code' : 'dismissed');
+                return;
+            case 'seat-gone':
+                if (this.#stage === 'waiting') {
+                    this.#dropAttempt(false);
+                    this.#stage = 'joining';
+                    return this.#open();
+                }
+                // Media needs no server.
+                if (!connected) this.#end('they-left');
+        }
+    }
+}
+
+// A few servers, named as the W3C form wants them: the list is a stranger's.
+export function usableServers(servers) {
+    if (!Array.isArray(servers)) return [];
+    const text = (value) => (typeof value === 'string' && value.length <= 512 ? value : undefined);
+    const usable = (url) => typeof url === 'string' && /^(stun|turns?):[\w.:[\]-]{1,400}(\?transport=(udp|tcp))?$/.test(url);
+    const kept = servers.slice(0, 4).map((server) => {
+        const urls = Array.isArray(server?.urls) ? server.urls.filter(usable).slice(0, 4) : [];
+        const [username, credential] = [text(server?.username), text(server?.credential)];
+        // Browsers refuse a TURN server without a name and a password, and with it the whole list.
+        const named = username !== undefined && credential !== undefined;
+        const allowed = named ? urls : urls.filter((url) => url.startsWith('stun:'));
+        return { urls: allowed, ...(named && { username, credential }) };
+    });
+    return kept.filter(({ urls }) => urls.length > 0);
+}

@@ -1,0 +1,368 @@
+// Two peers with keys: sealed descriptions and candidates, the connection that comes of them, and what is said over it.
+//
+// Both may offer at any time, and one of them gives way (perfect negotiation, W3C webrtc-pc, section 10.7): the newcomer.
+// Everything that happens is worked off one after the other.
+
+import { cleanChat, readControl } from './control.js';
+import { Peer } from './peer.js';
+import { CandidateCount, Unusable, checkCandidate, checkDescription, generationOf } from './sdp.js';
+import { DoesNotOpen } from './seal.js';
+
+// From keys to media.
+const CONNECTING = 20_000;
+// Without a packet for so long, the call is over.
+const OVER = 30_000;
+// From one attempt at a broken path to the next: doubled from the first to the last.
+const FIRST_WAIT = 1000;
+const LONGEST_WAIT = 4000;
+// An offer is on its way for so long at most: servers keep what they could not deliver.
+const ON_ITS_WAY = 8000;
+// Who closed a connection to build another offers that within this time.
+const NEW_OFFER = 1000;
+// Connections that one call may use up, one after the other.
+const MOST_CONNECTIONS = 6;
+// Descriptions that one side may send at once, and how often one more.
+const MOST_DESCRIPTIONS = 10;
+const DESCRIPTION_EVERY = 1000;
+// Lines of chat that wait for the channel.
+const MOST_UNSENT = 500;
+
+const sameBytes = (a, b) => a?.length === b?.length && a.every((byte, i) => byte === b[i]);
+
+export class Talk {
+    #keys;
+    #ids;
+    #polite;
+    #share;
+    #send;
+    #signalingUp;
+    #on;
+    #makePeer;
+    #profile;
+    #peer = null;
+    #connection = 0;
+    #announced = null;
+    #generation = '';
+    #candidates = new CandidateCount();
+    #descriptions = { left: MOST_DESCRIPTIONS, at: performance.now() };
+    // Our offer that is unanswered: its generation, and when it was made.
+    #offered = null;
+    #stands = false;
+    #interruption = null;
+    #timers = new Map();
+    #work = Promise.resolve();
+    #outbox = Promise.resolve();
+    #greeted = false;
+    #unsent = [];
+    #left = false;
+    #over = false;
+
+    // `ids`: { me, them, callId }. `share`: ours, to go with the first offer. `profile()`: what a hello says. `send`: to the
+    // signaling server. `on`: connected(verification), interrupted(bool), view(hello), chat(text), track(event),
+    // ended(reason, detail).
+    constructor({ keys, ids, polite, share = null, iceServers, media, profile, send, signalingUp, on, makePeer }) {
+        [this.#keys, this.#ids, this.#polite, this.#share] = [keys, ids, polite, share];
+        [this.#send, this.#signalingUp, this.#on, this.#profile] = [send, signalingUp, on, profile];
+        this.#makePeer = (events) => (makePeer ?? ((options) => new Peer(options)))({ iceServers, media, on: events });
+        this.#timer('connecting', CONNECTING, () => this.#end('connect-failed'));
+    }
+
+    get them() {
+        return this.#ids.them;
+    }
+
+    get over() {
+        return this.#over;
+    }
+
+    // Host: makes the first offer.
+    offer() {
+        return this.#then(() => this.#offer(false));
+    }
+
+    // A sealed message of theirs. Rejects with DoesNotOpen for what is not theirs; everything else is dealt with.
+    async handle(message) {
+        await this.#then(async () => {
+            try {
+                await this.#open(message);
+            } catch (error) {
+                if (error instanceof DoesNotOpen) throw error;
+                if (error instanceof Unusable) this.#end('unusable', error.message);
+                else this.#end(this.#stands ? 'lost' : 'connect-failed', String(error?.message ?? error));
+            }
+        });
+    }
+
+    // Another camera or microphone, or none.
+    async mediaChanged() {
+        await this.#then(() => this.#peer?.refresh());
+        this.sayHello();
+    }
+
+    sayHello() {
+        this.#peer?.say({ type: 'hello', ...this.#profile() });
+    }
+
+    // The line as it is sent; null where there is nothing to send, or nobody to send it to.
+    chat(text) {
+        const line = cleanChat(text);
+        if (!line || !this.#stands || this.#unsent.length >= MOST_UNSENT) return null;
+        if (this.#greeted) this.#peer.say({ type: 'chat', text: line });
+        else this.#unsent.push(line);
+        return line;
+    }
+
+    // The server says that they left the room. It may lie, so the call ends only when nothing gets through either.
+    theyLeft() {
+        this.#left = true;
+        if (!this.#stands) this.#end('they-left');
+        else if (this.#interruption) this.#end('they-left');
+    }
+
+    signalingBack() {
+        if (this.#interruption) this.#mend();
+    }
+
+    // The network is another one, or back.
+    networkChanged() {
+        if (this.#interruption) this.#interruption.tries = 0;
+        else if (this.#stands) this.restartIce().catch(() => {});
+    }
+
+    // Begins ICE anew, though nothing is wrong.
+    restartIce() {
+        return this.#then(() => this.#offer(true));
+    }
+
+    stats() {
+        return this.#peer?.stats();
+    }
+
+    hangUp() {
+        this.#peer?.say({ type: 'bye' });
+        this.close(true);
+    }
+
+    close(farewell = false) {
+        this.#over = true;
+        for (const timer of this.#timers.values()) clearTimeout(timer);
+        this.#peer?.close(farewell);
+        this.#peer = null;
+    }
+
+    #then(step) {
+        const done = this.#work.then(() => (this.#over ? undefined : step()));
+        this.#work = done.catch(() => {});
+        return done;
+    }
+
+    #timer(name, ms, action) {
+        clearTimeout(this.#timers.get(name));
+        if (ms !== null) this.#timers.set(name, setTimeout(() => !this.#over && action(), ms));
+    }
+
+    #end(reason, detail = '') {
+        if (this.#over) return;
+        if (reason !== 'they-left') this.#peer?.say({ type: 'bye' });
+        this.close(true);
+        this.#on.ended(reason, detail);
+    }
+
+    #newPeer() {
+        this.#peer?.close();
+        const of = this.#connection;
+        // Events of a connection that was given up change nothing.
+        const when = (f) => (...values) => !this.#over && of === this.#connection && f(...values);
+        [this.#offered, this.#greeted, this.#announced] = [null, false, null];
+        this.#timer('closed', null);
+        this.#peer = this.#makePeer({
+            candidate: when((candidate, generation) => this.#say('ice-candidate', { candidate, generation })),
+            connected: when(() => this.#connected()),
+            ice: when((state) => this.#ice(state)),
+            failed: when(() => this.#failed()),
+            opened: when(() => this.sayHello()),
+            control: when((text) => this.#control(text)),
+            channelClosed: when(() => this.#channelClosed()),
+            track: when((event) => this.#on.track(event)),
+        });
+    }
+
+    async #offer(restart) {
+        if (!this.#peer) this.#newPeer();
+        const sdp = await this.#peer.offer({ restart });
+        this.#offered = { generation: generationOf(sdp), at: performance.now() };
+        this.#say('offer', { sdp });
+        this.#peer.described();
+    }
+
+    async #open(message) {
+        const { from, to, callId, type } = message;
+        const { me, them } = this.#ids;
+        if (from !== them || to !== me || callId !== this.#ids.callId) throw new DoesNotOpen('of another call');
+        const plain = await this.#keys.opener.open(type, message);
+        let body;
+        try {
+            body = JSON.parse(plain);
+        } catch {
+            throw new Unusable('what is no JSON');
+        }
+        const connection = body?.connection ?? 0;
+        if (type === 'ice-candidate') return this.#candidate(body, connection);
+        this.#countDescription();
+        const facts = checkDescription(body?.sdp);
+        if (type === 'answer') return this.#answered(body, connection, facts);
+        if (type === 'offer') return this.#offeredByThem(body, connection, facts);
+    }
+
+    #countDescription() {
+        const budget = this.#descriptions;
+        const now = performance.now();
+        const more = Math.floor((now - budget.at) / DESCRIPTION_EVERY);
+        budget.left = Math.min(MOST_DESCRIPTIONS, budget.left + more);
+        budget.at += more * DESCRIPTION_EVERY;
+        if (budget.left-- <= 0) throw new Unusable('too many descriptions');
+    }
+
+    async #candidate(body, connection) {
+        const candidate = checkCandidate(body?.candidate);
+        const { generation = this.#generation } = body ?? {};
+        if (!candidate || connection !== this.#connection || generation !== this.#generation || !this.#peer) return;
+        if (this.#candidates.take(generation)) await this.#peer.addCandidate(candidate);
+    }
+
+    async #answered(body, connection, facts) {
+        const of = body.answers ?? this.#offered?.generation;
+        if (connection !== this.#connection || !this.#offered || of !== this.#offered.generation) return;
+        this.#remember(facts);
+        this.#offered = null;
+        await this.#peer.accept(body.sdp);
+    }
+
+    async #offeredByThem(body, connection, facts) {
+        if (!Number.isInteger(connection) || connection < this.#connection) return;
+        if (connection >= MOST_CONNECTIONS) throw new Unusable('too many descriptions');
+        if (connection > this.#connection || !this.#peer) {
+            const anew = connection > this.#connection;
+            this.#connection = connection;
+            this.#newPeer();
+            if (anew) this.#connectsAnew();
+        } else if (this.#offered && !this.#polite && !this.#offerIsOld()) {
+            // Both offered: ours stands, and they answer it.
+            return;
+        }
+        this.#remember(facts);
+        this.#offered = null;
+        const sdp = await this.#peer.answer(body.sdp);
+        this.#say('answer', { sdp, answers: facts.generation || undefined });
+        this.#peer.described();
+    }
+
+    // Whose keys stay the same as long as the connection does.
+    #remember({ fingerprint, generation }) {
+        if (this.#stands && this.#announced && !sameBytes(this.#announced, fingerprint)) {
+            throw new Unusable('other keys in the middle of the call');
+        }
+        [this.#announced, this.#generation] = [fingerprint, generation];
+    }
+
+    #connectsAnew() {
+        this.#stands = false;
+        this.#interruption = null;
+        this.#timer('mend', null);
+        this.#timer('over', null);
+        this.#timer('connecting', CONNECTING, () => this.#end('connect-failed'));
+    }
+
+    #offerIsOld() {
+        return performance.now() - this.#offered.at > ON_ITS_WAY;
+    }
+
+    // Seals in the order in which things are said; the counter is the order.
+    #say(type, body) {
+        const [ids, share] = [this.#ids, this.#share];
+        this.#share = null;
+        const plain = JSON.stringify({ ...body, connection: this.#connection || undefined });
+        this.#outbox = this.#outbox.then(async () => {
+            const names = { from: ids.me, to: ids.them, callId: ids.callId };
+            const envelope = await this.#keys.sealer.seal(type, names, plain);
+            if (!this.#over) this.#send({ type, ...envelope, ...(share && { pake: share }) });
+        });
+    }
+
+    async #connected() {
+        const peer = this.#peer;
+        const used = await peer.usedFingerprint();
+        if (this.#over || peer !== this.#peer) return;
+        const [mine, theirs] = [peer.fingerprint, this.#announced];
+        if (!mine || !theirs || (used && !sameBytes(used, theirs))) return this.#end('intercepted');
+        const verification = await this.#keys.transcript.verificationNumber(mine, theirs);
+        if (this.#over || peer !== this.#peer) return;
+        this.#stands = true;
+        this.#timer('connecting', null);
+        this.#on.connected(verification);
+        this.sayHello();
+    }
+
+    #ice(state) {
+        if (!this.#stands) return;
+        if (state === 'connected' || state === 'completed') this.#mended();
+        if (state === 'disconnected' || state === 'failed') this.#interrupted();
+    }
+
+    #failed() {
+        if (this.#stands) this.#interrupted();
+        // Before that the other side may build the connection anew; the limit ends it.
+    }
+
+    #interrupted() {
+        if (this.#interruption) return;
+        if (this.#left) return this.#end('they-left');
+        this.#interruption = { tries: 0 };
+        this.#on.interrupted(true);
+        this.#timer('over', OVER, () => this.#end('lost'));
+        this.#mend();
+    }
+
+    // One attempt at it; the next one is due after a while.
+    #mend() {
+        const { tries } = this.#interruption;
+        this.#interruption.tries += 1;
+        const wait = Math.min(FIRST_WAIT * 2 ** Math.min(tries, 8), LONGEST_WAIT);
+        this.#timer('mend', wait, () => this.#interruption && this.#mend());
+        if (!this.#signalingUp() || (this.#offered && !this.#offerIsOld())) return;
+        this.#then(() => this.#interruption && this.#offer(true)).catch(() => {});
+    }
+
+    #mended() {
+        if (!this.#interruption) return;
+        this.#interruption = null;
+        this.#timer('mend', null);
+        this.#timer('over', null);
+        this.#on.interrupted(false);
+    }
+
+    #control(text) {
+        const message = readControl(text);
+        if (message?.type === 'hello') {
+            const first = !this.#greeted;
+            this.#greeted = true;
+            this.#on.view(message);
+            // A first hello of ours may have come before their end was open. Whoever is heard has an open end.
+            if (first) {
+                this.sayHello();
+                for (const line of this.#unsent.splice(0)) this.#peer.say({ type: 'chat', text: line });
+            }
+        } else if (message?.type === 'chat') {
+            if (message.text) this.#on.chat(message.text);
+        } else if (message?.type === 'bye') {
+            this.#end('they-left');
+        } else if (message?.type === 'ping') {
+            this.#peer.say({ type: 'pong', id: message.id });
+        }
+    }
+
+    #channelClosed() {
+        if (this.#greeted) this.#end('they-left');
+        else this.#timer('closed', NEW_OFFER, () => this.#end('they-left'));
+    }
+}
