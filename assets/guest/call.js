@@ -21,6 +21,8 @@ const MOST_TURNS = 4;
 // Candidates that may come before their sender has proved the code.
 const MOST_EARLY = 32;
 
+const STAGES = ['joining', 'waiting', 'connecting', 'connected', 'ended'];
+
 // Unproven attempts by code, for as long as the page is open.
 const spent = new Map();
 
@@ -91,8 +93,9 @@ export class Call {
         this.#limit(null);
     }
 
+    // Forwards only: a connection may stand before the message that led to it is dealt with.
     #go(stage) {
-        if (this.#stage === 'ended' || this.#stage === stage) return;
+        if (STAGES.indexOf(stage) <= STAGES.indexOf(this.#stage)) return;
         this.#stage = stage;
         this.#on.stage(stage);
     }

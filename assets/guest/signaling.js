@@ -80,6 +80,8 @@ export class Signaling {
     #standing = new Standing();
     #ready = false;
     #waiting = [];
+    // Connections that were given up.
+    #given = [];
     #failures = 0;
     #retry = null;
     #since = 0;
@@ -118,6 +120,7 @@ export class Signaling {
         this.#closed = true;
         clearTimeout(this.#retry);
         this.#socket?.close(1000);
+        for (const socket of this.#given.splice(0)) socket.close();
     }
 
     #put(message) {
@@ -141,7 +144,8 @@ export class Signaling {
         this.#socket = null;
         if (this.#ready) this.#on.down();
         this.#ready = false;
-        socket?.close();
+        // Closed in due form, it would give the seat up: that waits until another connection has taken it over.
+        if (socket) this.#given.push(socket);
     }
 
     #greet() {
@@ -159,6 +163,7 @@ export class Signaling {
     #stands() {
         clearTimeout(this.#retry);
         this.#ready = true;
+        for (const socket of this.#given.splice(0)) socket.close();
         for (const message of this.#waiting.splice(0)) this.#put(message);
         this.#on.up();
     }

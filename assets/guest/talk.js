@@ -88,7 +88,7 @@ export class Talk {
             } catch (error) {
                 if (error instanceof DoesNotOpen) throw error;
                 if (error instanceof Unusable) this.#end('unusable', error.message);
-                else this.#end(this.#stands ? 'lost' : 'connect-failed', String(error?.message ?? error));
+                else this.#end('unusable', `a description that this browser refuses (${error?.message ?? error})`);
             }
         });
     }

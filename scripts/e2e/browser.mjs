@@ -81,6 +81,7 @@ export class Browser {
         await tab.send('Page.enable');
         await tab.send('Runtime.enable');
         await tab.send('Log.enable');
+        await tab.send('Network.enable');
         await tab.send('Emulation.setDeviceMetricsOverride', { width, height, deviceScaleFactor: mobile ? 2 : 1, mobile });
         const features = [{ name: 'prefers-color-scheme', value: dark ? 'dark' : 'light' }];
         await tab.send('Emulation.setEmulatedMedia', { features });
@@ -106,6 +107,8 @@ export class Tab {
     #target;
     // What the page said of errors, its policy's refusals included.
     troubles = [];
+    // What went over WebSockets, in short.
+    said = [];
 
     constructor(browser, session, target) {
         [this.#browser, this.#session, this.#target] = [browser, session, target];
@@ -121,6 +124,13 @@ export class Tab {
             this.troubles.push(exception?.description ?? text);
         } else if (method === 'Log.entryAdded' && params.entry.level === 'error') {
             this.troubles.push(`${params.entry.text} ${params.entry.url ?? ''}`);
+        } else if (method === 'Runtime.consoleAPICalled' && params.type === 'error') {
+            this.troubles.push(params.args.map((a) => a.description ?? a.value).join(' '));
+        } else if (/^Network.webSocketFrame(Sent|Received)$/.test(method)) {
+            const text = params.response.payloadData;
+            this.said.push(`${method.endsWith('Sent') ? '>' : '<'} ${text.slice(0, 90)}`);
+        } else if (method === 'Network.webSocketClosed') {
+            this.said.push('closed');
         } else if (method === 'Fetch.requestPaused') {
             this.#fromDisk(params);
         }
