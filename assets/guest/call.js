@@ -18,8 +18,6 @@ const SEARCHING = 8000;
 const OFFERING = 15_000;
 // Somebody waits, nobody does, somebody waits: the server makes fun of us.
 const MOST_TURNS = 4;
-// Candidates that may come before their sender has proved the code.
-const MOST_EARLY = 32;
 
 const STAGES = ['joining', 'waiting', 'connecting', 'connected', 'ended'];
 
@@ -38,7 +36,6 @@ export class Call {
     #newcomer = null;
     #seat = null;
     #attempt = null;
-    #early = [];
     #turns = 0;
     #timer = null;
     #work = Promise.resolve();
@@ -181,6 +178,7 @@ export class Call {
             signalingUp: () => this.#signaling.up,
             makePeer: this.#makePeer,
             on: {
+                proved: () => this.#proved(),
                 connected: (verification) => {
                     this.#go('connected');
                     this.#on.connected(verification);
@@ -192,6 +190,14 @@ export class Call {
                 ended: (reason, detail) => this.#talkEnded(reason, detail),
             },
         });
+    }
+
+    // Something of theirs opened: they know the code.
+    #proved() {
+        clearTimeout(this.#attempt?.limit);
+        this.#attempt = null;
+        this.#giveBack();
+        this.#go('connecting');
     }
 
     #talkEnded(reason, detail) {
@@ -222,9 +228,6 @@ export class Call {
             if (error instanceof DoesNotOpen) return this.#end('wrong-code');
             throw error;
         }
-        // It opened: whoever sealed it knows the code.
-        this.#giveBack();
-        this.#go('connecting');
     }
 
     // ---- we came first
@@ -236,7 +239,6 @@ export class Call {
         }
         if (!this.#spend()) return this.#end('guessing');
         this.#attempt = { peerId, limit: setTimeout(() => this.#then(() => this.#dropAttempt(true)), OFFERING) };
-        this.#early = [];
         try {
             const { share, keys } = await answer(await this.#secret, pake);
             this.#newTalk(keys, peerId, randomHex(8), false, share);
@@ -264,15 +266,8 @@ export class Call {
             await this.#talk.handle(message);
         } catch (error) {
             if (!(error instanceof DoesNotOpen)) throw error;
-            return this.#dropAttempt(true);
+            this.#dropAttempt(true);
         }
-        // It opened, so its sender knows the code; should it have been of no use, the attempt is over already.
-        if (!this.#attempt || !this.#talk || this.#talk.over) return;
-        clearTimeout(this.#attempt.limit);
-        this.#attempt = null;
-        this.#giveBack();
-        this.#go('connecting');
-        for (const early of this.#early.splice(0)) await this.#toTalk(early);
     }
 
     // ---- both
@@ -281,9 +276,8 @@ export class Call {
         if (!this.#seat) return;
         if (this.#attempt) {
             if (message.from !== this.#attempt.peerId) return;
-            if (message.type === 'answer') return this.#proof(message);
-            if (message.type === 'ice-candidate' && this.#early.length < MOST_EARLY) this.#early.push(message);
-            return;
+            // Candidates that come before the answer would be older than it, and not open after it.
+            return message.type === 'answer' ? this.#proof(message) : undefined;
         }
         if (this.#talk) return this.#toTalk(message);
         if (this.#stage === 'joining' && message.type === 'offer') return this.#firstOffer(message);

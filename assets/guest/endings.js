@@ -34,9 +34,10 @@ const ENDINGS = {
     internal: ['Something failed inside this page', 'Load it again. '],
 };
 
-// Heading and sentence for a reason; `detail` is what is known beside it.
+// Heading, sentence and what the button says that begins anew, for a reason; `detail` is what is known beside it.
 export function ending(reason, detail = '') {
     const [heading, sentence] = ENDINGS[reason] ?? ENDINGS.internal;
     const more = ['unusable', 'internal', 'refused'].includes(reason) && detail ? `${detail}.` : '';
-    return { heading, sentence: `${sentence}${more}` };
+    const again = ['hung-up', 'they-left', 'lost'].includes(reason) ? 'Call again' : 'Try again';
+    return { heading, sentence: `${sentence}${more}`, again };
 }

@@ -53,10 +53,9 @@ function mediaChanged() {
     button('.toggle-mute', media.muted, media.muted ? 'microphone-off' : 'microphone', media.muted ? 'Unmute' : 'Mute');
     const off = !media.videoOn;
     button('.toggle-video', off, off ? 'camera-off' : 'camera', off ? 'Camera on' : 'Camera off');
-    const troubles = [...new Set([media.audioTrouble, media.videoTrouble].filter(Boolean))];
-    const words = troubles.join(' ');
+    const { words } = media;
     $('device-trouble').textContent = obstacle() ?? words;
-    $('retry').hidden = troubles.length === 0;
+    $('retry').hidden = !words;
     $('call-trouble').textContent = words;
     $('call-trouble').hidden = !words;
     call?.talk?.mediaChanged();
@@ -177,9 +176,10 @@ const events = {
         call = null;
         stage = 'home';
         history.replaceState(null, '', `#${code.text}`);
-        const { heading, sentence } = ending(reason, detail);
+        const { heading, sentence, again } = ending(reason, detail);
         $('ended-title').textContent = heading;
         $('ended-words').textContent = sentence;
+        $('again').textContent = again;
         $('remote').srcObject = null;
         $('hear').hidden = true;
         show('ended');

@@ -8,7 +8,7 @@ export function obstacle() {
     if (!globalThis.isSecureContext) {
         return (
             'This page was opened over plain http, and browsers give camera and microphone only to pages that come ' +
-            `over https. Open https://${location.host}/ instead, or ask for a link that begins with https.`
+            'over https. Ask for a link that begins with https.'
         );
     }
     if (!navigator.mediaDevices?.getUserMedia || !globalThis.RTCPeerConnection) {
@@ -17,9 +17,9 @@ export function obstacle() {
     return null;
 }
 
-// What to say about a device that could not be had.
-export function trouble(error, what) {
-    switch (error?.name) {
+// What to say about a device, `what`, that could not be had for this reason (the name of a DOMException, or `Gone`).
+export function trouble(reason, what) {
+    switch (reason) {
         case 'NotAllowedError':
         case 'SecurityError':
             return (
@@ -32,10 +32,14 @@ export function trouble(error, what) {
         case 'NotReadableError':
         case 'AbortError':
             return `The ${what} cannot be used; another program may be using it. Close that and try again.`;
+        case 'Gone':
+            return `The ${what} is gone. Plug it in and try again, or go on without it.`;
         default:
-            return `The ${what} cannot be used (${error?.name ?? 'unknown error'}).`;
+            return `The ${what} cannot be used (${reason}).`;
     }
 }
+
+const reasonOf = (error) => error?.name ?? 'unknown error';
 
 // Our tracks. `on.changed()` whenever one of them, or what is said about it, changes.
 export class Media {
@@ -47,9 +51,16 @@ export class Media {
         this.audio = null;
         this.video = null;
         this.muted = false;
-        // Words for a person, or null.
+        // Why there is none, or null.
         this.audioTrouble = null;
         this.videoTrouble = null;
+    }
+
+    // What to say about what is missing; empty where nothing is.
+    get words() {
+        const [audio, video] = [this.audioTrouble, this.videoTrouble];
+        if (audio && audio === video) return trouble(audio, 'camera or microphone');
+        return [audio && trouble(audio, 'microphone'), video && trouble(video, 'camera')].filter(Boolean).join(' ');
     }
 
     get hasCamera() {
@@ -66,7 +77,7 @@ export class Media {
             this.#take(await navigator.mediaDevices.getUserMedia({ audio: MICROPHONE, video: CAMERA }));
         } catch (error) {
             if (error?.name === 'NotAllowedError') {
-                [this.audioTrouble, this.videoTrouble] = [trouble(error, 'microphone'), trouble(error, 'camera')];
+                [this.audioTrouble, this.videoTrouble] = [error.name, error.name];
             } else {
                 await this.#openAudio();
                 await this.#openVideo();
@@ -79,7 +90,7 @@ export class Media {
         try {
             this.#take(await navigator.mediaDevices.getUserMedia({ audio: MICROPHONE }));
         } catch (error) {
-            this.audioTrouble = trouble(error, 'microphone');
+            this.audioTrouble = reasonOf(error);
         }
     }
 
@@ -87,7 +98,7 @@ export class Media {
         try {
             this.#take(await navigator.mediaDevices.getUserMedia({ video: CAMERA }));
         } catch (error) {
-            this.videoTrouble = trouble(error, 'camera');
+            this.videoTrouble = reasonOf(error);
         }
     }
 
@@ -138,8 +149,7 @@ export class Media {
             track.onended = () => {
                 if (this[kind] !== track) return;
                 this[kind] = null;
-                const what = kind === 'audio' ? 'microphone' : 'camera';
-                this[`${kind}Trouble`] = `The ${what} is gone. Plug it in and try again, or go on without it.`;
+                this[`${kind}Trouble`] = 'Gone';
                 this.#on.changed();
             };
         }

@@ -47,6 +47,7 @@ export class Talk {
     #descriptions = { left: MOST_DESCRIPTIONS, at: performance.now() };
     // Our offer that is unanswered: its generation, and when it was made.
     #offered = null;
+    #proved = false;
     #stands = false;
     #interruption = null;
     #timers = new Map();
@@ -57,9 +58,9 @@ export class Talk {
     #left = false;
     #over = false;
 
-    // `ids`: { me, them, callId }. `share`: ours, to go with the first offer. `profile()`: what a hello says. `send`: to the
-    // signaling server. `on`: connected(verification), interrupted(bool), view(hello), chat(text), track(event),
-    // ended(reason, detail).
+    // `ids`: { me, them, callId }. `share`: ours, to go with the first offer. `profile()`: what a hello says. `send`: to
+    // the signaling server. `on`: proved(), once something of theirs opens; connected(verification), interrupted(bool),
+    // view(hello), chat(text), track(event), ended(reason, detail).
     constructor({ keys, ids, polite, share = null, iceServers, media, profile, send, signalingUp, on, makePeer }) {
         [this.#keys, this.#ids, this.#polite, this.#share] = [keys, ids, polite, share];
         [this.#send, this.#signalingUp, this.#on, this.#profile] = [send, signalingUp, on, profile];
@@ -200,6 +201,8 @@ export class Talk {
         const { me, them } = this.#ids;
         if (from !== them || to !== me || callId !== this.#ids.callId) throw new DoesNotOpen('of another call');
         const plain = await this.#keys.opener.open(type, message);
+        if (!this.#proved) this.#on.proved();
+        this.#proved = true;
         let body;
         try {
             body = JSON.parse(plain);

@@ -402,7 +402,7 @@ const cases = {
     async clear_words({ bare }) {
         const tab = await newTab(bare);
         await tab.open(url(CODES[0]));
-        await tab.until('words for no camera', '/No (camera|microphone) was found/.test(document.getElementById("device-trouble").textContent)');
+        await tab.until('words for no camera', '/No camera or microphone was found/.test(document.getElementById("device-trouble").textContent)');
         await picture(tab, 'no-camera-light');
         const ann = await app('ann-bare', '--open', '--room', CODES[0]);
         await tab.run('document.getElementById("name").focus()');

@@ -6,8 +6,7 @@ mod common;
 use common::{LONG, ROOM, Raw, Server, client, event, offer};
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::TcpSocket;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
@@ -163,26 +162,16 @@ async fn limits_from_the_configuration_hold() {
     assert_eq!(others[2].open(&"c".repeat(32)).await["code"], "server-full");
 }
 
-/// What a server answers to a request, as text.
-async fn http(server: &Server, request: &str) -> String {
-    let mut stream = TcpStream::connect(server.address).await.unwrap();
-    stream.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    timeout(LONG, stream.read_to_string(&mut answer)).await.unwrap().unwrap();
-    answer
-}
-
 #[tokio::test]
 async fn plain_requests_are_answered() {
     let server = Server::start(ServerConfig::default()).await;
-    let get = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
-    let health = http(&server, &get("/healthz")).await;
+    let health = common::get(&server, "/healthz").await;
     assert!(health.starts_with("HTTP/1.1 200") && health.ends_with("\r\n\r\nok\n"), "{health}");
-    assert!(http(&server, &get("/")).await.contains("Visavis signaling server"));
-    assert!(http(&server, &get("/nothing")).await.starts_with("HTTP/1.1 404"));
-    assert!(http(&server, "rubbish\r\n\r\n").await.starts_with("HTTP/1.1 400"));
+    assert!(common::get(&server, "/").await.contains("<title>Visavis</title>"));
+    assert!(common::get(&server, "/nothing").await.starts_with("HTTP/1.1 404"));
+    assert!(common::http(&server, "rubbish\r\n\r\n").await.starts_with("HTTP/1.1 400"));
     let long = format!("GET / HTTP/1.1\r\nX: {}\r\n\r\n", "x".repeat(100_000));
-    assert!(!http(&server, &long).await.starts_with("HTTP/1.1 200"));
+    assert!(!common::http(&server, &long).await.starts_with("HTTP/1.1 200"));
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -47,6 +48,20 @@ impl Server {
         self.stop = None;
         timeout(LONG, self.task).await.expect("the server ends").unwrap();
     }
+}
+
+/// What a server answers to a request, as text.
+pub async fn http(server: &Server, request: &str) -> String {
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    timeout(LONG, stream.read_to_string(&mut answer)).await.unwrap().unwrap();
+    answer
+}
+
+/// The same to a request for a path.
+pub async fn get(server: &Server, path: &str) -> String {
+    http(server, &format!("GET {path} HTTP/1.1\r\nHost: call.example\r\nConnection: close\r\n\r\n")).await
 }
 
 /// A WebSocket without any of the client's manners.

@@ -1,0 +1,157 @@
+// What is read of the other side and of the server, and what is remembered: node --test assets/guest/tests
+import './setup.mjs';
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { usableServers } from '../call.js';
+import { cleanChat, cleanName, readControl } from '../control.js';
+import { ending } from '../endings.js';
+import { rankCodecs } from '../peer.js';
+import { CandidateCount, Unusable, checkCandidate, checkDescription, fingerprintOf, generationOf } from '../sdp.js';
+import { Standing } from '../signaling.js';
+
+const fingerprint = (byte) => `a=fingerprint:sha-256 ${Array(32).fill(byte).join(':')}\r\n`;
+
+test('a fingerprint is read, may be repeated, and may not be missing, short or contradicted', () => {
+    assert.deepEqual(fingerprintOf(`v=0\r\n${fingerprint('AB')}m=audio\r\n${fingerprint('ab')}`), new Uint8Array(32).fill(0xab));
+    for (const bad of ['v=0', 'a=fingerprint:sha-256 AA:BB\r\n', `${fingerprint('01')}${fingerprint('02')}`]) {
+        assert.equal(fingerprintOf(bad), null);
+        assert.throws(() => checkDescription(bad), Unusable);
+    }
+});
+
+test('the generation of a description is that of its last section', () => {
+    assert.equal(generationOf('a=ice-ufrag:one\r\nm=audio\r\na=ice-ufrag:two\r\n'), 'two');
+    assert.equal(generationOf('v=0'), '');
+    assert.equal(checkDescription(`${fingerprint('01')}a=ice-ufrag:abcd\r\n`).generation, 'abcd');
+});
+
+test('descriptions larger than any app sends are refused', () => {
+    const one = fingerprint('01');
+    const candidate = 'a=candidate:1 1 udp 1 192.0.2.1 9 typ host\r\n';
+    checkDescription(one + 'm=video 9\r\n'.repeat(6) + candidate.repeat(64));
+    for (const bad of ['m=video 9\r\n'.repeat(7), candidate.repeat(65), 'x'.repeat(40_000)]) {
+        assert.throws(() => checkDescription(one + bad), Unusable);
+    }
+    for (const bad of [null, 7, {}, undefined]) assert.throws(() => checkDescription(bad), Unusable);
+});
+
+test('a candidate keeps what is known of it and loses the rest', () => {
+    const line = 'candidate:1 1 udp 2130706431 192.0.2.7 50000 typ host';
+    const sent = { candidate: line, sdpMid: '0', sdpMLineIndex: 0, usernameFragment: null, url: 'x' };
+    assert.deepEqual(checkCandidate(sent), { candidate: line, sdpMid: '0', sdpMLineIndex: 0 });
+    for (const bad of [
+        null, 'candidate', {}, { candidate: 7 }, { candidate: 'x'.repeat(513) }, { candidate: 'é' },
+        { candidate: line, sdpMid: 7 }, { candidate: line, sdpMLineIndex: 6 }, { candidate: line, sdpMLineIndex: -1 },
+        { candidate: line, sdpMLineIndex: 0.5 }, { candidate: line, usernameFragment: [] },
+    ]) {
+        assert.equal(checkCandidate(bad), null, JSON.stringify(bad));
+    }
+});
+
+test('candidates are counted for each generation', () => {
+    const count = new CandidateCount();
+    const taken = (generation) => Array.from({ length: 70 }, () => count.take(generation)).filter(Boolean).length;
+    assert.deepEqual([taken('a'), taken('b')], [64, 64]);
+});
+
+test('names and chat lose what could forge what stands beside them', () => {
+    assert.equal(cleanName(`A\u202enn\n${'x'.repeat(200)}`).length, 64);
+    assert.equal(cleanName(' A\u202en\u0007n '), 'Ann');
+    assert.equal(Array.from(cleanChat('🙂'.repeat(3000))).length, 2000);
+});
+
+test('control messages are read or refused', () => {
+    const hello = { type: 'hello', name: 'Ann', muted: true, videoOn: false };
+    assert.deepEqual(readControl(JSON.stringify(hello)), { ...hello, hasCamera: true, soundOnly: false });
+    for (const bad of [
+        '', '{', '[]', 'null', '{"type":"wave"}', '{"type":"hello"}', '{"type":"hello","name":1,"muted":true,"videoOn":true}',
+        '{"type":"hello","name":"a","muted":1,"videoOn":true}', '{"type":"chat"}', '{"type":"ping","id":"1"}',
+        `{"type":"chat","text":"${'x'.repeat(20_000)}"}`,
+    ]) {
+        assert.equal(readControl(bad), null, bad.slice(0, 60));
+    }
+    assert.equal(readControl(new ArrayBuffer(8)), null);
+});
+
+test('H.264 in mode 1 comes first, constrained baseline before others, and nothing is lost', () => {
+    const h264 = (mode, profile) => ({ mimeType: 'video/H264', sdpFmtpLine: `packetization-mode=${mode};profile-level-id=${profile}` });
+    const codecs = [{ mimeType: 'video/VP8' }, h264(0, '42e01f'), h264(1, '4d001f'), { mimeType: 'video/rtx' }, h264(1, '42e01f')];
+    const ranked = rankCodecs(codecs);
+    assert.deepEqual(ranked, [codecs[4], codecs[2], codecs[1], codecs[0], codecs[3]]);
+});
+
+test('of a server’s list of ICE servers only what browsers take is kept', () => {
+    const turn = { urls: ['turn:turn.example?transport=udp', 'turns:[2001:db8::1]:443?transport=tcp'], username: 'u', credential: 'c' };
+    assert.deepEqual(usableServers([turn]), [turn]);
+    assert.deepEqual(usableServers([{ urls: ['turn:turn.example', 'stun:stun.example:3478'] }]), [{ urls: ['stun:stun.example:3478'] }]);
+    for (const bad of [null, 'x', [null], [7], [{}], [{ urls: 'stun:x' }], [{ urls: ['http://x', 'stun:a b', 7] }]]) {
+        assert.deepEqual(usableServers(bad), [], JSON.stringify(bad));
+    }
+    assert.equal(usableServers(Array(50).fill({ urls: ['stun:stun.example'] })).length, 4);
+});
+
+test('every end has words, and unknown ones too', () => {
+    for (const reason of ['they-left', 'lost', 'wrong-code', 'room-full', 'intercepted', 'moon']) {
+        const { heading, sentence, again } = ending(reason, 'x');
+        assert.ok(heading && sentence && again, reason);
+    }
+});
+
+const seated = () => {
+    const standing = new Standing();
+    standing.sending({ type: 'open', roomId: 'room' });
+    standing.received({ type: 'opened', resume: 'token' });
+    return standing;
+};
+
+test('an unanswered request is repeated and a refused one is not', () => {
+    const standing = new Standing();
+    assert.equal(standing.greeting(), null);
+    const open = { type: 'open', roomId: 'room' };
+    standing.sending(open);
+    assert.equal(standing.greeting(), open);
+    standing.received({ type: 'error', code: 'room-taken' });
+    assert.equal(standing.greeting(), null);
+});
+
+test('a seat is resumed with what was received', () => {
+    const standing = seated();
+    standing.received({ type: 'peer-joined' });
+    standing.received({ type: 'answer' });
+    assert.deepEqual(standing.greeting(), { type: 'resume', version: 1, roomId: 'room', resume: 'token', received: 2 });
+    standing.received({ type: 'resumed', resume: 'token', missed: 3 });
+    assert.equal(standing.greeting().received, 5);
+});
+
+test('what did not arrive is sent again and counted on', () => {
+    const standing = seated();
+    const sent = [1, 2, 3, 4].map((n) => ({ type: 'offer', n, sealed: 'x' }));
+    sent.forEach((message) => standing.sending(message));
+    assert.deepEqual(standing.received({ type: 'resumed', received: 2 }), sent.slice(2));
+    const fifth = { type: 'offer', n: 5, sealed: 'x' };
+    standing.sending(fifth);
+    assert.deepEqual(standing.received({ type: 'resumed', received: 3 }), [sent[3], fifth]);
+    assert.deepEqual(standing.received({ type: 'resumed', received: 5 }), []);
+});
+
+test('not more than so much is kept to be sent again', () => {
+    const standing = seated();
+    for (let n = 0; n < 1000; n++) standing.sending({ type: 'offer', n, sealed: 'x' });
+    const again = standing.received({ type: 'resumed', received: 10 });
+    assert.deepEqual([again.length, again[0].n], [64, 936]);
+    for (let n = 0; n < 10; n++) standing.sending({ type: 'offer', n, sealed: 'x'.repeat(60_000) });
+    assert.ok(standing.received({ type: 'resumed', received: 0 }).length <= 4);
+});
+
+test('leaving, dismissal and a lost seat end it', () => {
+    for (const code of ['seat-gone', 'dismissed']) {
+        const standing = seated();
+        standing.received({ type: 'error', code });
+        assert.equal(standing.greeting(), null);
+    }
+    const standing = seated();
+    standing.received({ type: 'error', code: 'no-such-peer' });
+    assert.ok(standing.greeting());
+    standing.sending({ type: 'leave-room' });
+    assert.equal(standing.greeting(), null);
+});
