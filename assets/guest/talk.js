@@ -55,7 +55,10 @@ export class Talk {
     #outbox = Promise.resolve();
     #greeted = false;
     #unsent = [];
+    // The server says so, and has not been contradicted.
     #left = false;
+    // They sit on the server too, under the name that we know.
+    #here = true;
     #over = false;
 
     // `ids`: { me, them, callId }. `share`: ours, to go with the first offer. `profile()`: what a hello says. `send`: to
@@ -113,9 +116,22 @@ export class Talk {
         return line;
     }
 
+    // We have another name on the server; whoever is there is a stranger until something of theirs opens.
+    seated(me) {
+        this.#ids.me = me;
+        this.#here = false;
+        // What was on its way did not arrive.
+        this.#offered = null;
+    }
+
+    // Shows somebody in the room that we are there, if they can open it: a candidate that is none.
+    greet(name) {
+        this.#say('ice-candidate', { candidate: null }, name);
+    }
+
     // The server says that they left the room. It may lie, so the call ends only when nothing gets through either.
     theyLeft() {
-        this.#left = true;
+        [this.#left, this.#here] = [true, false];
         if (!this.#stands) this.#end('they-left');
         else if (this.#interruption) this.#end('they-left');
     }
@@ -198,9 +214,9 @@ export class Talk {
 
     async #open(message) {
         const { from, to, callId, type } = message;
-        const { me, them } = this.#ids;
-        if (from !== them || to !== me || callId !== this.#ids.callId) throw new DoesNotOpen('of another call');
+        if (to !== this.#ids.me || callId !== this.#ids.callId) throw new DoesNotOpen('of another call');
         const plain = await this.#keys.opener.open(type, message);
+        this.#recognise(from);
         if (!this.#proved) this.#on.proved();
         this.#proved = true;
         let body;
@@ -215,6 +231,13 @@ export class Talk {
         const facts = checkDescription(body?.sdp);
         if (type === 'answer') return this.#answered(body, connection, facts);
         if (type === 'offer') return this.#offeredByThem(body, connection, facts);
+    }
+
+    // They sealed something under this name: it is theirs.
+    #recognise(name) {
+        const news = !this.#here || name !== this.#ids.them;
+        [this.#ids.them, this.#here, this.#left] = [name, true, false];
+        if (news && this.#interruption) this.#mend();
     }
 
     #countDescription() {
@@ -281,13 +304,12 @@ export class Talk {
     }
 
     // Seals in the order in which things are said; the counter is the order.
-    #say(type, body) {
-        const [ids, share] = [this.#ids, this.#share];
+    #say(type, body, to = this.#ids.them) {
+        const [{ me: from, callId }, share] = [this.#ids, this.#share];
         this.#share = null;
         const plain = JSON.stringify({ ...body, connection: this.#connection || undefined });
         this.#outbox = this.#outbox.then(async () => {
-            const names = { from: ids.me, to: ids.them, callId: ids.callId };
-            const envelope = await this.#keys.sealer.seal(type, names, plain);
+            const envelope = await this.#keys.sealer.seal(type, { from, to, callId }, plain);
             if (!this.#over) this.#send({ type, ...envelope, ...(share && { pake: share }) });
         });
     }
@@ -332,7 +354,7 @@ export class Talk {
         this.#interruption.tries += 1;
         const wait = Math.min(FIRST_WAIT * 2 ** Math.min(tries, 8), LONGEST_WAIT);
         this.#timer('mend', wait, () => this.#interruption && this.#mend());
-        if (!this.#signalingUp() || (this.#offered && !this.#offerIsOld())) return;
+        if (!this.#here || !this.#signalingUp() || (this.#offered && !this.#offerIsOld())) return;
         this.#then(() => this.#interruption && this.#offer(true)).catch(() => {});
     }
 

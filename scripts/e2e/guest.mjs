@@ -32,6 +32,18 @@ const begun = new Set();
 const apps = [];
 const tabs = [];
 
+// Starts the server, anew where there is one.
+async function serve() {
+    const before = relay;
+    if (before) {
+        before.kill('SIGKILL');
+        await new Promise((done) => before.on('exit', done));
+    }
+    const log = openSync(join(tmp, 'server.log'), 'a');
+    relay = spawn(server, ['--listen', `0.0.0.0:${PORT}`], { stdio: ['ignore', 'inherit', log] });
+    begun.add(relay);
+}
+
 // ---- the app
 
 class App {
@@ -336,16 +348,39 @@ const cases = {
         const chatted = Date.now() - since - took;
         check((await names()) !== before, 'ICE went on as before');
         check(offers() > 1, 'the app offered nothing');
-        execFileSync('ip', ['address', 'add', `${address}/24`, 'dev', 'eth0']);
-        execFileSync('ip', ['address', 'del', `${moved}/24`, 'dev', 'eth0']);
-        execFileSync('ip', ['route', 'replace', 'default', 'dev', 'eth0']);
         const over = Date.now();
         await ann.stop();
         await ending(tab);
         const noticed = Date.now() - over;
+        execFileSync('ip', ['address', 'add', `${address}/24`, 'dev', 'eth0']);
+        execFileSync('ip', ['address', 'del', `${moved}/24`, 'dev', 'eth0']);
+        execFileSync('ip', ['route', 'replace', 'default', 'dev', 'eth0']);
         noTrouble(tab);
         await tab.close();
         return `back ${took} ms after the address went, chat ${chatted} ms later, its end seen after ${noticed} ms`;
+    },
+
+    // The server is started anew in mid-call: both enter the room again, and can begin ICE anew through it.
+    async server_anew({ browser }) {
+        for (const first of ['app', 'page']) {
+            const waiting = first === 'page' && (await guest(browser, CODES[1], 'Stayer'));
+            if (waiting) await waits(waiting);
+            const ann = await app(`ann-anew-${first}`, waiting ? '--join' : '--open', '--room', CODES[1]);
+            const tab = waiting || (await guest(browser, CODES[1], 'Stayer'));
+            await connected(tab);
+            await ann.event('first-frame');
+            await serve();
+            await ann.event('signaling', ({ available }) => !available);
+            await ann.event('signaling', ({ available }) => available);
+            const name = () => tab.run('connections.at(-1).remoteDescription.sdp.match(/ice-ufrag:(.*)/)[1]');
+            const before = await name();
+            await tab.run('void dispatchEvent(new Event("online"))');
+            await until('ICE to begin anew', async () => (await name()) !== before);
+            await goesOn(tab);
+            await ann.stop();
+            await ending(tab);
+            await tab.close();
+        }
     },
 
     // One packet in twenty is lost, both ways.
@@ -434,8 +469,8 @@ const WHAT = `document.querySelector('main:not([hidden])')?.innerText.replace(/\
 const log = join(tmp, 'chromium.txt');
 const assets = process.env.VISAVIS_GUEST_ASSETS ?? null;
 const wanted = process.env.VISAVIS_GUEST_ONLY?.split(',') ?? Object.keys(cases);
-const relay = spawn(server, ['--listen', `0.0.0.0:${PORT}`], { stdio: ['ignore', 'inherit', openSync(join(tmp, 'server.log'), 'a')] });
-begun.add(relay);
+let relay = null;
+await serve();
 const make = (flags, without = []) => new Browser({ flags, without, log, tmp, assets });
 const browsers = {};
 const make_for = {
