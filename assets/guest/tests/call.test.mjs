@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ATTEMPTS } from '../call.js';
 import { RoomCode } from '../code.js';
+import { Newcomer, PakeSecret } from '../pake.js';
 import { WORDS } from '../words.js';
 import { Guest, world } from './world.mjs';
 
@@ -62,16 +63,19 @@ test('chat reaches the other side, cleaned', async () => {
 
 test('chat that is written before the other side was heard arrives all the same', async () => {
     const w = world();
+    w.connections.held = [];
     const { one, two } = await meet(w, await fresh());
-    await one.until('connected');
+    await Promise.all([one, two].map((guest) => guest.until('connected')));
     assert.equal(one.call.talk.chat('early'), 'early');
+    w.connections.release();
     assert.deepEqual(await two.until('chat'), ['chat', 'early']);
     [one, two].forEach(({ call }) => call.hangUp());
 });
 
 test('who has other words is told so, and who waits goes on waiting until three have failed', async () => {
     const w = world();
-    const host = await Guest.of(w, await fresh(), 'Host');
+    const code = await fresh();
+    const host = await Guest.of(w, code, 'Host');
     await host.until('stage', 'waiting');
     for (let i = 0; i < ATTEMPTS; i++) {
         assert.equal(host.find('ended'), undefined);
@@ -80,6 +84,37 @@ test('who has other words is told so, and who waits goes on waiting until three 
         assert.equal(thief.find('connected'), undefined);
     }
     assert.deepEqual((await host.until('ended')).slice(0, 2), ['ended', 'guessing']);
+    // The count does not begin anew because the room does.
+    const again = await Guest.of(w, code, 'Host');
+    await again.until('stage', 'waiting');
+    const late = await Guest.of(w, await fresh(), 'Late');
+    assert.deepEqual((await again.until('ended')).slice(0, 2), ['ended', 'guessing']);
+    await late.until('ended');
+    // Nobody's offer was made for the one who came too late.
+    assert.equal(w.connections.made.length, ATTEMPTS);
+});
+
+test('who answers with something that does not open is turned out', async () => {
+    const w = world();
+    const host = await Guest.of(w, await fresh(), 'Host');
+    await host.until('stage', 'waiting');
+    const secret = await PakeSecret.derive(await RoomCode.parse(await fresh()));
+    let seat = null;
+    const turnedOut = new Promise((done) => {
+        const thief = w.relay.connect({
+            message: (message) => {
+                seat ??= message.peerId;
+                const { roomId, from: to, callId } = message;
+                const answer = { type: 'answer', roomId, from: seat, to, callId, n: 1, sealed: 'A'.repeat(40) };
+                if (message.type === 'offer') thief.send(answer);
+                if (message.code === 'dismissed') done();
+            },
+        });
+        thief.send({ type: 'join', roomId: secret.roomId, pake: new Newcomer(secret).share });
+    });
+    await turnedOut;
+    assert.equal(host.find('ended'), undefined);
+    host.call.hangUp();
 });
 
 test('who takes the offer and leaves has used an attempt up, and who proves the words has not', async () => {
@@ -163,10 +198,22 @@ test('where both offer at once one offer stands', async () => {
     const w = world();
     const { one, two } = await inCall(w, await fresh());
     const [a, b] = w.connections.made;
+    const answers = [];
+    w.relay.meddle = (message) => ((message.type === 'answer' && answers.push(message.from)), [message]);
+    const by = async (count) => {
+        while (answers.length < count) await new Promise(setImmediate);
+        return answers;
+    };
     a.on.ice('disconnected');
     b.on.ice('disconnected');
+    const [newcomer] = await by(1);
     await Promise.all([one, two].map((guest) => guest.until('interrupted', false)));
-    assert.equal(w.connections.made.length, 2);
+    // The next one is answered after whatever came before it was dealt with.
+    b.on.ice('disconnected');
+    const [, host] = await by(2);
+    assert.notEqual(host, newcomer);
+    await Promise.all([one, two].map(({ call }) => call.talk.mediaChanged()));
+    assert.deepEqual([w.connections.made.length, answers.length], [2, 2]);
     [one, two].forEach(({ call }) => call.hangUp());
 });
 

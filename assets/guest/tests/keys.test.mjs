@@ -114,6 +114,15 @@ test('shares that are no points are refused on both sides', async () => {
     }
 });
 
+test('a coordinate beyond the prime is refused, though the point it stands for exists', () => {
+    const prime = 0xffffffff00000001000000000000000000000000ffffffffffffffffffffffffn;
+    const bytes = (x, y) => Uint8Array.of(4, ...toBytes(x, 32), ...toBytes(y, 32));
+    let x = 0n;
+    const point = () => Point.fromCompressedHex(`02${x.toString(16).padStart(64, '0')}`);
+    while (!Point.fromBytes(bytes(x, point().y))) x += 1n;
+    assert.equal(Point.fromBytes(bytes(x + prime, point().y)), null);
+});
+
 test('a newcomer’s share takes one answer', async () => {
     const secret = await PakeSecret.derive(await RoomCode.parse('velvet-canyon-orbit-zero'));
     const newcomer = new Newcomer(secret);
@@ -154,6 +163,12 @@ test('what is moved, reflected, touched or of another code does not open and lea
     await assert.rejects(a.opener.open('offer', good), DoesNotOpen);
     await assert.rejects((await pair(2)).b.opener.open('offer', good), DoesNotOpen);
     assert.equal(await b.opener.open('offer', good), 'hello');
+});
+
+test('ids that could pass for others are refused', async () => {
+    const { a, b } = await pair();
+    const sealed = await a.sealer.seal('offer', { from: 'a|b', to: 'c', callId: 'call' }, 'hello');
+    await assert.rejects(b.opener.open('offer', { ...sealed, from: 'a', to: 'b|c' }), DoesNotOpen);
 });
 
 test('a code is read as people type it, and from a link', async () => {

@@ -70,6 +70,14 @@ export class Relay {
 export class Connections {
     #all = new Map();
     made = [];
+    // Where it is a list, control messages wait in it.
+    held = null;
+
+    release() {
+        const { held } = this;
+        this.held = null;
+        for (const arrive of held) arrive();
+    }
 
     make = ({ media, on }) => {
         const certificate = randomHex(32);
@@ -112,7 +120,9 @@ export class Connections {
             if (!peer.open || peer.closed) return;
             const { other } = peer;
             const text = JSON.stringify(message);
-            queueMicrotask(() => other?.open && !other.closed && other.on.control(text));
+            const arrive = () => other?.open && !other.closed && other.on.control(text);
+            if (this.held) this.held.push(arrive);
+            else queueMicrotask(arrive);
         };
         peer.close = () => (peer.closed = true);
         this.made.push(peer);
