@@ -147,6 +147,7 @@ const events = {
         since ??= performance.now();
         $('verification').textContent = verification;
         showRemote();
+        stayAwake();
     },
     interrupted(is) {
         $('interrupted').hidden = !is;
@@ -175,6 +176,7 @@ const events = {
     ended(reason, detail) {
         call = null;
         stage = 'home';
+        stayAwake();
         history.replaceState(null, '', `#${code.text}`);
         const { heading, sentence, again } = ending(reason, detail);
         $('ended-title').textContent = heading;
@@ -186,6 +188,19 @@ const events = {
         $('ended-title').focus();
     },
 };
+
+// A phone's screen stays on during a call, where the browser can do that and the page is seen.
+let awake = null;
+
+async function stayAwake() {
+    try {
+        if (call && !awake && document.visibilityState === 'visible') awake = await navigator.wakeLock?.request('screen');
+        if (!call) await awake?.release();
+    } catch {
+        // A battery that is low, for instance.
+    }
+    if (!call || awake?.released) awake = null;
+}
 
 function hangUp() {
     call?.hangUp();
@@ -254,6 +269,10 @@ addEventListener('keydown', (event) => {
 });
 addEventListener('hashchange', () => {
     if (!call) $('code').value = decodeURIComponent(location.hash.slice(1));
+});
+addEventListener('visibilitychange', () => {
+    if (awake?.released) awake = null;
+    stayAwake();
 });
 addEventListener('online', () => call?.networkChanged());
 // The other side is told; a page that comes back from the browser's cache begins anew.

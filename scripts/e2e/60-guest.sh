@@ -19,6 +19,6 @@ address=10.60.0.1
 plug guest eth0 lan "$address/24"
 ip -n "$prefix-guest" route add default dev eth0
 
-on guest node "$root/scripts/e2e/guest.mjs" "$bin/visavis-server" "$bin/examples/headless_peer" "$tmp" "$address" \
+on guest node "$root/scripts/e2e/guest/run.mjs" "$bin/visavis-server" "$bin/examples/headless_peer" "$tmp" "$address" \
     ${VISAVIS_PICTURES:+"$VISAVIS_PICTURES"} || fail "see above"
 ok "calls between browser and app, and between browsers"

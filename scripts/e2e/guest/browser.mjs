@@ -31,8 +31,8 @@ export class Browser {
     #asked = new Map();
     #sessions = new Map();
 
-    // `flags` beside the usual ones; `without`: features; `log`: a file; `assets`: a folder from which the page's files are taken instead of the
-    // server's, for working on them.
+    // `flags` beside the usual ones; `without`: features; `log`: a file; `assets`: a folder from which the page's files are
+    // taken instead of the server's, for working on them.
     constructor({ program = process.env.chromium ?? 'chromium', flags = [], without = [], log, tmp, assets = null }) {
         this.assets = assets;
         // What does not come over the network does not count as being of this machine.
@@ -87,7 +87,8 @@ export class Browser {
         await tab.send('Emulation.setEmulatedMedia', { features });
         await tab.send('Page.addScriptToEvaluateOnNewDocument', { source: before });
         if (this.assets) {
-            await tab.send('Fetch.enable', { patterns: [{ urlPattern: '*/guest/*' }, { urlPattern: '*/', resourceType: 'Document' }], });
+            const patterns = [{ urlPattern: '*/guest/*' }, { urlPattern: '*/', resourceType: 'Document' }];
+            await tab.send('Fetch.enable', { patterns });
         }
         return tab;
     }
@@ -186,7 +187,8 @@ export class Tab {
         const windowsVirtualKeyCode = { Tab: 9, Enter: 13, Escape: 27, ' ': 32 }[key];
         const text = { Enter: '\r', ' ': ' ' }[key];
         for (const type of ['keyDown', 'keyUp']) {
-            await this.send('Input.dispatchKeyEvent', { type, key, code, windowsVirtualKeyCode, text: type === 'keyDown' ? text : undefined });
+            const written = type === 'keyDown' ? text : undefined;
+            await this.send('Input.dispatchKeyEvent', { type, key, code, windowsVirtualKeyCode, text: written });
         }
     }
 
