@@ -5,7 +5,9 @@
 // back only when that peer's first sealed message opens.
 
 import { randomHex } from './bytes.js';
+import { usableServers } from './ice.js';
 import { BadShare, Newcomer, PakeSecret, answer } from './pake.js';
+import { Reentry } from './reentry.js';
 import { DoesNotOpen } from './seal.js';
 import { Signaling, VERSION } from './signaling.js';
 import { Talk } from './talk.js';
@@ -20,12 +22,6 @@ const OFFERING = 15_000;
 const MOST_TURNS = 4;
 
 const STAGES = ['joining', 'waiting', 'connecting', 'connected', 'ended'];
-
-// A seat that was lost in mid-call is asked for again: doubled from the first wait to the last.
-const FIRST_WAIT = 1000;
-const LONGEST_WAIT = 30_000;
-// Who comes into the room of a call has this long to show that they are the other side.
-const SHOWING = 10_000;
 
 // Unproven attempts by code, for as long as the page is open.
 const spent = new Map();
@@ -43,10 +39,8 @@ export class Call {
     #seat = null;
     #attempt = null;
     #turns = 0;
-    // We came second.
-    #polite = false;
-    // Of a seat that was lost in mid-call.
-    #reentry = { tries: 0, timer: null };
+    // From when the call stands.
+    #reentry = null;
     #timer = null;
     #work = Promise.resolve();
     #makePeer;
@@ -98,7 +92,7 @@ export class Call {
     #stop() {
         this.#stage = 'ended';
         this.#limit(null);
-        clearTimeout(this.#reentry.timer);
+        this.#reentry?.stop();
     }
 
     // Forwards only: a connection may stand before the message that led to it is dealt with.
@@ -152,14 +146,14 @@ export class Call {
     }
 
     #joined(seat) {
-        if (this.#stage === 'connected') return this.#reentered(seat);
+        if (this.#stage === 'connected') return this.#seatAgain(seat);
         if (this.#stage !== 'joining' || this.#seat) return;
         this.#seat = seat;
         this.#limit(OFFERING, 'they-left');
     }
 
     #opened(seat) {
-        if (this.#stage === 'connected') return this.#reentered(seat);
+        if (this.#stage === 'connected') return this.#seatAgain(seat);
         if (this.#stage !== 'joining' || this.#seat) return;
         this.#seat = seat;
         this.#limit(null);
@@ -179,7 +173,6 @@ export class Call {
 
     #newTalk(keys, them, callId, polite, share) {
         const { peerId: me, iceServers = [] } = this.#seat;
-        this.#polite = polite;
         this.#talk = new Talk({
             keys,
             ids: { me, them, callId },
@@ -204,6 +197,19 @@ export class Call {
                 ended: (reason, detail) => this.#talkEnded(reason, detail),
             },
         });
+        this.#reentry = this.#newReentry(polite);
+    }
+
+    #newReentry(polite) {
+        const ask = (door) => this.#then(() => (door === 'open' ? this.#open() : this.#join()));
+        return new Reentry({ polite, talk: this.#talk, ask, send: (message) => this.#signaling.send(message) });
+    }
+
+    #seatAgain(seat) {
+        if (this.#seat) return;
+        this.#seat = seat;
+        this.#newcomer = null;
+        this.#reentry.seated(seat);
     }
 
     // Something of theirs opened: they know the code.
@@ -247,7 +253,7 @@ export class Call {
     // ---- we came first
 
     async #somebodyCame({ peerId, pake }) {
-        if (this.#stage === 'connected') return this.#somebodyCameBack(peerId);
+        if (this.#stage === 'connected') return this.#reentry.somebodyCame(peerId);
         if (this.#stage !== 'waiting' || this.#attempt || typeof peerId !== 'string' || typeof pake !== 'string') {
             if (this.#seat && this.#stage !== 'joining') this.#signaling.send({ type: 'dismiss', peerId });
             return;
@@ -283,43 +289,6 @@ export class Call {
             if (!(error instanceof DoesNotOpen)) throw error;
             this.#dropAttempt(true);
         }
-    }
-
-    // ---- a server that has forgotten us
-
-    // Media needs no server, but a path that breaks does: we enter the room again, and so do they. The keys are those of
-    // the call: whoever is there is shown something that only they can open, and nobody's share is answered.
-    #reenter(door) {
-        this.#seat = null;
-        clearTimeout(this.#reentry.timer);
-        this.#then(() => (door === 'open' ? this.#open() : this.#join()));
-    }
-
-    #reenterLater() {
-        const { tries } = this.#reentry;
-        this.#reentry.tries += 1;
-        clearTimeout(this.#reentry.timer);
-        const wait = Math.min(FIRST_WAIT * 2 ** Math.min(tries, 8), LONGEST_WAIT);
-        const again = () => this.#stage === 'connected' && this.#reenter(this.#polite ? 'join' : 'open');
-        this.#reentry.timer = setTimeout(again, wait);
-    }
-
-    #reentered(seat) {
-        if (this.#seat) return;
-        this.#seat = seat;
-        this.#newcomer = null;
-        [this.#turns, this.#reentry.tries] = [0, 0];
-        this.#talk.seated(seat.peerId);
-        for (const { peerId } of Array.isArray(seat.peers) ? seat.peers.slice(0, 4) : []) this.#somebodyCameBack(peerId);
-    }
-
-    #somebodyCameBack(peerId) {
-        if (typeof peerId !== 'string' || !this.#seat || !this.#talk || peerId === this.#talk.them) return;
-        this.#talk.greet(peerId);
-        setTimeout(() => {
-            const stranger = this.#stage === 'connected' && this.#talk.them !== peerId;
-            if (stranger) this.#signaling.send({ type: 'dismiss', peerId });
-        }, SHOWING);
     }
 
     // ---- both
@@ -362,58 +331,34 @@ export class Call {
     }
 
     async #refused({ code, message = '' }) {
-        const connected = this.#stage === 'connected';
+        if (this.#stage === 'connected') {
+            if (this.#reentry.refused(code, this.#seat !== null)) this.#seat = null;
+            return;
+        }
+        const asked = this.#stage === 'joining' && !this.#seat;
         switch (code) {
             case 'nobody-here':
             case 'room-taken':
-                if (connected) {
-                    if (this.#seat) return;
-                    if (++this.#turns > MOST_TURNS) return this.#reenterLater();
-                    return this.#reenter(code === 'nobody-here' ? 'open' : 'join');
-                }
-                if (this.#stage !== 'joining' || this.#seat) return;
+                if (!asked) return;
                 if (++this.#turns > MOST_TURNS) return this.#end('meddled');
                 return code === 'nobody-here' ? this.#open() : this.#join();
             case 'room-full':
-                if (connected && !this.#seat) return this.#reenterLater();
-                if (this.#stage === 'joining' && !this.#seat) this.#end('room-full');
-                return;
+                return asked ? this.#end('room-full') : undefined;
             case 'version':
                 return this.#end('version');
             case 'server-full':
             case 'too-fast':
-                if (connected && !this.#seat) return this.#reenterLater();
-                if (this.#stage === 'joining' && !this.#seat) this.#end('refused', String(message).slice(0, 200));
-                return;
+                return asked ? this.#end('refused', String(message).slice(0, 200)) : undefined;
             case 'dismissed':
                 // Turned out right after our proof: it did not open, so the words were not theirs.
-                if (!connected) return this.#end(this.#talk ? 'wrong-code' : 'dismissed');
-                this.#seat = null;
-                return this.#reenterLater();
+                return this.#end(this.#talk ? 'wrong-code' : 'dismissed');
             case 'seat-gone':
-                if (this.#stage === 'waiting') {
-                    this.#dropAttempt(false);
-                    this.#stage = 'joining';
-                    return this.#open();
-                }
-                if (!connected) return this.#end('they-left');
-                return this.#reenter(this.#polite ? 'join' : 'open');
+                if (this.#stage !== 'waiting') return this.#end('they-left');
+                this.#dropAttempt(false);
+                // Unless that was one attempt too many.
+                if (this.#stage !== 'waiting') return;
+                this.#stage = 'joining';
+                return this.#open();
         }
     }
-}
-
-// A few servers, named as the W3C form wants them: the list is a stranger's.
-export function usableServers(servers) {
-    if (!Array.isArray(servers)) return [];
-    const text = (value) => (typeof value === 'string' && value.length <= 512 ? value : undefined);
-    const usable = (url) => typeof url === 'string' && /^(stun|turns?):[\w.:[\]-]{1,400}(\?transport=(udp|tcp))?$/.test(url);
-    const kept = servers.slice(0, 4).map((server) => {
-        const urls = Array.isArray(server?.urls) ? server.urls.filter(usable).slice(0, 4) : [];
-        const [username, credential] = [text(server?.username), text(server?.credential)];
-        // Browsers refuse a TURN server without a name and a password, and with it the whole list.
-        const named = username !== undefined && credential !== undefined;
-        const allowed = named ? urls : urls.filter((url) => url.startsWith('stun:'));
-        return { urls: allowed, ...(named && { username, credential }) };
-    });
-    return kept.filter(({ urls }) => urls.length > 0);
 }

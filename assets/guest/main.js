@@ -37,9 +37,10 @@ function attach(video, tracks) {
     video.srcObject = wanted.length ? new MediaStream(wanted) : null;
 }
 
+// The label says what a press does, so there is no pressed state beside it.
 function button(selector, pressed, icon, label) {
     for (const element of all(selector)) {
-        element.setAttribute('aria-pressed', String(pressed));
+        element.toggleAttribute('data-active', pressed);
         element.querySelector('use').setAttribute('href', `guest/icons.svg#${icon}`);
         element.querySelector('span').textContent = label;
     }

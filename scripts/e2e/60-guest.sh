@@ -9,7 +9,7 @@ export chromium
 built examples/headless_peer visavis-server
 [[ $(node -p 'process.versions.node.split(".")[0]') -ge 18 ]] || skip "needs Node.js 18 or newer"
 
-node --test "$root/assets/guest/tests/" >"$tmp/unit.txt" 2>&1 || fail "the page's own tests: $(cat "$tmp/unit.txt")"
+timeout 300 node --test "$root/assets/guest/tests/" >"$tmp/unit.txt" 2>&1 || fail "the page's own tests: $(cat "$tmp/unit.txt")"
 ok "$(grep -c '^ok ' "$tmp/unit.txt") tests of the page's modules"
 
 # A machine that is not only loopback: browsers leave loopback addresses out.

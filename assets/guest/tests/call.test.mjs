@@ -217,6 +217,36 @@ test('where both offer at once one offer stands', async () => {
     [one, two].forEach(({ call }) => call.hangUp());
 });
 
+test('after a server has forgotten both they find each other again and can mend a path', async () => {
+    const w = world();
+    const { one, two } = await inCall(w, await fresh());
+    const before = w.relay.clients.map(({ seat }) => seat.peerId);
+    w.relay.forget();
+    while (w.relay.clients.some(({ seat }) => !seat)) await new Promise(setImmediate);
+    const names = w.relay.clients.map(({ seat }) => seat.peerId);
+    assert.ok(!names.some((name) => before.includes(name)));
+    while (one.call.talk.them !== names[1] || two.call.talk.them !== names[0]) await new Promise(setImmediate);
+    const [a] = w.connections.made;
+    a.on.ice('disconnected');
+    await one.until('interrupted', false);
+    assert.equal(a.restarts, 1);
+    [one, two].forEach(({ call }) => call.hangUp());
+});
+
+test('somebody else who comes into the room of a call is not taken for the other side', async () => {
+    const w = world();
+    const { one, two } = await inCall(w, await fresh());
+    const [{ on, seat }, { seat: theirs }] = w.relay.clients;
+    on.message({ type: 'peer-joined', peerId: 'stranger', pake: 'x' });
+    const { roomId, peerId: to } = seat;
+    on.message({ type: 'ice-candidate', roomId, from: 'stranger', to, callId: 'call', n: 99, sealed: 'A'.repeat(40) });
+    // What comes after it is dealt with after it.
+    w.connections.made[1].on.ice('disconnected');
+    await two.until('interrupted', false);
+    assert.equal(one.call.talk.them, theirs.peerId);
+    [one, two].forEach(({ call }) => call.hangUp());
+});
+
 test('a server that says there is somebody and there is nobody in turns is not followed for ever', async () => {
     const w = world();
     const connect = w.relay.connect;

@@ -2,9 +2,9 @@
 import './setup.mjs';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { usableServers } from '../call.js';
 import { cleanChat, cleanName, readControl } from '../control.js';
 import { ending } from '../endings.js';
+import { usableServers } from '../ice.js';
 import { rankCodecs } from '../peer.js';
 import { CandidateCount, Unusable, checkCandidate, checkDescription, fingerprintOf, generationOf } from '../sdp.js';
 import { Standing } from '../signaling.js';

@@ -61,6 +61,15 @@ export class Relay {
         return client;
     };
 
+    // As if it had been started anew.
+    forget() {
+        this.#rooms.clear();
+        for (const client of this.clients) {
+            client.seat = null;
+            queueMicrotask(() => client.on.message({ type: 'error', code: 'seat-gone', message: '' }));
+        }
+    }
+
     tell(seat, message) {
         queueMicrotask(() => seat.client.on.message(message));
     }
