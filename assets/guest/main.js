@@ -59,7 +59,8 @@ function mediaChanged() {
     $('retry').hidden = !words;
     $('call-trouble').textContent = words;
     $('call-trouble').hidden = !words;
-    call?.talk?.mediaChanged();
+    // A sender that takes no track any more belongs to a connection that is over.
+    call?.talk?.mediaChanged().catch(() => {});
 }
 
 function showRemote() {
@@ -121,6 +122,7 @@ function profile() {
 }
 
 function begin() {
+    if (call) return;
     [remote, since, stage] = [null, null, 'joining'];
     $('lines').replaceChildren();
     $('verification').textContent = '';
@@ -178,6 +180,7 @@ const events = {
         call = null;
         stage = 'home';
         stayAwake();
+        media.close();
         history.replaceState(null, '', `#${code.text}`);
         const { heading, sentence, again } = ending(reason, detail);
         $('ended-title').textContent = heading;
@@ -258,10 +261,15 @@ $('write').addEventListener('submit', (event) => {
         $('line').value = '';
     }
 });
-$('again').addEventListener('click', begin);
+$('again').addEventListener('click', async () => {
+    show('lobby');
+    await media.open();
+    begin();
+});
 $('back').addEventListener('click', () => {
     show('lobby');
     $('code').focus();
+    media.open();
 });
 addEventListener('keydown', (event) => {
     if (event.key !== 'Escape') return;

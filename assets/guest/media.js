@@ -71,16 +71,18 @@ export class Media {
         return this.video !== null;
     }
 
-    // Asks for both at once, so that the person is asked once; for each alone where that fails.
+    // Asks for both at once, so that the person is asked once; for each alone where that fails. A camera that was switched
+    // off stays off.
     async open() {
         try {
-            this.#take(await navigator.mediaDevices.getUserMedia({ audio: MICROPHONE, video: CAMERA }));
+            const video = this.#wantsVideo && CAMERA;
+            this.#take(await navigator.mediaDevices.getUserMedia({ audio: MICROPHONE, video }));
         } catch (error) {
             if (error?.name === 'NotAllowedError') {
                 [this.audioTrouble, this.videoTrouble] = [error.name, error.name];
             } else {
                 await this.#openAudio();
-                await this.#openVideo();
+                if (this.#wantsVideo) await this.#openVideo();
             }
         }
         this.#on.changed();
@@ -130,10 +132,12 @@ export class Media {
         this.#on.changed();
     }
 
+    // Gives both back; `open` asks for them again.
     close() {
         this.audio?.stop();
         this.video?.stop();
         [this.audio, this.video] = [null, null];
+        this.#on.changed();
     }
 
     #take(stream) {

@@ -158,6 +158,13 @@ export const cases = {
         await other.press('#hang-up');
         check(/You left/.test(await ending(other)), 'who left is told otherwise');
         check(/other side left/.test(await ending(one)), 'who stayed is told otherwise');
+        const camera = 'document.getElementById("self").srcObject?.getVideoTracks()[0]?.readyState';
+        check((await one.run(camera)) === undefined, 'the camera is on after the call');
+        await one.press('#again');
+        await waits(one);
+        check((await one.run(camera)) === 'live', 'the camera is off in the next call');
+        await one.press('#hang-up');
+        await ending(one);
         [one, other].forEach(noTrouble);
         await Promise.all([one.close(), other.close()]);
     },
