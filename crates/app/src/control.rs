@@ -220,12 +220,13 @@ impl Control {
             Self::FullScreen => key(Key::F11),
             Self::Settings => ctrl(Key::Comma),
             Self::Done => key(Key::Escape),
+            Self::TestEcho => key(Key::T),
             Self::Devices => key(Key::D),
             Self::Chat => key(Key::C),
             Self::Connection => key(Key::I),
             Self::Statistics => ctrl(Key::I),
             Self::Start | Self::Join | Self::CopyCode | Self::CopyLink | Self::CopyDiagnostics => None,
-            Self::TestSpeaker | Self::CheckSetup | Self::TestEcho | Self::CallAgain | Self::Home => None,
+            Self::TestSpeaker | Self::CheckSetup | Self::CallAgain | Self::Home => None,
         }
     }
 

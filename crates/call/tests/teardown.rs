@@ -102,6 +102,12 @@ fn an_endpoint_can_be_dropped_in_every_phase() {
     drops_quickly(b, "after a call");
     settles(&before, "call");
 
+    let mut a = start("Ann");
+    a.send(Command::CheckSetup);
+    a.shows("the echo peer's call", |s| in_call(s).is_some());
+    drops_quickly(a, "while its setup is checked");
+    settles(&before, "check");
+
     // The server goes first: no goodbye gets through to it.
     let (mut a, mut b) = (start("Ann"), start("Bob"));
     call(&mut a, &mut b);
@@ -127,6 +133,13 @@ fn an_endpoint_can_be_dropped_in_every_phase() {
         hang_up(&mut b, &mut a);
     }
     settles(&after_one, "ten calls");
+    for _ in 0..3 {
+        a.send(Command::CheckSetup);
+        a.shows("the echo peer's call", |s| s.check.is_some() && in_call(s).is_some());
+        a.send(Command::HangUp);
+        a.shows("home", |s| s.check.is_none());
+    }
+    settles(&after_one, "three checks");
     drop((a, b));
     settles(&before, "everything");
 }

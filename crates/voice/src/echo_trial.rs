@@ -1,8 +1,9 @@
 //! What a microphone hears of the loudspeaker beside it, and what is left of that behind the echo canceller.
 //!
-//! A sweep (sine rising exponentially, Farina 2000) is played a few times; correlating what came back with what was
-//! played gives the delay, and how strong the echo is, also where it is quieter than the room. The first second is
-//! silent: what correlates then is the room's own noise. The canceller has the sweeps before the last to learn from.
+//! A sweep (sine rising exponentially, Farina 2000) is played; correlating what came back with what was played gives the
+//! delay, and how strong the echo is, also where it is quieter than the room. The first second is silent: what correlates
+//! then is the room's own noise. Between the two are three seconds of chirps, for the canceller to learn from: it learns
+//! little from a tone, and a slow sweep is one at any moment.
 
 use realfft::RealFftPlanner;
 use std::f32::consts::TAU;
@@ -21,6 +22,9 @@ const PEAK: f32 = 0.2;
 const FADE: usize = 480;
 /// A silent one, those to learn from, and the one that counts.
 const ROUNDS: usize = 5;
+const LAST: usize = ROUNDS - 1;
+/// Length of a chirp: 50 ms, in which it passes all that a canceller looks at in a few of its blocks.
+const CHIRP: usize = 2_400;
 /// Echoes that come later are not looked for: Bluetooth takes some 0.3 s.
 const MOST_DELAY: usize = ROUND / 2;
 /// A room's reverberation that counts as the same echo: 150 ms, from 2 ms before its strongest part on.
@@ -66,6 +70,7 @@ impl Echo {
 #[derive(Debug)]
 pub struct EchoTrial {
     sweep: Vec<f32>,
+    chirps: Vec<f32>,
     played: usize,
     raw: Vec<f32>,
     clean: Vec<f32>,
@@ -74,7 +79,13 @@ pub struct EchoTrial {
 impl Default for EchoTrial {
     fn default() -> Self {
         let all = ROUNDS * ROUND + MOST_DELAY;
-        Self { sweep: sweep(), played: 0, raw: Vec::with_capacity(all), clean: Vec::with_capacity(all) }
+        Self {
+            sweep: sweep(SWEEP),
+            chirps: chirps(),
+            played: 0,
+            raw: Vec::with_capacity(all),
+            clean: Vec::with_capacity(all),
+        }
     }
 }
 
@@ -87,9 +98,12 @@ impl EchoTrial {
         let (round, within) = (self.played / ROUND, self.played % ROUND);
         self.played += FRAME_SAMPLES;
         let mut frame = [0.0; FRAME_SAMPLES];
-        if round > 0
-            && let Some(piece) = self.sweep.get(within..within + FRAME_SAMPLES)
-        {
+        let sound = match round {
+            0 => &[],
+            LAST => &self.sweep[..],
+            _ => &self.chirps[..],
+        };
+        if let Some(piece) = sound.get(within..within + FRAME_SAMPLES) {
             frame.copy_from_slice(piece);
         }
         Some(frame)
@@ -124,7 +138,7 @@ impl EchoTrial {
             return Some(EchoOutcome::Silent);
         }
         let response = |sound: &[f32], from: usize| correlate(&sound[from..from + ROUND + MOST_DELAY], &self.sweep);
-        let last = (ROUNDS - 1) * ROUND;
+        let last = LAST * ROUND;
         let (noise, noise_clean) = (response(&self.raw, 0), response(&self.clean, 0));
         let (raw, clean) = (response(&self.raw, last), response(&self.clean, last));
         let (at, peak) = strongest(&raw);
@@ -150,16 +164,25 @@ fn decibels(ratio: f32) -> f32 {
     10.0 * ratio.max(1e-10).log10()
 }
 
-fn sweep() -> Vec<f32> {
-    let length = SWEEP as f32 / SAMPLE_RATE as f32;
+/// A second of chirps, rising and falling.
+fn chirps() -> Vec<f32> {
+    let rising = sweep(CHIRP);
+    let falling = rising.iter().rev().copied();
+    let pair: Vec<f32> = rising.iter().copied().chain(falling).collect();
+    pair.into_iter().cycle().take(ROUND).collect()
+}
+
+/// A sweep of so many samples.
+fn sweep(samples: usize) -> Vec<f32> {
+    let length = samples as f32 / SAMPLE_RATE as f32;
     let rate = (HIGHEST_HZ / LOWEST_HZ).ln();
     let sample = |i: usize| {
         let t = i as f32 / SAMPLE_RATE as f32;
         let phase = TAU * LOWEST_HZ * length / rate * ((t / length * rate).exp() - 1.0);
-        let edge = i.min(SWEEP - 1 - i) as f32 / FADE as f32;
+        let edge = i.min(samples - 1 - i) as f32 / FADE as f32;
         PEAK * edge.min(1.0) * phase.sin()
     };
-    (0..SWEEP).map(sample).collect()
+    (0..samples).map(sample).collect()
 }
 
 /// How much of the sweep is in the sound at each delay; 1 where it is a copy of it.

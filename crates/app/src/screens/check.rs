@@ -26,7 +26,8 @@ pub struct CheckUi;
 
 impl CheckUi {
     /// Controls whose shortcuts work here.
-    pub const SHORTCUTS: [Control; 4] = [Control::Mute, Control::Video, Control::FullScreen, Control::Settings];
+    pub const SHORTCUTS: [Control; 5] =
+        [Control::Mute, Control::Video, Control::TestEcho, Control::FullScreen, Control::Settings];
 
     /// Draws the screen into all of `ui`; `alone` says that nothing lies over it.
     pub fn ui(&mut self, ui: &mut Ui, view: View<'_>, check: &Check, alone: bool) -> Option<UiCommand> {

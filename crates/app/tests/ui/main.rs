@@ -3,6 +3,7 @@
 mod access;
 mod bench;
 mod call;
+mod check;
 mod devices;
 mod home;
 mod keyboard;

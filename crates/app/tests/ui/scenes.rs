@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use visavis_app::sample;
 use visavis_app::settings::Settings;
 use visavis_app::window::Window;
-use visavis_call::{EndReason, InCall, Phase};
+use visavis_call::{Check, EndReason, InCall, Phase};
 use visavis_capture::{CameraState, DeviceError, DeviceState};
 
 /// A screen and how to come to it.
@@ -81,6 +81,21 @@ fn after(mut screen: Screen, label: &str) -> Screen {
     screen
 }
 
+/// Checking one's setup, with this found out.
+pub fn checking(change: impl FnOnce(&mut Check)) -> Bench {
+    let mut bench = in_call(|_| {});
+    let mut check = sample::check();
+    change(&mut check);
+    bench.state.check = Some(check);
+    bench
+}
+
+fn check() -> Screen {
+    let mut screen = show_in(checking(|_| {}), vec2(900.0, 600.0));
+    screen.pass(2);
+    screen
+}
+
 /// All of them.
 pub fn scenes() -> Vec<Scene> {
     let since = Instant::now();
@@ -100,6 +115,7 @@ pub fn scenes() -> Vec<Scene> {
         plain("devices", Box::new(|| after(call(), "Devices…"))),
         plain("connection", Box::new(|| after(call(), "Direct"))),
         plain("statistics", Box::new(|| after(call(), "Good connection"))),
+        plain("check", Box::new(check)),
         plain("ended", Box::new(|| bench(Phase::Ended(sample::ended(EndReason::PeerHungUp))))),
         plain("failed", Box::new(|| bench(Phase::Ended(sample::ended(EndReason::ConnectFailed))))),
     ]

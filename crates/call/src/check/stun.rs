@@ -101,8 +101,7 @@ fn set_length(message: &mut [u8], all: usize) {
 
 fn sign(message: &mut Vec<u8>, credentials: &Credentials) -> Result<(), CryptoError> {
     let provider = default_provider()?;
-    let colon = b":".as_slice();
-    let secret = [credentials.username.as_bytes(), &credentials.realm, credentials.password.as_bytes()].join(colon);
+    let secret = [credentials.username.as_bytes(), &credentials.realm, credentials.password.as_bytes()].join(&b":"[..]);
     let key = provider.crypto().hash(HashAlgorithm::Md5, &secret)?;
     // What is signed says already how long it is with the signature.
     let all = message.len() + 24;

@@ -153,5 +153,6 @@ async fn follow(round: u64, report: TrialReport, news: mpsc::Sender<CheckNews>) 
         Ok(Ok(trial)) => tokio::task::spawn_blocking(move || trial.outcome()).await.ok().flatten(),
         Ok(Err(_)) | Err(_) => None,
     };
+    tracing::debug!(?outcome, "the test for echo is over");
     let _ = news.send(CheckNews::Test(round, outcome.map_or(EchoTest::Failed, EchoTest::Over))).await;
 }
