@@ -36,7 +36,7 @@ test_for_echo() {
     until_true 20 "the end of the test" another
     outcome=$(grep "test for echo is over" "$tmp/ann.log" | tail -n 1 | sed 's/\x1b\[[0-9;]*m//g; s/.*outcome=//')
 }
-left() { sed -E 's/.*left_db: (-?[0-9.]+).*/\1/' <<<"$outcome"; }
+left() { sed -E 's/.*left_db: (-?[0-9.]+(e-?[0-9]+)?).*/\1/' <<<"$outcome"; }
 
 ends() {
     on ann key Escape
