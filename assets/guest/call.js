@@ -320,8 +320,15 @@ export class Call {
             // Lost is their way to the server only; media tells whether they are there.
             if (peerId === this.#talk.them && reason !== 'lost') this.#talk.theyLeft();
         } else if (this.#stage === 'joining' && this.#seat) {
-            this.#end('they-left');
+            this.#joinAgain();
         }
+    }
+
+    // Who was there left before a word: the end of their last call, as a reloaded page meets it. We wait for them instead.
+    #joinAgain() {
+        if (++this.#turns > MOST_TURNS) return this.#end('they-left');
+        this.#signaling.send({ type: 'leave-room' });
+        return this.#join();
     }
 
     #resumed({ peers = [] }) {

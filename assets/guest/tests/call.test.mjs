@@ -89,9 +89,23 @@ test('who has other words is told so, and who waits goes on waiting until three 
     await again.until('stage', 'waiting');
     const late = await Guest.of(w, await fresh(), 'Late');
     assert.deepEqual((await again.until('ended')).slice(0, 2), ['ended', 'guessing']);
-    await late.until('ended');
+    // Who is left there before a word waits for somebody, as who finds nobody does.
+    await late.until('stage', 'waiting');
+    late.call.hangUp();
     // Nobody's offer was made for the one who came too late.
     assert.equal(w.connections.made.length, ATTEMPTS);
+});
+
+test('who comes while the other side is about to leave waits for it to come again', async () => {
+    const [w, code] = [world(), await fresh()];
+    const secret = await PakeSecret.derive(await RoomCode.parse(code));
+    const leaving = w.relay.connect({ message: (message) => message.type === 'peer-joined' && leaving.send({ type: 'leave-room' }) });
+    leaving.send({ type: 'open', roomId: secret.roomId });
+    const guest = await Guest.of(w, code, 'Guest');
+    await guest.until('stage', 'waiting');
+    const friend = await Guest.of(w, code, 'Friend');
+    await Promise.all([guest, friend].map((side) => side.until('connected')));
+    [guest, friend].forEach(({ call }) => call.hangUp());
 });
 
 test('who answers with something that does not open is turned out', async () => {

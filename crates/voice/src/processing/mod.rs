@@ -19,6 +19,7 @@ mod gate;
 mod high_pass;
 mod limiter;
 mod noise;
+mod quiet_room;
 mod reference;
 mod report;
 mod silence;

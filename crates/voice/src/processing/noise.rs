@@ -1,8 +1,10 @@
 //! Noise suppression: RNNoise's network in its pure-Rust port `nnnoiseless`, or WebRTC's spectral one in `sonora`,
-//! which is weaker and cheaper. Behind the network, a gate for what it does not know as noise.
+//! which is weaker and cheaper. In a quiet room some of the voice goes past the network; behind it is a gate for what it
+//! does not know as noise.
 
 use super::Frame;
 use super::gate::Gate;
+use super::quiet_room::QuietRoom;
 use super::slot::{Context, Part, StandIn};
 use nnnoiseless::DenoiseState;
 use sonora::config::{MaxProcessingRate, NoiseSuppressionLevel, Pipeline};
@@ -43,7 +45,7 @@ pub(super) enum NoiseKind {
 
 pub(super) enum NoiseReducer {
     Light(Box<AudioProcessing>),
-    Full { network: Box<DenoiseState<'static>>, speech: f32, gate: Gate },
+    Full { network: Box<DenoiseState<'static>>, speech: f32, quiet_room: QuietRoom, gate: Gate },
 }
 
 impl NoiseReducer {
@@ -62,7 +64,12 @@ impl Part for NoiseReducer {
 
     fn build(kind: NoiseKind) -> Self {
         match kind {
-            NoiseKind::Full => Self::Full { network: DenoiseState::new(), speech: 0.0, gate: Gate::new() },
+            NoiseKind::Full => Self::Full {
+                network: DenoiseState::new(),
+                speech: 0.0,
+                quiet_room: QuietRoom::new(),
+                gate: Gate::new(),
+            },
             NoiseKind::Light => {
                 let level = NoiseSuppressionLevel::Moderate;
                 let noise_suppression = sonora::config::NoiseSuppression { level, ..Default::default() };
@@ -91,10 +98,11 @@ impl Part for NoiseReducer {
     fn process(&mut self, frame: &mut Frame, _: &Context<'_>) {
         match self {
             Self::Light(processing) => in_place(processing, frame),
-            Self::Full { network, speech, gate } => {
-                let input = frame.map(|s| s * SCALE);
-                *speech = network.process_frame(frame, &input);
+            Self::Full { network, speech, quiet_room, gate } => {
+                let heard = *frame;
+                *speech = network.process_frame(frame, &heard.map(|s| s * SCALE));
                 frame.iter_mut().for_each(|s| *s /= SCALE);
+                quiet_room.add(frame, &heard);
                 gate.apply(frame, *speech);
             }
         }
