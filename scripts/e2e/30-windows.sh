@@ -20,16 +20,20 @@ strip() {
 }
 sees() { strip "$1" >"$tmp/$1.strip"; }
 sees_nothing() { ! sees "$1"; }
+# age NAME: of what was read last, in milliseconds.
+age() { echo $((($(date +%s%3N) - $(cat "$tmp/$1.strip")) & 0xFFFFFF)); }
+# sees_lately NAME: what else is on a screen passes for a strip now and then, and hardly ever for one of the last seconds.
+sees_lately() { sees "$1" && (($(age "$1") < 10000)); }
 
 # advances NAME: the picture of the other side moves with the clock.
 advances() {
     local who=$1 first second age
-    until_true 30 "the other's picture on $who's screen" sees "$who"
+    until_true 30 "the other's picture on $who's screen" sees_lately "$who"
     first=$(cat "$tmp/$who.strip")
     sleep 0.5
-    until_true 5 "another picture on $who's screen" sees "$who"
+    until_true 5 "another picture on $who's screen" sees_lately "$who"
     second=$(cat "$tmp/$who.strip")
-    age=$((($(date +%s%3N) - second) & 0xFFFFFF))
+    age=$(age "$who")
     (((second - first & 0xFFFFFF) >= 300 && (second - first & 0xFFFFFF) < 10000)) ||
         fail "the picture on $who's screen went from $first to $second ms in half a second"
     # Taking and reading the screenshot is part of it.
