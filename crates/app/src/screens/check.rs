@@ -1,20 +1,17 @@
 //! Check my setup: a call with oneself, and what is known of devices, echo and network.
 
-use super::centred_column;
 use super::check_words::{self, Line, Mood};
+use super::{centred_column, switches, title};
 use crate::command::UiCommand;
 use crate::control::{Control, Situation};
 use crate::icons::Icon;
 use crate::theme::{Palette, Type, size, space};
 use crate::view::View;
 use crate::widgets::{
-    DevicePickers, Look, anchored, announce, camera_words, control_button, control_round, follow_focus, hint, own_tile,
-    pickers, picture_tile, text,
+    DevicePickers, Look, announce, camera_words, control_button, follow_focus, hint, own_tile, pickers, picture_tile,
+    text,
 };
-use egui::{
-    Align, Align2, Key, Label, Layout, Popup, ProgressBar, Rect, ScrollArea, Sense, Spinner, Ui, UiBuilder, Vec2, pos2,
-    vec2,
-};
+use egui::{Align, Key, Label, Popup, ProgressBar, Rect, ScrollArea, Sense, Spinner, Ui, Vec2, pos2, vec2};
 use visavis_call::{Check, EchoTest, Phase};
 
 /// Width of the column with the findings.
@@ -70,22 +67,16 @@ fn seen(ui: &mut Ui, view: View<'_>, now: &Situation) -> Option<UiCommand> {
         let place = Rect::from_center_size(tile.center(), Vec2::splat(28.0));
         ui.put(place, Spinner::new().size(28.0).color(Palette::of(ui).weak));
     }
-    let place = anchored(tile, vec2(2.0 * size::ROUND + space::M, size::ROUND), Align2::CENTER_BOTTOM, space::L);
-    let layout = Layout::left_to_right(Align::Center);
-    let mut over = ui.new_child(UiBuilder::new().id_salt("switches").max_rect(place).layout(layout));
-    over.spacing_mut().item_spacing.x = space::M;
-    let look = |off| if off { Look::Off } else { Look::Plain };
-    let muted = control_round(&mut over, Control::Mute, now, look(now.muted), size::ROUND);
-    let video = control_round(&mut over, Control::Video, now, look(!now.video_on), size::ROUND);
+    let switched = switches(ui, tile, now);
     ui.add_space(space::S);
     let what = DevicePickers { state: view.state, settings: view.settings, width, camera_words: false };
-    pickers(ui, what).or(video).or(muted)
+    pickers(ui, what).or(switched)
 }
 
 fn findings(ui: &mut Ui, view: View<'_>, check: &Check, now: &Situation, trouble: Option<&str>) -> Option<UiCommand> {
     let full = vec2(ui.available_width(), size::CONTROL);
     ui.spacing_mut().item_spacing.y = space::S;
-    let mut command = title(ui, now);
+    let mut command = title(ui, "Check my setup", now);
     hint(ui, "A call with yourself: nobody else takes part");
     ui.add_space(space::S);
     if let Some(words) = trouble {
@@ -118,16 +109,6 @@ fn findings(ui: &mut Ui, view: View<'_>, check: &Check, now: &Situation, trouble
     }
     ui.add_space(space::M);
     control_button(ui, Control::Done, now, Look::Primary, vec2(full.x, size::PRIMARY)).or(command)
-}
-
-fn title(ui: &mut Ui, now: &Situation) -> Option<UiCommand> {
-    let colour = Palette::of(ui).text;
-    let row = ui.horizontal(|ui| {
-        ui.label(text("Check my setup", Type::Title).color(colour));
-        let right = Layout::right_to_left(Align::Center);
-        ui.with_layout(right, |ui| control_round(ui, Control::Settings, now, Look::Quiet, size::ROUND_SMALL)).inner
-    });
-    row.inner
 }
 
 fn heading(ui: &mut Ui, words: &str) {

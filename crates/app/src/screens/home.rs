@@ -1,6 +1,6 @@
 //! Home: see oneself, choose devices, start a call or join one.
 
-use super::centred_column;
+use super::{centred_column, switches, title};
 use crate::command::{UiCommand, WindowCommand};
 use crate::control::{Control, Situation};
 use crate::icons::Icon;
@@ -8,10 +8,9 @@ use crate::settings::{Change, NAME_LENGTH, Settings};
 use crate::theme::{Palette, Type, size, space};
 use crate::view::View;
 use crate::widgets::{
-    DevicePickers, JoinField, Look, Notice, anchored, control_button, control_round, field, follow_focus, hint, notice,
-    own_tile, pickers, text,
+    DevicePickers, JoinField, Look, Notice, control_button, field, follow_focus, hint, notice, own_tile, pickers, text,
 };
-use egui::{Align, Align2, Layout, Rect, ScrollArea, Stroke, Ui, UiBuilder, Vec2, pos2, vec2};
+use egui::{Align, Rect, ScrollArea, Stroke, Ui, Vec2, pos2, vec2};
 use visavis_call::Command;
 
 /// Height from which on there is room for more than the necessary.
@@ -49,7 +48,7 @@ impl HomeUi {
     fn controls(&mut self, ui: &mut Ui, view: View<'_>, now: &Situation, tight: bool) -> Option<UiCommand> {
         let full = vec2(ui.available_width(), size::PRIMARY);
         ui.spacing_mut().item_spacing.y = space::S;
-        let mut command = title(ui, now);
+        let mut command = title(ui, "Visavis", now);
         if !tight {
             hint(ui, "Face to face, straight from machine to machine");
             ui.add_space(space::M);
@@ -98,30 +97,13 @@ impl HomeUi {
     }
 }
 
-/// The app's name, what it is for, and the settings.
-fn title(ui: &mut Ui, now: &Situation) -> Option<UiCommand> {
-    let colour = Palette::of(ui).text;
-    let row = ui.horizontal(|ui| {
-        ui.label(text("Visavis", Type::Title).color(colour));
-        let right = Layout::right_to_left(Align::Center);
-        ui.with_layout(right, |ui| control_round(ui, Control::Settings, now, Look::Quiet, size::ROUND_SMALL)).inner
-    });
-    row.inner
-}
-
 /// One's own picture with its two switches, and what one should know the first time.
 fn self_portrait(ui: &mut Ui, view: View<'_>, now: &Situation, tile: Vec2) -> Option<UiCommand> {
     let (tile, _) = ui.allocate_exact_size(tile, egui::Sense::hover());
     own_tile(ui, tile, view.own, view.state, view.settings);
-    let place = anchored(tile, vec2(2.0 * size::ROUND + space::M, size::ROUND), Align2::CENTER_BOTTOM, space::L);
-    let layout = Layout::left_to_right(Align::Center);
-    let mut over = ui.new_child(UiBuilder::new().id_salt("switches").max_rect(place).layout(layout));
-    over.spacing_mut().item_spacing.x = space::M;
-    let look = |off| if off { Look::Off } else { Look::Plain };
-    let muted = control_round(&mut over, Control::Mute, now, look(now.muted), size::ROUND);
-    let video = control_round(&mut over, Control::Video, now, look(!now.video_on), size::ROUND);
+    let switched = switches(ui, tile, now);
     ui.add_space(space::S);
-    first_use(ui, view.settings).or(video).or(muted)
+    first_use(ui, view.settings).or(switched)
 }
 
 /// A hairline with "or" in its middle.

@@ -24,7 +24,11 @@ pub use joining::{Stage, joining_ui};
 pub use settings::SettingsUi;
 pub use waiting::WaitingUi;
 
-use egui::{Align, Id, Layout, Rect, Ui, UiBuilder, vec2};
+use crate::command::UiCommand;
+use crate::control::{Control, Situation};
+use crate::theme::{Palette, Type, size, space};
+use crate::widgets::{Look, anchored, control_round, text};
+use egui::{Align, Align2, Id, Layout, Rect, Ui, UiBuilder, vec2};
 
 /// Widgets one under the other in the middle of `area`, as wide as it, as high as they turn out to be.
 fn centred_column<R>(ui: &mut Ui, salt: &str, area: Rect, align: Align, add: impl FnOnce(&mut Ui) -> R) -> R {
@@ -59,4 +63,27 @@ fn centred_row<R>(ui: &mut Ui, salt: &str, add: impl FnOnce(&mut Ui) -> R) -> R 
     let row = ui.scope_builder(UiBuilder::new().max_rect(rect).layout(layout), add);
     remember(ui, id, known, row.response.rect.width());
     row.inner
+}
+
+/// What a screen is for, and the settings.
+fn title(ui: &mut Ui, words: &str, now: &Situation) -> Option<UiCommand> {
+    let colour = Palette::of(ui).text;
+    let row = ui.horizontal(|ui| {
+        ui.label(text(words, Type::Title).color(colour));
+        let right = Layout::right_to_left(Align::Center);
+        ui.with_layout(right, |ui| control_round(ui, Control::Settings, now, Look::Quiet, size::ROUND_SMALL)).inner
+    });
+    row.inner
+}
+
+/// The switches of microphone and camera over one's own picture.
+fn switches(ui: &mut Ui, tile: Rect, now: &Situation) -> Option<UiCommand> {
+    let place = anchored(tile, vec2(2.0 * size::ROUND + space::M, size::ROUND), Align2::CENTER_BOTTOM, space::L);
+    let layout = Layout::left_to_right(Align::Center);
+    let mut over = ui.new_child(UiBuilder::new().id_salt("switches").max_rect(place).layout(layout));
+    over.spacing_mut().item_spacing.x = space::M;
+    let look = |off| if off { Look::Off } else { Look::Plain };
+    let muted = control_round(&mut over, Control::Mute, now, look(now.muted), size::ROUND);
+    let video = control_round(&mut over, Control::Video, now, look(!now.video_on), size::ROUND);
+    video.or(muted)
 }
