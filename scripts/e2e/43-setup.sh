@@ -78,7 +78,7 @@ wait "$says" || true
 [[ $outcome == *Headphones* ]] || fail "without an echo: $outcome"
 ok "without a way from loudspeaker to microphone: $outcome"
 
-pactl load-module module-loopback source=annspeaker.monitor sink=annfeed latency_msec=40 >"$tmp/loopback.txt"
+pactl load-module module-loopback source=annspeaker.monitor sink=annfeed latency_msec=40 adjust_time=0 >"$tmp/loopback.txt"
 loops() { pactl list short sink-inputs | grep -q module-loopback; }
 until_true 10 "the way from loudspeaker to microphone" loops
 pactl set-sink-input-volume "$(pactl list short sink-inputs | awk '/module-loopback/ { print $1; exit }')" -12dB

@@ -38,7 +38,26 @@ pub(super) struct Intake {
     faults: Arc<Faults>,
     hiccups: u64,
     last_sound: Instant,
+    burst: Option<Burst>,
     next_at: Option<Instant>,
+}
+
+/// Callbacks that come at once. A system that has sound for several asks what moment it is only once: all of them tell
+/// that of the first.
+#[derive(Clone, Copy)]
+struct Burst {
+    came: Instant,
+    /// How much sound it has brought so far, and the burst before it brought.
+    lasts: Duration,
+    before: Duration,
+}
+
+impl Burst {
+    /// Whether a callback that came then is a part of it: sooner than half of what it has brought could be captured
+    /// nothing new is captured.
+    fn goes_on(&self, came: Instant) -> bool {
+        came.saturating_duration_since(self.came) < self.lasts / 2
+    }
 }
 
 impl Intake {
@@ -58,6 +77,7 @@ impl Intake {
             faults,
             hiccups: 0,
             last_sound: now,
+            burst: None,
             next_at: None,
         })
     }
@@ -92,10 +112,17 @@ impl Intake {
             self.true_rate.lost();
         }
         while let Ok(mark) = self.outlet.marks.pop() {
-            self.timeline.note(mark.first, mark.at);
-            self.last_sound = now;
             let lasts = Duration::from_secs_f64(mark.samples as f64 / f64::from(self.rate)).min(MAX_AGE);
-            self.next_at = Some(mark.came + lasts);
+            let burst = match self.burst {
+                Some(burst) if burst.goes_on(mark.came) => Burst { lasts: burst.lasts + lasts, ..burst },
+                before => {
+                    self.timeline.note(mark.first, mark.at);
+                    Burst { came: mark.came, lasts, before: before.map_or(lasts, |burst| burst.lasts) }
+                }
+            };
+            // What has piled up says nothing of how much comes at a time.
+            self.next_at = Some(mark.came + burst.lasts.min(burst.before));
+            (self.burst, self.last_sound) = (Some(burst), now);
             if let Some(rate) = self.true_rate.note(mark.samples, mark.came) {
                 self.believe(rate);
             }

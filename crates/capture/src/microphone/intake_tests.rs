@@ -163,3 +163,26 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn callbacks_that_come_at_once_tell_one_moment_and_the_next_frame_is_expected_after_all_of_them() {
+    let mut device = Device::new(48_000, 48_000.0, 1);
+    let (mut first, mut worst) = (0, Duration::ZERO);
+    for n in 1..3000u32 {
+        // What was captured in the last 10 ms, in two or three pieces whose borders wander; all tell the age of the first.
+        device.now = device.start + 10 * MS * n;
+        let border = 1 + (n as usize / 7) % 470;
+        for piece in [border, 475 - border, 5] {
+            device.tap.take(&vec![0.25f32; piece], 10 * MS, device.now + n % 3 * MS / 50);
+        }
+        while let Some(frame) = device.intake.read(device.now + MS) {
+            let captured = device.start + Duration::from_secs_f64(f64::from(first) / 48_000.0);
+            worst = worst.max(frame.at.max(captured) - frame.at.min(captured));
+            first += 480;
+        }
+        let next = device.intake.next_at().expect("a callback came");
+        assert!(n < 2 || next.saturating_duration_since(device.now + 10 * MS) < MS / 5, "{n}");
+        assert!(n < 2 || next >= device.now + 10 * MS, "{n}");
+    }
+    assert!(worst < MS / 5 && first == 480 * 2999, "{worst:?} {first}");
+}

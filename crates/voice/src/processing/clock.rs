@@ -10,8 +10,9 @@ use std::time::Instant;
 const FRAME_S: f64 = 0.01;
 /// Before anything is known: crystals are within so much of their rate (standard deviation)…
 const DRIFT: f64 = 80e-6;
-/// …and moments within so many seconds (squared); adapted, but not below a tenth of a millisecond.
-const JITTER2: f64 = 0.004 * 0.004;
+/// …and moments within so many seconds (squared). That is adapted, but not below a tenth of a millisecond, and not above
+/// this: where errors stay large it is the clock that is wrong, and to get used to them would make it deaf.
+const JITTER2: f64 = 0.0013 * 0.0013;
 const MIN_JITTER2: f64 = 1e-8;
 /// What a clock may wander in each frame (squared), so that the filter never stops listening: about a minute's memory.
 const WANDER2: f64 = 1e-16;
@@ -105,7 +106,7 @@ impl Clock {
     /// What is out of the ordinary makes a little more ordinary.
     fn expect_jitter(&mut self, error: f64) {
         let error = error.abs().min(2.0 * self.tolerance());
-        self.jitter2 = (self.jitter2 + (error * error - self.jitter2) / 200.0).max(MIN_JITTER2);
+        self.jitter2 = (self.jitter2 + (error * error - self.jitter2) / 200.0).clamp(MIN_JITTER2, JITTER2);
     }
 
     fn learn(&mut self, error: f64) {
@@ -172,6 +173,29 @@ mod tests {
             });
             assert!((clock.drift() - before).abs() < 1e-6, "{shift_ms} ms: {before} {}", clock.drift());
         }
+    }
+
+    #[test]
+    fn a_stream_that_stumbles_at_its_beginning_is_known_as_soon_as_it_runs() {
+        // Two gaps, each crept up to for a while (what follows callbacks believes a later moment slowly), and jitter.
+        let real = |n: u64| n as f64 * 0.010_001;
+        let stumbled = |n: u64| match n {
+            0..35 => 0.0,
+            35..53 => 0.0107 - 0.0107 * 0.97f64.powi(n as i32 - 34),
+            53..60 => 0.0107,
+            60..150 => 0.045,
+            _ => 0.045 + 0.03 * (1.0 - 0.9f64.powi(n as i32 - 149)),
+        };
+        let (origin, mut clock, mut seed) = (Instant::now(), Clock::new(), 1u64);
+        for n in 0..2000 {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let jitter = (seed >> 40) as f64 / (1u64 << 24) as f64 * 0.000_5;
+            let (began, _) = clock.frame(origin + Duration::from_secs_f64(real(n) + stumbled(n) + jitter), origin);
+            let off = began - real(n) - stumbled(n);
+            assert!(n < 500 || off.abs() < 0.001, "{n}: {off}");
+            assert!(n < 1000 || (clock.drift() - 100e-6).abs() < 70e-6, "{n}: {}", clock.drift() * 1e6);
+        }
+        assert!((clock.drift() - 100e-6).abs() < 15e-6 && clock.tolerance() < 0.002, "{clock:?}");
     }
 
     #[test]
