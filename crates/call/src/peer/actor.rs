@@ -2,6 +2,7 @@
 
 use super::Path;
 use super::alarm::Alarm;
+use super::dtls_role::DtlsRole;
 use super::handler::{Handler, Raw};
 use super::reports::CaptureClocks;
 use super::setup::{self, Built, MIME_TYPE_PARITY, MIME_TYPE_RED, PeerError, PeerSettings};
@@ -18,7 +19,7 @@ use rtc::rtp_transceiver::rtp_sender::RtpCodecKind;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use visavis_signaling::Budget;
 use webrtc::data_channel::{DataChannel, DataChannelEvent};
 use webrtc::media_stream::track_local::static_rtp::TrackLocalStaticRTP;
@@ -159,7 +160,7 @@ impl RoundTrip {
 pub(crate) struct Peer {
     commands: mpsc::Sender<PeerCommand>,
     task: tokio::task::JoinHandle<()>,
-    link: Option<tokio::sync::oneshot::Receiver<PeerLink>>,
+    link: Option<oneshot::Receiver<PeerLink>>,
 }
 
 impl Peer {
@@ -172,7 +173,7 @@ impl Peer {
         let wake = handler.wake.clone();
         let built = setup::build(settings, handler, feedback_tx).await?;
         let (commands, inbox) = mpsc::channel(128);
-        let (link_tx, link) = tokio::sync::oneshot::channel();
+        let (link_tx, link) = oneshot::channel();
         let (later_tx, later) = mpsc::channel(4);
         let reports = events.clone();
         let actor = Actor {
@@ -190,6 +191,8 @@ impl Peer {
             alarm,
             wake,
             staged: None,
+            role: None,
+            gate: None,
         };
         Ok(Self { commands, task: tokio::spawn(watched(actor.run(), reports)), link: Some(link) })
     }
@@ -221,11 +224,8 @@ async fn watched(task: impl Future<Output = ()> + Send + 'static, reports: mpsc:
     }
 }
 
-type MediaParts = (
-    tokio::sync::oneshot::Sender<PeerLink>,
-    mpsc::Receiver<Feedback>,
-    mpsc::Receiver<(RtpCodecKind, Arc<dyn TrackRemote>)>,
-);
+type MediaParts =
+    (oneshot::Sender<PeerLink>, mpsc::Receiver<Feedback>, mpsc::Receiver<(RtpCodecKind, Arc<dyn TrackRemote>)>);
 
 struct Actor {
     built: Built,
@@ -244,12 +244,18 @@ struct Actor {
     wake: Wake,
     /// The offer that begins ICE anew once it is needed.
     staged: Option<RTCSessionDescription>,
+    /// Our part in DTLS, once that is agreed on.
+    role: Option<DtlsRole>,
+    /// What comes over the control channel waits behind it until it is told whose certificate DTLS used.
+    gate: Option<oneshot::Sender<()>>,
 }
 
 impl Actor {
     async fn run(mut self) {
         let control = self.built.control.clone();
-        let reader = tokio::spawn(read_control(control, self.events.clone()));
+        let (gate, opened) = oneshot::channel();
+        self.gate = Some(gate);
+        let reader = tokio::spawn(read_control(control, self.events.clone(), opened));
         let nudge = self.built.nudge.clone();
         loop {
             tokio::select! {
@@ -358,15 +364,21 @@ impl Actor {
         }
         let pc = &self.built.connection;
         let answer = pc.create_answer(None).await?;
-        let sdp = answer.sdp.clone();
+        let sdp = match self.role {
+            Some(role) => role.said_in(&answer.sdp),
+            None => answer.sdp.clone(),
+        };
         pc.set_local_description(answer).await?;
+        self.role = DtlsRole::in_answer(&sdp);
         self.tell(PeerEvent::Answer(sdp)).await;
         self.described().await;
         Ok(())
     }
 
     async fn accept_answer(&mut self, sdp: String) -> Result<(), PeerError> {
+        let theirs = DtlsRole::in_answer(&sdp);
         if self.apply_remote(RTCSessionDescription::answer(sdp)).await? {
+            self.role = self.role.or(theirs.map(DtlsRole::other));
             self.described().await;
         }
         Ok(())
@@ -453,6 +465,7 @@ impl Actor {
                     let _ = out.send(self.link(feedback, later).await);
                 }
                 self.tell(PeerEvent::Connected { mine, theirs, path }).await;
+                self.gate.take().map(|gate| gate.send(()));
             }
             Err(error) => self.tell(PeerEvent::Failed(error.to_string())).await,
         }
@@ -527,7 +540,10 @@ async fn negotiated(sender: &Arc<dyn webrtc::rtp_transceiver::RtpSender>, mime_t
     codecs.iter().find(|c| c.rtp_codec.mime_type.eq_ignore_ascii_case(mime_type)).map(|c| c.payload_type)
 }
 
-async fn read_control(channel: Arc<dyn DataChannel>, events: mpsc::Sender<PeerEvent>) {
+async fn read_control(channel: Arc<dyn DataChannel>, events: mpsc::Sender<PeerEvent>, opened: oneshot::Receiver<()>) {
+    if opened.await.is_err() {
+        return;
+    }
     let (most, per_second) = CONTROL_PACE;
     let mut budget = Budget::new(Instant::now(), most, per_second);
     while let Some(event) = channel.poll().await {

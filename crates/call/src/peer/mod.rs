@@ -11,6 +11,7 @@ mod chain;
 #[cfg(test)]
 mod chain_tests;
 mod cookie;
+mod dtls_role;
 mod emulated;
 mod flights;
 mod handler;

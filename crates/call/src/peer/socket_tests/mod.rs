@@ -3,6 +3,7 @@
 
 mod hellos;
 mod pair;
+mod roles;
 
 use super::PeerLink;
 use crate::media::{AudioCommand, MediaHooks, MediaSession, PreparedMedia};
