@@ -18,6 +18,8 @@ export const ATTEMPTS = 3;
 const SEARCHING = 8000;
 // Time for their offer, and for the answer to ours.
 const OFFERING = 15_000;
+// Who left and may be back, since their page is being loaded again, has this long.
+const BACK = 30_000;
 // Somebody waits, nobody does, somebody waits: the server makes fun of us.
 const MOST_TURNS = 4;
 
@@ -46,7 +48,7 @@ export class Call {
     #makePeer;
 
     // `profile()`: what a hello says. `on`: stage(name), connected(verification), interrupted(bool), view(hello), chat(text),
-    // track(event), ended(reason, detail). Stages: joining, waiting, connecting, connected.
+    // track(event), ended(reason, detail). Stages: joining, waiting, connecting, connected; away: they may be back.
     constructor({ code, url, media, profile, on, connect, makePeer }) {
         [this.#code, this.#media, this.#profile, this.#on, this.#makePeer] = [code, media, profile, on, makePeer];
         this.#secret = PakeSecret.derive(code);
@@ -65,9 +67,10 @@ export class Call {
         return this.#talk;
     }
 
-    hangUp() {
+    // `again`: we may be back in a moment.
+    hangUp(again = false) {
         this.#stop();
-        this.#talk?.hangUp();
+        this.#talk?.hangUp(again);
         this.#signaling.close();
     }
 
@@ -216,6 +219,7 @@ export class Call {
     #proved() {
         clearTimeout(this.#attempt?.limit);
         this.#attempt = null;
+        this.#limit(null);
         this.#giveBack();
         this.#go('connecting');
     }
@@ -223,7 +227,19 @@ export class Call {
     #talkEnded(reason, detail) {
         // Somebody who is answered and has not proved the code is only an attempt.
         if (this.#attempt) this.#then(() => this.#dropAttempt(true));
-        else this.#end(reason, detail);
+        else if (reason === 'away' && this.#seat) this.#then(() => this.#waitAgain());
+        else this.#end(reason === 'away' ? 'they-left' : reason, detail);
+    }
+
+    // Back to waiting, in the seat that we have. Whoever comes has to prove the words, as ever.
+    #waitAgain() {
+        const { them } = this.#talk;
+        this.#reentry.stop();
+        [this.#talk, this.#reentry, this.#stage] = [null, null, 'waiting'];
+        // Their old connection to the server may seem alive for a while, and the room has two seats.
+        this.#signaling.send({ type: 'dismiss', peerId: them });
+        this.#limit(BACK, 'they-left');
+        this.#on.stage('away');
     }
 
     // ---- we came second

@@ -34,7 +34,7 @@ export function readControl(text) {
         case 'chat':
             return typeof message.text === 'string' ? { type: 'chat', text: cleanChat(message.text) } : null;
         case 'bye':
-            return { type: 'bye' };
+            return { type: 'bye', again: message.again === true };
         case 'ping':
             return Number.isSafeInteger(message.id) ? { type: 'ping', id: message.id } : null;
         default:

@@ -2,7 +2,7 @@
 
 const ENDINGS = {
     'hung-up': ['You left the call', ''],
-    'they-left': ['The other side left', 'If that was a mistake, call again: both sides can use the same words.'],
+    'they-left': ['The other side left', ''],
     lost: ['The connection broke', 'Nothing came through for half a minute. Look at your network, then call again.'],
     'connect-failed': [
         'No connection came about',
@@ -34,10 +34,16 @@ const ENDINGS = {
     internal: ['Something failed inside this page', 'Load it again. '],
 };
 
-// Heading, sentence and what the button says that begins anew, for a reason; `detail` is what is known beside it.
-export function ending(reason, detail = '') {
+// A call that somebody ended, and whose words are used up with it.
+const OVER = ['hung-up', 'they-left'];
+const USED_UP = 'These words were good for one call. For another one, ask for new words.';
+
+// Heading, sentence and what the button says that begins anew with the same words (empty: they are used up), for a
+// reason; `detail` is what is known beside it, `met`: there was a call.
+export function ending(reason, detail = '', met = false) {
     const [heading, sentence] = ENDINGS[reason] ?? ENDINGS.internal;
     const more = ['unusable', 'internal', 'refused'].includes(reason) && detail ? `${detail}.` : '';
-    const again = ['hung-up', 'they-left', 'lost'].includes(reason) ? 'Call again' : 'Try again';
+    if (met && OVER.includes(reason)) return { heading, sentence: USED_UP, again: '' };
+    const again = [...OVER, 'lost'].includes(reason) ? 'Call again' : 'Try again';
     return { heading, sentence: `${sentence}${more}`, again };
 }

@@ -68,6 +68,7 @@ function showRemote() {
         joining: 'Looking for the other side…',
         waiting: 'Nobody is there yet. The call begins as soon as the other side comes.',
         connecting: 'Connecting…',
+        away: 'The other side left, perhaps for a moment. The call goes on if they are back soon.',
     }[stage];
     const { name = '', muted = false, videoOn = true, hasCamera = true, soundOnly = false } = remote ?? {};
     $('remote-name').textContent = name;
@@ -118,7 +119,8 @@ function relay() {
 
 function profile() {
     const { muted, videoOn, hasCamera } = media;
-    return { name: cleanName($('name').value), muted: muted || !media.audio, videoOn, hasCamera, soundOnly: false };
+    const name = cleanName($('name').value);
+    return { name, muted: muted || !media.audio, videoOn, hasCamera, soundOnly: false, guest: true };
 }
 
 function begin() {
@@ -143,6 +145,7 @@ function begin() {
 const events = {
     stage(name) {
         stage = name;
+        if (name === 'away') $('verification').textContent = '';
         showRemote();
         announce(name === 'connected' ? 'Connected' : $('remote-words').textContent);
     },
@@ -181,8 +184,12 @@ const events = {
         stage = 'home';
         stayAwake();
         media.close();
-        history.replaceState(null, '', `#${code.text}`);
-        const { heading, sentence, again } = ending(reason, detail);
+        const { heading, sentence, again } = ending(reason, detail, since !== null);
+        // Words are used once: those of a call that somebody ended are not offered again.
+        if (!again) $('code').value = '';
+        history.replaceState(null, '', again ? `#${code.text}` : location.pathname);
+        $('again').hidden = !again;
+        $('back').className = again ? 'plain' : 'primary';
         $('ended-title').textContent = heading;
         $('ended-words').textContent = sentence;
         $('again').textContent = again;
@@ -284,9 +291,10 @@ addEventListener('visibilitychange', () => {
     stayAwake();
 });
 addEventListener('online', () => call?.networkChanged());
-// The other side is told; a page that comes back from the browser's cache begins anew.
+// The other side is told, and that we may be back: whether the page is closed or loaded again, nobody says. One that comes
+// back from the browser's cache begins anew.
 addEventListener('pagehide', () => {
-    if (call) call.hangUp();
+    if (call) call.hangUp(true);
     media.close();
 });
 addEventListener('pageshow', (event) => {

@@ -18,8 +18,6 @@ export class Peer {
     #held = [];
     #describing = false;
     #connected = false;
-    // Who they are in DTLS: `active` or `passive`, once that is agreed on.
-    #theirRole = null;
 
     // `on`: candidate(init, generation), connected(), ice(state), failed(), opened(), control(text), channelClosed(),
     // track(event).
@@ -73,17 +71,11 @@ export class Peer {
     async answer(sdp) {
         await this.#pc.setRemoteDescription({ type: 'offer', sdp });
         await this.#prepare();
-        const answer = await this.#describe(await this.#pc.createAnswer());
-        this.#theirRole ??= roleIn(answer) === 'active' ? 'passive' : 'active';
-        return answer;
+        return this.#describe(await this.#pc.createAnswer());
     }
 
     async accept(answer) {
-        this.#theirRole ??= roleIn(answer);
-        // Roles stay as long as the association does (RFC 8842, section 5.5). The app keeps them, though its later answers
-        // do not say so, and browsers take their word.
-        const sdp = answer.replace(/^a=setup:\w+/gm, `a=setup:${this.#theirRole}`);
-        await this.#pc.setRemoteDescription({ type: 'answer', sdp });
+        await this.#pc.setRemoteDescription({ type: 'answer', sdp: answer });
     }
 
     // What was made last is on its way: candidates may follow.
@@ -159,8 +151,6 @@ export class Peer {
         this.#on.connected();
     }
 }
-
-const roleIn = (answer) => /^a=setup:(active|passive)/m.exec(answer)?.[1] ?? 'active';
 
 // H.264 in packetization mode 1 (RFC 6184), constrained baseline first, before all else: it is what the app speaks.
 export function rankCodecs(codecs) {

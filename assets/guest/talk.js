@@ -155,8 +155,9 @@ export class Talk {
         return this.#peer?.stats();
     }
 
-    hangUp() {
-        this.#peer?.say({ type: 'bye' });
+    // `again`: we may be back in a moment.
+    hangUp(again = false) {
+        this.#peer?.say({ type: 'bye', again: again || undefined });
         this.close(true);
     }
 
@@ -180,7 +181,7 @@ export class Talk {
 
     #end(reason, detail = '') {
         if (this.#over) return;
-        if (reason !== 'they-left') this.#peer?.say({ type: 'bye' });
+        if (!['they-left', 'away'].includes(reason)) this.#peer?.say({ type: 'bye' });
         this.close(true);
         this.#on.ended(reason, detail);
     }
@@ -380,7 +381,7 @@ export class Talk {
         } else if (message?.type === 'chat') {
             if (message.text) this.#on.chat(message.text);
         } else if (message?.type === 'bye') {
-            this.#end('they-left');
+            this.#end(message.again && this.#stands ? 'away' : 'they-left');
         } else if (message?.type === 'ping') {
             this.#peer.say({ type: 'pong', id: message.id });
         }

@@ -296,11 +296,12 @@ fn as_json(event: &Event, t: f64) -> serde_json::Value {
         Event::Signaling(available) => serde_json::json!({"available": available}),
         Event::Pong(id) => serde_json::json!({"id": id}),
         Event::Ended(reason) => serde_json::json!({"reason": reason.to_string()}),
+        Event::PeerAway => serde_json::json!({"reason": "The other side left, perhaps for a moment", "again": true}),
         Event::PeerJoined | Event::IceConnected | Event::FirstFrame | Event::Reconnecting | Event::Reconnected => {
             serde_json::json!({})
         }
     };
-    let they_left = matches!(event, Event::Ended(EndReason::PeerHungUp | EndReason::PeerLeft));
+    let they_left = matches!(event, Event::PeerAway | Event::Ended(EndReason::PeerHungUp | EndReason::PeerLeft));
     value["event"] = if they_left { "peer-left" } else { event.name() }.into();
     value["t"] = t.into();
     value

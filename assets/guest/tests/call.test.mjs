@@ -45,6 +45,26 @@ test('two who know the words meet, see the same number and each other’s name',
     assert.deepEqual(await two.until('ended'), ['ended', 'they-left', '']);
 });
 
+test('who loads the page again is waited for, and has to prove the words', async () => {
+    for (const goes of [0, 1]) {
+        const w = world();
+        const code = await fresh();
+        const { one, two } = await inCall(w, code);
+        const [gone, stays] = goes ? [two, one] : [one, two];
+        const before = stays.find('connected')[1];
+        stays.events.length = 0;
+        gone.call.hangUp(true);
+        await stays.until('stage', 'away');
+        const thief = await Guest.of(w, await fresh(), 'Thief');
+        assert.equal((await thief.until('ended'))[1], 'wrong-code');
+        const back = await Guest.of(w, code, 'Back');
+        const [, number] = await stays.until('connected');
+        assert.equal((await back.until('connected'))[1], number);
+        assert.notEqual(number, before);
+        [back, stays].forEach(({ call }) => call.hangUp());
+    }
+});
+
 test('candidates of both reach the other side’s connection', async () => {
     const w = world();
     const { one, two } = await inCall(w, await fresh());

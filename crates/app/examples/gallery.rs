@@ -11,7 +11,9 @@ use visavis_app::video::VideoView;
 use visavis_app::view::View;
 use visavis_app::window::Window;
 use visavis_app::{command::UiCommand, theme};
-use visavis_call::{Check, Echo, EchoOutcome, EchoTest, EndReason, Finding, Path, Phase, Reach, State, Way};
+use visavis_call::{
+    Away, Check, Echo, EchoOutcome, EchoTest, EndReason, Finding, Path, Phase, Reach, State, Waiting, Way,
+};
 use visavis_capture::{CameraState, DeviceError, DeviceState, pattern};
 use visavis_media::Size;
 
@@ -51,6 +53,10 @@ enum Screen {
     Joining,
     Connecting,
     Call,
+    /// The other side is a page in a browser
+    Guest,
+    /// And is being loaded again
+    Away,
     /// The other side has neither picture nor sound
     Quiet,
     /// The other side has no camera, and we have trouble with our devices
@@ -174,9 +180,14 @@ fn state(cli: &Cli) -> State {
             waiting.reach.clear();
             Phase::Waiting(waiting)
         }
-        Screen::Joining => Phase::Joining { code: sample::code(), since: now },
-        Screen::Connecting => Phase::Connecting { code: sample::code(), since: now },
+        Screen::Joining => Phase::Joining { code: sample::code(), since: now, host: None },
+        Screen::Connecting => Phase::Connecting { code: sample::code(), since: now, host: None },
+        Screen::Away => {
+            let until = now + Duration::from_secs(24);
+            Phase::Waiting(Waiting { away: Some(Away { name: "Grace".into(), until }), ..sample::waiting() })
+        }
         Screen::Call
+        | Screen::Guest
         | Screen::Quiet
         | Screen::Without
         | Screen::Silent
@@ -215,6 +226,7 @@ fn state(cli: &Cli) -> State {
                 state.microphone = DeviceState::Running { name, instead_of: Some("Headset".into()) };
                 state.speaker = DeviceState::Failed(DeviceError::Unplugged);
             }
+            Screen::Guest => call.peer.guest = Some("calls.example".into()),
             Screen::Silent => (state.microphone_silent, state.microphone_level) = (true, 0.0),
             Screen::Fair => call.path = Path::Relayed,
             Screen::Poor => {

@@ -290,6 +290,7 @@ impl Control {
             Self::CallAgain => now.again.clone().map(|again| match again {
                 Again::Start => Command::Start(None).into(),
                 Again::Join(invitation) => Command::Join(invitation).into(),
+                Again::Open(code) => Command::Start(Some(code)).into(),
             }),
         }
     }

@@ -191,9 +191,13 @@ pub fn look_alike(a: &State, b: &State) -> bool {
 fn phases_look_alike(a: &Phase, b: &Phase) -> bool {
     match (a, b) {
         (Phase::Home, Phase::Home) => true,
-        (Phase::Waiting(a), Phase::Waiting(b)) => a.code == b.code && a.reach == b.reach && a.notice == b.notice,
-        (Phase::Joining { code: a, since: s }, Phase::Joining { code: b, since: t })
-        | (Phase::Connecting { code: a, since: s }, Phase::Connecting { code: b, since: t }) => a == b && s == t,
+        (Phase::Waiting(a), Phase::Waiting(b)) => {
+            a.code == b.code && a.reach == b.reach && (&a.notice, &a.away) == (&b.notice, &b.away)
+        }
+        (Phase::Joining { code: a, since: s, host: _ }, Phase::Joining { code: b, since: t, host: _ })
+        | (Phase::Connecting { code: a, since: s, host: _ }, Phase::Connecting { code: b, since: t, host: _ }) => {
+            a == b && s == t
+        }
         (Phase::InCall(a), Phase::InCall(b)) => calls_look_alike(a, b),
         (Phase::Ended(a), Phase::Ended(b)) => a.reason == b.reason && a.duration == b.duration,
         (
@@ -242,8 +246,8 @@ mod tests {
         let phases = [
             Phase::Home,
             Phase::Waiting(sample::waiting()),
-            Phase::Joining { code: sample::code(), since: now },
-            Phase::Connecting { code: sample::code(), since: now },
+            Phase::Joining { code: sample::code(), since: now, host: None },
+            Phase::Connecting { code: sample::code(), since: now, host: None },
             Phase::InCall(sample::in_call(now, Duration::ZERO)),
             Phase::Ended(sample::ended(EndReason::HungUp)),
             Phase::Ended(sample::ended(EndReason::PeerLeft)),

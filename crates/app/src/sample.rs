@@ -65,7 +65,7 @@ pub fn offer() -> DeviceOffer {
 pub fn waiting() -> Waiting {
     let local = Reach::LocalNetwork { addresses: vec!["192.0.2.7:7460".into()] };
     let server = Reach::Server { host: "calls.example".into(), link: Some(LINK.into()) };
-    Waiting { code: code(), reach: vec![local, server], notice: None }
+    Waiting { code: code(), reach: vec![local, server], notice: None, away: None }
 }
 
 /// A call that began this long before `now`.

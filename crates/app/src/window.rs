@@ -5,14 +5,14 @@
 use crate::command::{UiCommand, WindowCommand};
 use crate::control::{Control, Situation, pressed};
 use crate::icons::Icon;
-use crate::screens::{CallUi, CheckUi, HomeUi, SettingsUi, Stage, WaitingUi, ended_ui, joining_ui};
+use crate::screens::{CallUi, CheckUi, HomeUi, SettingsUi, Stage, WaitingUi, away_ui, ended_ui, joining_ui, under};
 use crate::settings::{Settings, ThemeChoice};
 use crate::theme::{Palette, space};
 use crate::view::View;
 use crate::widgets::{Notice, badge, notice, offer_card};
 use egui::{Align2, Context, Id, LayerId, Order, Rect, ThemePreference, Ui, UiBuilder, ViewportCommand, vec2};
 use std::time::Duration;
-use visavis_call::{Phase, State};
+use visavis_call::{Phase, State, Waiting};
 
 /// Seconds for which "Code copied" is shown.
 const SAID_FOR: f64 = 2.0;
@@ -81,6 +81,7 @@ impl Window {
 
     fn screen(&mut self, ui: &mut Ui, view: View<'_>, full_screen: bool) -> (Option<UiCommand>, &'static [Control]) {
         const LITTLE: [Control; 2] = [Control::Cancel, Control::FullScreen];
+        const LEFT: [Control; 2] = [Control::HangUp, Control::FullScreen];
         const NOTHING: [Control; 1] = [Control::FullScreen];
         if let Some(check) = &view.state.check {
             let alone = self.settings.is_none();
@@ -88,12 +89,13 @@ impl Window {
         }
         match &view.state.phase {
             Phase::Home => (self.home.ui(ui, view), &HomeUi::SHORTCUTS),
+            Phase::Waiting(Waiting { away: Some(away), .. }) => (away_ui(ui, view, away), &LEFT),
             Phase::Waiting(waiting) => (self.waiting.ui(ui, view, waiting), &WaitingUi::SHORTCUTS),
-            Phase::Joining { code, since } => {
-                (joining_ui(ui, view, Stage::Looking, &code.to_string(), *since), &LITTLE)
+            Phase::Joining { code, since, host } => {
+                (joining_ui(ui, view, Stage::Looking, &under(code, host.as_deref()), *since), &LITTLE)
             }
-            Phase::Connecting { code, since } => {
-                (joining_ui(ui, view, Stage::Connecting, &code.to_string(), *since), &LITTLE)
+            Phase::Connecting { code, since, host } => {
+                (joining_ui(ui, view, Stage::Connecting, &under(code, host.as_deref()), *since), &LITTLE)
             }
             Phase::InCall(call) => (self.call.ui(ui, view, call, full_screen), &CallUi::SHORTCUTS),
             Phase::Ended(ended) => (ended_ui(ui, view, ended), &NOTHING),

@@ -121,6 +121,8 @@ pub enum Phase {
         code: RoomCode,
         /// Since when.
         since: Instant,
+        /// The host of the server that the link named, for reading; `None` where it was a code.
+        host: Option<String>,
     },
     /// Somebody is there; keys and a path are being agreed on.
     Connecting {
@@ -128,6 +130,8 @@ pub enum Phase {
         code: RoomCode,
         /// Since when.
         since: Instant,
+        /// As of [`Phase::Joining`].
+        host: Option<String>,
     },
     /// Media flows (or did a moment ago).
     InCall(InCall),
@@ -144,6 +148,17 @@ pub struct Waiting {
     pub reach: Vec<Reach>,
     /// What one should know: "somebody guessed wrong three times; this is a new code".
     pub notice: Option<String>,
+    /// Somebody in particular is waited for: the call with them goes on once they are back.
+    pub away: Option<Away>,
+}
+
+/// Somebody who left a call and may be back in a moment: a guest whose page is being loaded again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Away {
+    /// Their name, cleaned of control characters; empty where it was not known.
+    pub name: String,
+    /// Waited for until then.
+    pub until: Instant,
 }
 
 /// Who can find a room.
@@ -202,6 +217,9 @@ pub struct PeerView {
     pub has_camera: bool,
     /// It has a picture and sends none for the moment, as its network is too slow for one.
     pub sound_only: bool,
+    /// It is a page in a browser that joined through the server on this host, for reading. Whoever serves that page
+    /// could have it send sound and picture elsewhere, which nothing on our side could show.
+    pub guest: Option<String>,
 }
 
 /// How media travels.
@@ -252,13 +270,15 @@ pub struct Ended {
     pub again: Again,
 }
 
-/// What "Call again" does.
+/// What "Call again" does. A code is used once: after a call that somebody ended, a new one is drawn.
 #[derive(Clone, Debug)]
 pub enum Again {
     /// Open a room.
     Start,
     /// Try that code again.
     Join(Invitation),
+    /// Open the room that the call began in, as the other side will look for us there: the connection broke.
+    Open(RoomCode),
 }
 
 /// Why a call ended; `Display` says it in plain words, with what to do next.
@@ -360,6 +380,8 @@ pub enum Event {
     Reconnecting,
     /// Flowing again.
     Reconnected,
+    /// The other side left and may be back in a moment: [`Waiting::away`].
+    PeerAway,
     /// The call, or the attempt, is over.
     Ended(EndReason),
 }
@@ -382,6 +404,7 @@ impl Event {
             Self::Signaling(_) => "signaling",
             Self::Reconnecting => "reconnecting",
             Self::Reconnected => "reconnected",
+            Self::PeerAway => "peer-away",
             Self::Ended(_) => "ended",
         }
     }

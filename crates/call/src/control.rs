@@ -24,11 +24,18 @@ pub(crate) enum ControlMessage {
         /// There is a picture, and my network is too slow for it; apps that do not say it send theirs.
         #[serde(rename = "soundOnly", default)]
         sound_only: bool,
+        /// I am a page in a browser; apps say nothing about it.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        guest: bool,
     },
     /// A line of text.
     Chat { text: String },
     /// I hang up.
-    Bye,
+    Bye {
+        /// And may be back in a moment: a page that is closed cannot know whether it is being loaded again.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        again: bool,
+    },
     /// A measurement: to be sent back as a pong.
     Ping { id: u64 },
     /// The answer to a ping.
@@ -51,8 +58,8 @@ impl ControlMessage {
     /// Reads a message and cleans its texts; `None` where it is not one.
     pub(crate) fn read(text: &str) -> Option<Self> {
         Some(match serde_json::from_str(text).ok()? {
-            Self::Hello { name, muted, video_on, has_camera, sound_only } => {
-                Self::Hello { name: clean(&name, MAX_NAME), muted, video_on, has_camera, sound_only }
+            Self::Hello { name, muted, video_on, has_camera, sound_only, guest } => {
+                Self::Hello { name: clean(&name, MAX_NAME), muted, video_on, has_camera, sound_only, guest }
             }
             Self::Chat { text } => Self::Chat { text: clean(&text, MAX_CHAT) },
             other => other,
@@ -62,12 +69,13 @@ impl ControlMessage {
     /// As it is sent.
     pub(crate) fn write(&self) -> String {
         let cleaned = match self {
-            Self::Hello { name, muted, video_on, has_camera, sound_only } => Self::Hello {
+            Self::Hello { name, muted, video_on, has_camera, sound_only, guest } => Self::Hello {
                 name: clean(name, MAX_NAME),
                 muted: *muted,
                 video_on: *video_on,
                 has_camera: *has_camera,
                 sound_only: *sound_only,
+                guest: *guest,
             },
             Self::Chat { text } => Self::Chat { text: clean(text, MAX_CHAT) },
             other => other.clone(),
@@ -94,14 +102,21 @@ mod tests {
     #[test]
     fn names_lose_control_characters_and_length() {
         let name = format!("A\u{202e}nn\n{}", "x".repeat(200));
-        let hello = ControlMessage::Hello { name, muted: true, video_on: false, has_camera: false, sound_only: true };
-        let Some(ControlMessage::Hello { name, muted, video_on, has_camera, sound_only }) =
+        let hello = ControlMessage::Hello {
+            name,
+            muted: true,
+            video_on: false,
+            has_camera: false,
+            sound_only: true,
+            guest: true,
+        };
+        let Some(ControlMessage::Hello { name, muted, video_on, has_camera, sound_only, guest }) =
             ControlMessage::read(&hello.write())
         else {
             panic!("a hello")
         };
         assert!(name.starts_with("Annxx") && name.chars().count() == MAX_NAME);
-        assert!(muted && !video_on && !has_camera && sound_only);
+        assert!(muted && !video_on && !has_camera && sound_only && guest);
     }
 
     #[test]
@@ -109,6 +124,16 @@ mod tests {
         let old = r#"{"type":"hello","name":"Ann","muted":false,"videoOn":false}"#;
         let read = ControlMessage::read(old);
         assert!(matches!(read, Some(ControlMessage::Hello { has_camera: true, sound_only: false, .. })), "{read:?}");
+    }
+
+    #[test]
+    fn who_says_nothing_about_it_is_no_guest_and_does_not_come_back() {
+        let read = ControlMessage::read(r#"{"type":"hello","name":"","muted":false,"videoOn":true}"#);
+        assert!(matches!(read, Some(ControlMessage::Hello { guest: false, .. })), "{read:?}");
+        assert_eq!(ControlMessage::read(r#"{"type":"bye"}"#), Some(ControlMessage::Bye { again: false }));
+        assert_eq!(ControlMessage::read(r#"{"type":"bye","again":true}"#), Some(ControlMessage::Bye { again: true }));
+        // As older apps and pages know it.
+        assert_eq!(ControlMessage::Bye { again: false }.write(), r#"{"type":"bye"}"#);
     }
 
     #[test]

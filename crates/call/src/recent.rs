@@ -76,7 +76,8 @@ fn what(event: &Event) -> &'static str {
         | Event::Chat(_)
         | Event::Pong(_)
         | Event::Reconnecting
-        | Event::Reconnected => event.name(),
+        | Event::Reconnected
+        | Event::PeerAway => event.name(),
     }
 }
 

@@ -20,6 +20,14 @@ const LOSS = `table ip loss {
 }
 `;
 
+// Loads the page again in a call with that app, which goes on.
+async function reloaded(tab, app, before) {
+    await tab.reload();
+    await app.event('peer-left', ({ again }) => again);
+    const { verification } = await app.event('connected');
+    check((await connected(tab)) === verification && verification !== before, 'no number of its own after a reload');
+}
+
 export const cases = {
     // The app is first; picture, sound, chat and states both ways; then the tab is closed.
     async app_first({ browser }) {
@@ -80,8 +88,7 @@ export const cases = {
         const { reason, t } = await ann.event('peer-left');
         check(t - closed < 2000, `the app noticed only after ${t - closed} ms`);
         check(/left|hung up/i.test(reason), `the app says: ${reason}`);
-        await ann.ended;
-        const report = JSON.parse(readFileSync(ann.report, 'utf8'));
+        const report = await ann.stop();
         check(report.presented > 10, `the app showed ${report.presented} pictures`);
         const wav = readFileSync(heard).subarray(44);
         let loud = 0;
@@ -100,19 +107,36 @@ export const cases = {
         check((await bob.event('connected')).verification === shown, 'the verification numbers differ');
         await bob.event('first-frame');
         await pictureAge(tab);
-        await tab.reload();
-        await bob.event('peer-left');
-        await waits(tab);
-        const again = await app('again', '--join', '--room', CODES[1]);
-        await connected(tab);
-        await again.event('first-frame');
+        // Either way round the app waits for the page, and both go on with keys and a number of their own.
+        const since = Date.now();
+        await reloaded(tab, bob, shown);
+        const took = Date.now() - since;
         await pictureAge(tab);
-        await again.stop();
+        await bob.stop();
         const says = await ending(tab);
         check(/other side left/.test(says), `the page says: ${says}`);
+        check(/new words/.test(await tab.text('#ended-words')), 'the words are offered again');
+        check(!(await tab.run(visible('again'))) && !(await tab.run('location.hash')), 'the words are offered again');
         await picture(tab, 'ended-light');
         noTrouble(tab);
         await tab.close();
+        return `back in the call ${took} ms after the reload`;
+    },
+
+    // The app is first, and stays when the page is loaded again; then the page is closed for good.
+    async reload({ browser }) {
+        const ann = await app('ann-reload', '--open', '--room', CODES[1]);
+        const tab = await guest(browser, CODES[1], 'Reloader');
+        const shown = await connected(tab);
+        await ann.event('connected');
+        await ann.event('first-frame');
+        await reloaded(tab, ann, shown);
+        await pictureAge(tab);
+        await tab.close();
+        await ann.event('peer-left', ({ again }) => again);
+        // Half a minute later they have left.
+        await ann.event('peer-left', ({ again }) => !again);
+        await ann.ended;
     },
 
     // Nothing but mDNS names: the page may use neither camera nor microphone.
@@ -160,7 +184,11 @@ export const cases = {
         check(/other side left/.test(await ending(one)), 'who stayed is told otherwise');
         const camera = 'document.getElementById("self").srcObject?.getVideoTracks()[0]?.readyState';
         check((await one.run(camera)) === undefined, 'the camera is on after the call');
-        await one.press('#again');
+        check(!(await one.run(visible('again'))), 'the words are offered again');
+        await one.press('#back');
+        check((await one.run('document.getElementById("code").value')) === '', 'the words are still there');
+        await one.type('#code', CODES[2]);
+        await one.press('#enter');
         await waits(one);
         check((await one.run(camera)) === 'live', 'the camera is off in the next call');
         await one.press('#hang-up');

@@ -31,8 +31,8 @@ fn known() -> (Settings, Vec<State>) {
     let phases = [
         Phase::Home,
         Phase::Waiting(sample::waiting()),
-        Phase::Joining { code: sample::code(), since: now },
-        Phase::Connecting { code: sample::code(), since: now },
+        Phase::Joining { code: sample::code(), since: now, host: None },
+        Phase::Connecting { code: sample::code(), since: now, host: None },
         Phase::InCall(call),
         Phase::Ended(ended),
         Phase::Ended(sample::ended(EndReason::Internal("bind 192.0.2.7:7460 failed".into()))),

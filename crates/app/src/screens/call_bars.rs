@@ -1,5 +1,6 @@
 //! What lies over the picture of a call: who it is and how it goes above, the controls below.
 
+use super::call_panels::GUEST_TRUST;
 use crate::command::UiCommand;
 use crate::control::{Control, Situation};
 use crate::icons::Icon;
@@ -41,6 +42,13 @@ pub(super) fn top_bar(
             ui.set_max_width((rect.width() * 0.3).max(80.0));
             ui.add(egui::Label::new(name).truncate());
         });
+        if let Some(host) = &call.peer.guest {
+            ui.scope(|ui| {
+                ui.set_max_width((rect.width() * 0.25).max(80.0));
+                let words = text(format!("guest, through {host}"), Type::Small).color(quiet);
+                ui.add(egui::Label::new(words).truncate()).on_hover_text(GUEST_TRUST);
+            });
+        }
         ui.label(text(clock(elapsed.as_secs()), Type::Body).color(quiet));
         let look = |control: Control| if control.shown(now) == Some(true) { Look::Off } else { Look::Quiet };
         let (path, curves) = (Control::Connection, Control::Statistics);

@@ -13,6 +13,9 @@ use egui::{Align, Align2, Area, Grid, Layout, Order, Pos2, Rect, Ui, vec2};
 use visavis_call::{Figures, InCall, Path};
 
 const WIDTH: f32 = 340.0;
+/// What is to be known of somebody in a browser.
+pub(super) const GUEST_TRUST: &str = "A guest trusts whoever serves the page: they could have it send sound and \
+                                      picture elsewhere, and the verification number would not show it.";
 
 /// The pickers over the bar, and how loud the other side is; where they lie, and what was chosen.
 pub(super) fn devices_panel(ui: &Ui, bar: Rect, view: View<'_>, call: &InCall) -> (Rect, Option<UiCommand>) {
@@ -52,6 +55,11 @@ pub(super) fn connection_panel(ui: &Ui, bar: Rect, call: &InCall, now: &Situatio
         ui.label(text("Verification number", Type::Heading).color(palette.text));
         ui.label(text(&call.verification, Type::Digits).color(palette.text));
         hint(ui, "Read it to each other: if it is the same on both sides, nobody sits between you.");
+        if let Some(host) = &call.peer.guest {
+            ui.add_space(space::S);
+            ui.label(text(format!("Guest, through {host}"), Type::Heading).color(palette.text));
+            hint(ui, GUEST_TRUST);
+        }
         ui.add_space(space::S);
         let least = vec2(WIDTH, size::CONTROL);
         let pressed = control_button(ui, Control::CopyDiagnostics, now, Look::Plain, least);

@@ -89,6 +89,9 @@ impl HomeUi {
             let prepared = self.join.take_fresh().map(|to| UiCommand::from(Command::Prepare(to)));
             pressed.or(joined).or(prepared)
         });
+        if let Some(host) = self.join.host() {
+            hint(ui, &format!("Over {host}, as the link says"));
+        }
         if let Some(problem) = self.join.problem() {
             let colour = Palette::of(ui).danger_text;
             ui.label(text(problem, Type::Small).color(colour));

@@ -20,7 +20,7 @@ pub use chat::ChatUi;
 pub use check::CheckUi;
 pub use ended::ended_ui;
 pub use home::HomeUi;
-pub use joining::{Stage, joining_ui};
+pub use joining::{Stage, away_ui, joining_ui, under};
 pub use settings::SettingsUi;
 pub use waiting::WaitingUi;
 

@@ -45,6 +45,13 @@ impl JoinField {
         self.meaning.as_ref().ok()
     }
 
+    /// Where the link that was typed leads, for reading.
+    pub fn host(&self) -> Option<&str> {
+        let server = self.invitation()?.server.as_deref()?;
+        let rest = server.split_once("://").map_or(server, |(_, rest)| rest);
+        rest.split('/').next()
+    }
+
     /// A code or link that has just become whole: what can be prepared for it, can be now.
     pub fn take_fresh(&mut self) -> Option<Invitation> {
         std::mem::take(&mut self.fresh).then(|| self.invitation().cloned()).flatten()

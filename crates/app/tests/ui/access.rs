@@ -93,8 +93,8 @@ fn every_step_on_the_way_into_a_call_and_out_of_it_is_said() {
         screen.pass(3);
         ["Looking for the other side…", "Connecting…", "Connection lost"].map(|words| live(&screen, words))
     };
-    assert_eq!(show(Phase::Joining { code: sample::code(), since }), [true, false, false]);
-    assert_eq!(show(Phase::Connecting { code: sample::code(), since }), [false, true, false]);
+    assert_eq!(show(Phase::Joining { code: sample::code(), since, host: None }), [true, false, false]);
+    assert_eq!(show(Phase::Connecting { code: sample::code(), since, host: None }), [false, true, false]);
     let mut ended = sample::ended(EndReason::ConnectionLost);
     ended.duration = Duration::from_secs(3);
     assert_eq!(show(Phase::Ended(ended)), [false, false, true]);

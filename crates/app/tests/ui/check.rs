@@ -43,7 +43,7 @@ fn the_picture_that_comes_back_is_told_with_its_size() {
     bench.state.video_on = false;
     assert!(show(bench).says("Your camera is off"));
     let mut bench = checking(|_| {});
-    bench.state.phase = Phase::Joining { code: sample::code(), since: bench.now };
+    bench.state.phase = Phase::Joining { code: sample::code(), since: bench.now, host: None };
     let mut screen = show(bench);
     assert!(screen.says("Calling yourself…") && screen.get_by_label("Test for echo").accesskit_node().is_disabled());
     screen.key(Key::T);

@@ -45,6 +45,16 @@ fn a_code_is_joined_with_the_button_or_with_enter() {
 }
 
 #[test]
+fn a_link_names_its_server_under_the_field_and_a_code_none() {
+    let mut screen = show(home());
+    screen.write("Code or link", "https://calls.example:8443/#velvet-canyon-orbit-zero");
+    assert!(screen.says("Over calls.example:8443, as the link says"));
+    let mut screen = show(home());
+    screen.write("Code or link", "velvet canyon orbit zero");
+    assert!(!screen.says("as the link says"));
+}
+
+#[test]
 fn join_does_nothing_before_the_code_is_whole() {
     let mut screen = show(home());
     assert!(screen.get_by_label("Join").accesskit_node().is_disabled());

@@ -25,7 +25,7 @@ fn phases() -> Vec<Phase> {
     vec![
         Phase::Home,
         Phase::Waiting(waiting),
-        Phase::Joining { code: sample::code(), since: now },
+        Phase::Joining { code: sample::code(), since: now, host: None },
         Phase::InCall(call),
         Phase::Ended(sample::ended(EndReason::Intercepted)),
     ]

@@ -4,7 +4,7 @@ use crate::bench::{Bench, Say as _, show};
 use egui::Key;
 use std::time::{Duration, Instant};
 use visavis_app::sample;
-use visavis_call::{Again, Command, EndReason, Phase, Reach};
+use visavis_call::{Again, Away, Command, EndReason, Phase, Reach, Waiting};
 use visavis_signaling::Invitation;
 
 #[test]
@@ -65,7 +65,10 @@ fn a_room_that_is_being_opened_says_so_and_a_new_code_why() {
 #[test]
 fn joining_can_be_cancelled_by_button_and_by_keys() {
     let since = Instant::now();
-    for phase in [Phase::Joining { code: sample::code(), since }, Phase::Connecting { code: sample::code(), since }] {
+    for phase in [
+        Phase::Joining { code: sample::code(), since, host: None },
+        Phase::Connecting { code: sample::code(), since, host: None },
+    ] {
         let connecting = matches!(phase, Phase::Connecting { .. });
         let mut screen = show(Bench::new(phase));
         screen.pass(2);
@@ -81,11 +84,32 @@ fn joining_can_be_cancelled_by_button_and_by_keys() {
 
 #[test]
 fn a_long_search_gives_advice() {
-    let mut bench = Bench::new(Phase::Joining { code: sample::code(), since: Instant::now() });
+    let mut bench = Bench::new(Phase::Joining { code: sample::code(), since: Instant::now(), host: None });
     bench.now += Duration::from_secs(6);
     let mut screen = show(bench);
     screen.pass(2);
     assert!(screen.says("still waiting, under the same words?"));
+}
+
+#[test]
+fn a_link_says_over_which_server_it_leads() {
+    let since = Instant::now();
+    let (code, host) = (sample::code(), Some("calls.example".to_owned()));
+    let joining = show(Bench::new(Phase::Joining { code: code.clone(), since, host }));
+    assert!(joining.says(&code.to_string()) && joining.says("over calls.example"));
+    assert!(!show(Bench::new(Phase::Joining { code, since, host: None })).says("over"));
+}
+
+#[test]
+fn somebody_who_may_be_back_is_waited_for_without_showing_the_code() {
+    let mut bench = Bench::new(Phase::Home);
+    let away = Away { name: "Grace".into(), until: bench.now + Duration::from_millis(23_500) };
+    bench.state.phase = Phase::Waiting(Waiting { away: Some(away), ..sample::waiting() });
+    let mut screen = show(bench);
+    assert!(screen.says("Grace left, perhaps for a moment") && screen.says("within 24 s"));
+    assert!(!screen.says(&sample::code().to_string()));
+    screen.press("Hang up");
+    assert!(matches!(screen.state_mut().command(), Command::HangUp));
 }
 
 #[test]
@@ -102,6 +126,12 @@ fn ended_says_why_and_how_long_and_calls_again() {
     let mut screen = show(Bench::new(Phase::Ended(ended)));
     screen.press("Call again");
     assert!(matches!(screen.state_mut().command(), Command::Join(_)));
+
+    let mut ended = sample::ended(EndReason::ConnectionLost);
+    ended.again = Again::Open(sample::code());
+    let mut screen = show(Bench::new(Phase::Ended(ended)));
+    screen.press("Call again");
+    assert!(matches!(screen.state_mut().command(), Command::Start(Some(code)) if code == sample::code()));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use visavis_app::sample;
 use visavis_app::settings::Settings;
 use visavis_app::window::Window;
-use visavis_call::{Check, EndReason, InCall, Phase};
+use visavis_call::{Away, Check, EndReason, InCall, Phase, Waiting};
 use visavis_capture::{CameraState, DeviceError, DeviceState};
 
 /// A screen and how to come to it.
@@ -35,6 +35,19 @@ fn in_call(change: impl FnOnce(&mut InCall)) -> Bench {
 /// A call in which all is well.
 pub fn call() -> Screen {
     let mut screen = show_in(in_call(|_| {}), vec2(900.0, 600.0));
+    screen.pass(2);
+    screen
+}
+
+/// Somebody loads their page again.
+fn away() -> Phase {
+    let away = Away { name: "Grace".into(), until: Instant::now() + Duration::from_secs(24) };
+    Phase::Waiting(Waiting { away: Some(away), ..sample::waiting() })
+}
+
+/// A call with somebody in a browser.
+fn guest() -> Screen {
+    let mut screen = show_in(in_call(|call| call.peer.guest = Some("calls.example".into())), vec2(900.0, 600.0));
     screen.pass(2);
     screen
 }
@@ -105,9 +118,11 @@ pub fn scenes() -> Vec<Scene> {
         plain("first start", Box::new(first_start)),
         Scene { name: "settings", make: Box::new(settings), before: Box::new(|| bench(Phase::Home)), modal: true },
         plain("waiting", Box::new(|| bench(Phase::Waiting(sample::waiting())))),
-        plain("joining", Box::new(move || bench(Phase::Joining { code: sample::code(), since }))),
-        plain("connecting", Box::new(move || bench(Phase::Connecting { code: sample::code(), since }))),
+        plain("joining", Box::new(move || bench(Phase::Joining { code: sample::code(), since, host: None }))),
+        plain("connecting", Box::new(move || bench(Phase::Connecting { code: sample::code(), since, host: None }))),
+        plain("away", Box::new(|| bench(away()))),
         plain("call", Box::new(call)),
+        plain("guest", Box::new(guest)),
         plain("troubled call", Box::new(troubled_call)),
         plain("headset", Box::new(|| offered(in_call(|_| {})))),
         plain("headset before a call", Box::new(|| offered(Bench::new(Phase::Home)))),

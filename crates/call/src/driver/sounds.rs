@@ -28,6 +28,7 @@ impl Sounds {
                 self.met = true;
                 Some(if self.opened { Chime::Ring } else { Chime::Joined })
             }
+            Event::PeerAway => std::mem::take(&mut self.met).then_some(Chime::Left),
             Event::Reconnected => std::mem::take(&mut self.interruption).then_some(Chime::Reconnected),
             Event::Ended(reason) => {
                 let met = std::mem::take(self).met;

@@ -4,7 +4,7 @@ use super::patience::Patience;
 use super::{Output, Session, Stage, waiting};
 use crate::api::{Command, EndReason, Event};
 use std::time::Instant;
-use visavis_signaling::{ClientMessage, RoomCode};
+use visavis_signaling::{ClientMessage, Invitation, RoomCode};
 
 impl Session {
     pub(super) fn command(&mut self, now: Instant, command: Command) {
@@ -18,11 +18,11 @@ impl Session {
             },
             Command::Join(invitation) if self.idle() => {
                 self.last_invitation = Some(invitation.clone());
-                self.join(now, invitation.code, false);
+                self.join(now, invitation, false);
             }
             Command::Meet(code) if self.idle() => {
                 self.last_invitation = None;
-                self.join(now, code, true);
+                self.join(now, Invitation { code, server: None }, true);
             }
             Command::Prepare(invitation) if self.idle() => {
                 if self.secret_for(&invitation.code).is_none() {
@@ -63,6 +63,7 @@ impl Session {
         match &self.stage {
             Stage::Home => {}
             Stage::Ended(_) => self.stage = Stage::Home,
+            Stage::Waiting(waiting) if waiting.awaited.is_some() => self.end(now, EndReason::HungUp),
             Stage::Waiting(_) => {
                 self.leave_everywhere();
                 self.stage = Stage::Home;

@@ -13,7 +13,7 @@ use crate::peer::PeerCommand;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 use visavis_media::PeerId;
-use visavis_signaling::{ClientMessage, Envelope, ErrorCode, Kind, Newcomer, RoomCode, ServerMessage};
+use visavis_signaling::{ClientMessage, Envelope, ErrorCode, Invitation, Kind, Newcomer, RoomCode, ServerMessage};
 
 /// Time to find somebody.
 const SEARCHING: Duration = Duration::from_secs(8);
@@ -23,6 +23,8 @@ const OFFERING: Duration = Duration::from_secs(15);
 /// See the module's text.
 pub(crate) struct Joining {
     pub code: RoomCode,
+    /// The server that the invitation named: no other is asked for who waits, though apps nearby are.
+    server: Option<String>,
     /// Open the room where nobody is there.
     either: bool,
     /// It is the echo peer that is called, and nobody else is asked.
@@ -42,9 +44,10 @@ pub(crate) struct Joining {
 }
 
 impl Joining {
-    pub(super) fn new(now: Instant, code: RoomCode, either: bool) -> Self {
+    pub(super) fn new(now: Instant, invitation: Invitation, either: bool) -> Self {
         Self {
-            code,
+            code: invitation.code,
+            server: invitation.server,
             either,
             echo: false,
             since: now,
@@ -60,7 +63,13 @@ impl Joining {
     /// With somebody found already, on a link where we asked before.
     pub(super) fn found(now: Instant, code: RoomCode, link: LinkId, newcomer: Newcomer) -> Self {
         let asked = BTreeMap::from([(link, newcomer)]);
-        Self { limit: later(now, OFFERING), more_links: false, asked, found: true, ..Self::new(now, code, true) }
+        Self {
+            limit: later(now, OFFERING),
+            more_links: false,
+            asked,
+            found: true,
+            ..Self::new(now, Invitation { code, server: None }, true)
+        }
     }
 
     pub(crate) fn deadline(&self) -> Instant {
@@ -69,7 +78,16 @@ impl Joining {
 
     /// Whether who is looked for may be there.
     fn asks(&self, link: &Link) -> bool {
-        (link.info.kind == LinkKind::Echo) == self.echo
+        match &link.info.kind {
+            LinkKind::Echo => self.echo,
+            LinkKind::Configured { url } => !self.echo && self.server.as_ref().is_none_or(|server| server == url),
+            LinkKind::Own { .. } | LinkKind::ThisMachine | LinkKind::LocalNetwork => !self.echo,
+        }
+    }
+
+    /// The host of the server that the invitation named.
+    pub(crate) fn host(&self) -> Option<&str> {
+        self.server.as_deref().map(host_of)
     }
 
     fn refuse(&mut self, reason: EndReason) {
@@ -77,6 +95,12 @@ impl Joining {
             self.refused = Some(reason);
         }
     }
+}
+
+/// What stands in an address for its host and port.
+fn host_of(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    rest.split('/').next().unwrap_or(rest)
 }
 
 /// Which of several reasons tells a person most about what to do next.
@@ -91,8 +115,9 @@ fn weight(reason: &EndReason) -> u32 {
 }
 
 impl Session {
-    pub(super) fn join(&mut self, now: Instant, code: RoomCode, either: bool) {
-        self.stage = Stage::Joining(Joining::new(now, code.clone(), either));
+    pub(super) fn join(&mut self, now: Instant, invitation: Invitation, either: bool) {
+        let code = invitation.code.clone();
+        self.stage = Stage::Joining(Joining::new(now, invitation, either));
         if self.secret_for(&code).is_none() {
             self.output(Output::Derive(code.clone()));
         }
@@ -102,8 +127,8 @@ impl Session {
 
     /// Calls the echo peer, whose link is there.
     pub(super) fn call_echo(&mut self, now: Instant, code: RoomCode) {
-        self.stage =
-            Stage::Joining(Joining { echo: true, more_links: false, ..Joining::new(now, code.clone(), false) });
+        let invitation = Invitation { code: code.clone(), server: None };
+        self.stage = Stage::Joining(Joining { echo: true, more_links: false, ..Joining::new(now, invitation, false) });
         self.output(Output::Derive(code));
     }
 
@@ -148,7 +173,7 @@ impl Session {
             return self.end(now, reason);
         }
         let (code, either, nobody) = (joining.code.clone(), joining.either, joining.nobody);
-        let trouble = self.links.any_trouble();
+        let trouble = self.links.any_trouble(|link| joining.asks(link));
         match trouble {
             _ if either => {
                 self.leave_everywhere();

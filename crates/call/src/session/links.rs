@@ -189,7 +189,11 @@ impl Links {
         left.into_iter().filter(|id| *id != keep).collect()
     }
 
-    pub(crate) fn any_trouble(&self) -> Option<String> {
-        self.0.values().find_map(|l| l.trouble.as_ref().map(|why| format!("{}: {why}", l.info.host)))
+    /// What is wrong with one of the links that `asked` names.
+    pub(crate) fn any_trouble(&self, asked: impl Fn(&Link) -> bool) -> Option<String> {
+        self.0
+            .values()
+            .filter(|link| asked(link))
+            .find_map(|l| l.trouble.as_ref().map(|why| format!("{}: {why}", l.info.host)))
     }
 }

@@ -7,6 +7,7 @@
 //!
 //! Peers are kept by such a number; this release lets one of them into a call.
 
+mod again;
 mod ahead;
 mod commands;
 mod ice_servers;

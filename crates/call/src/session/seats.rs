@@ -116,6 +116,11 @@ impl Seats {
         &self.them
     }
 
+    /// We have a seat, whether or not they have.
+    pub(super) fn is_ours(&self) -> bool {
+        matches!(self.place, Place::Seated)
+    }
+
     /// What we say now reaches them.
     pub(super) fn are_good(&self) -> bool {
         self.here && matches!(self.place, Place::Seated)

@@ -273,12 +273,13 @@ impl Session {
             video_on: me.video_on && me.camera_works,
             has_camera: me.camera_works,
             sound_only: me.sound_only,
+            guest: false,
         });
     }
 
     pub(super) fn say_bye(&mut self, key: PeerKey, reason: &EndReason) {
         if !matches!(reason, EndReason::PeerHungUp) {
-            self.output(Output::PeerDo(key, PeerCommand::SendControl(ControlMessage::Bye.write())));
+            self.output(Output::PeerDo(key, PeerCommand::SendControl(ControlMessage::Bye { again: false }.write())));
         }
     }
 
@@ -302,8 +303,10 @@ impl Session {
         let Stage::Talking(talk) = &mut self.stage else { return };
         let Some(message) = ControlMessage::read(text) else { return };
         match message {
-            ControlMessage::Hello { name, muted, video_on, has_camera, sound_only } => {
-                let view = crate::api::PeerView { name, muted, video_on, has_camera, sound_only };
+            ControlMessage::Hello { name, muted, video_on, has_camera, sound_only, guest } => {
+                let host = self.links.get(talk.link).map(|link| link.info.host.clone()).unwrap_or_default();
+                let guest = guest.then_some(host);
+                let view = crate::api::PeerView { name, muted, video_on, has_camera, sound_only, guest };
                 let before = std::mem::replace(&mut talk.view, view);
                 let first = !std::mem::replace(&mut talk.greeted, true);
                 if before.muted != muted {
@@ -322,7 +325,7 @@ impl Session {
                     self.tell(Event::Chat(text));
                 }
             }
-            ControlMessage::Bye => self.end(now, EndReason::PeerHungUp),
+            ControlMessage::Bye { again } => self.goodbye(now, again),
             ControlMessage::Ping { id } => self.send_control(&ControlMessage::Pong { id }),
             ControlMessage::Pong { id } => self.tell(Event::Pong(id)),
             ControlMessage::Ahead { connection, sdp } => self.hold_ahead(now, connection, sdp),

@@ -4,7 +4,7 @@ use super::links::{LinkKind, Seat};
 use super::talk::Transport;
 use super::waiting::Waiting;
 use super::{Session, Stage};
-use crate::api::{Again, EndReason, Ended, Figures, InCall, Phase, Reach, Waiting as WaitingView};
+use crate::api::{Again, Away, EndReason, Ended, Figures, InCall, Phase, Reach, Waiting as WaitingView};
 use std::time::{Duration, Instant};
 use visavis_signaling::link;
 
@@ -17,11 +17,15 @@ impl Session {
                 code: waiting.code.clone(),
                 reach: self.reach(waiting),
                 notice: waiting.notice.clone(),
+                away: waiting.awaited.as_ref().map(|of| Away { name: of.name.clone(), until: of.until }),
             }),
-            Stage::Joining(joining) => match self.links.seated() {
-                false => Phase::Joining { code: joining.code.clone(), since: joining.since },
-                true => Phase::Connecting { code: joining.code.clone(), since: joining.since },
-            },
+            Stage::Joining(joining) => {
+                let (code, since, host) = (joining.code.clone(), joining.since, joining.host().map(str::to_owned));
+                match self.links.seated() {
+                    false => Phase::Joining { code, since, host },
+                    true => Phase::Connecting { code, since, host },
+                }
+            }
             Stage::Talking(talk) => match (&talk.transport, &talk.code) {
                 (Transport::Connected { since, path, verification, interrupted }, _) => Phase::InCall(InCall {
                     peer: talk.view.clone(),
@@ -33,7 +37,8 @@ impl Session {
                     figures: Figures::default(),
                 }),
                 (Transport::Connecting { limit, .. }, Some(code)) => {
-                    Phase::Connecting { code: code.clone(), since: *limit - super::talk::CONNECTING }
+                    let since = *limit - super::talk::CONNECTING;
+                    Phase::Connecting { code: code.clone(), since, host: None }
                 }
                 (Transport::Connecting { .. }, None) => Phase::Home,
             },
@@ -65,17 +70,26 @@ impl Session {
                 };
                 (duration, talk.view.name.clone())
             }
+            Stage::Waiting(Waiting { awaited: Some(awaited), .. }) => (awaited.duration, awaited.name.clone()),
             Stage::Home | Stage::Waiting(_) | Stage::Joining(_) | Stage::Ended(_) => (Duration::ZERO, String::new()),
         };
-        let joined = match &self.stage {
-            Stage::Joining(_) => true,
-            Stage::Talking(talk) => talk.negotiation.is_polite(),
-            Stage::Home | Stage::Waiting(_) | Stage::Ended(_) => false,
-        };
-        let again = match &self.last_invitation {
-            Some(invitation) if joined => Again::Join(invitation.clone()),
-            _ => Again::Start,
-        };
+        let again = self.again(&reason, !duration.is_zero());
         Ended { reason, duration, peer_name, again }
+    }
+
+    /// Codes are used once: that of a call which somebody ended is not offered again. One that broke is gone on with
+    /// under its code, from both sides, and one that never came about is tried again.
+    fn again(&self, reason: &EndReason, met: bool) -> Again {
+        let broke = matches!(reason, EndReason::ConnectionLost | EndReason::PeerLeft | EndReason::Internal(_));
+        if matches!(reason, EndReason::Intercepted) || (met && !broke) {
+            return Again::Start;
+        }
+        let joined = self.last_invitation.clone().map_or(Again::Start, Again::Join);
+        match &self.stage {
+            Stage::Talking(talk) if talk.negotiation.is_polite() => joined,
+            Stage::Joining(_) => joined,
+            Stage::Talking(talk) if met => talk.code.clone().map_or(Again::Start, Again::Open),
+            Stage::Talking(_) | Stage::Home | Stage::Waiting(_) | Stage::Ended(_) => Again::Start,
+        }
     }
 }

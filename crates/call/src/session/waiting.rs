@@ -1,5 +1,6 @@
 //! A room that is open: whoever comes is answered, and the first to prove the code is in the call.
 
+use super::again::Awaited;
 use super::links::{LinkId, Seat};
 use super::meeting::Meeting;
 use super::sealed::Unread;
@@ -9,7 +10,9 @@ use crate::api::{EndReason, Event};
 use crate::peer::PeerCommand;
 use std::time::{Duration, Instant};
 use visavis_media::PeerId;
-use visavis_signaling::{ClientMessage, ErrorCode, Kind, LeaveReason, RoomCode, ServerMessage, Share, answer};
+use visavis_signaling::{
+    ClientMessage, ErrorCode, Invitation, Kind, LeaveReason, RoomCode, ServerMessage, Share, answer,
+};
 
 /// No server has given us a seat for so long: say so instead of waiting for nobody.
 const OPENING: Duration = Duration::from_secs(5);
@@ -34,6 +37,8 @@ pub(crate) struct Waiting {
     pub code: RoomCode,
     pub choice: Choice,
     pub notice: Option<String>,
+    /// Only who was in a call with us is waited for, under the code of that call.
+    pub(super) awaited: Option<Awaited>,
     attempts: Vec<Talk>,
     queued: Vec<(LinkId, PeerId, Share)>,
     /// Newcomers who came when no attempt was left.
@@ -44,8 +49,34 @@ pub(crate) struct Waiting {
 }
 
 impl Waiting {
+    fn new(code: RoomCode, choice: Choice) -> Self {
+        Self {
+            code,
+            choice,
+            notice: None,
+            awaited: None,
+            attempts: Vec::new(),
+            queued: Vec::new(),
+            turned_away: 0,
+            opening: None,
+            meeting: Meeting::default(),
+        }
+    }
+
+    /// For who was in a call with us, in a room that is open.
+    pub(super) fn for_them_again(code: RoomCode, awaited: Awaited) -> Self {
+        Self { awaited: Some(awaited), ..Self::new(code, Choice::Asked) }
+    }
+
+    /// Whether somebody is being answered.
+    pub(super) fn is_answering(&self) -> bool {
+        !self.attempts.is_empty()
+    }
+
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.attempts.iter().map(|a| a.limit).chain(self.opening).chain(self.meeting.deadline()).min()
+        // Who came back in time is not cut short.
+        let awaited = self.awaited.as_ref().filter(|_| !self.is_answering()).map(|awaited| awaited.until);
+        self.attempts.iter().map(|a| a.limit).chain(self.opening).chain(awaited).chain(self.meeting.deadline()).min()
     }
 
     pub(crate) fn keys(&self) -> impl Iterator<Item = PeerKey> {
@@ -63,17 +94,8 @@ impl Waiting {
 
 impl Session {
     pub(super) fn start(&mut self, now: Instant, code: RoomCode, choice: Choice) {
-        let waiting = Waiting {
-            code: code.clone(),
-            choice,
-            notice: None,
-            attempts: Vec::new(),
-            queued: Vec::new(),
-            turned_away: 0,
-            opening: Some(later(now, OPENING)),
-            meeting: Meeting::default(),
-        };
-        self.stage = Stage::Waiting(waiting);
+        let opening = Some(later(now, OPENING));
+        self.stage = Stage::Waiting(Waiting { opening, ..Waiting::new(code.clone(), choice) });
         if self.secret_for(&code).is_none() {
             self.output(Output::Derive(code.clone()));
         }
@@ -114,7 +136,7 @@ impl Session {
         let Stage::Waiting(waiting) = &mut self.stage else { return };
         if waiting.opening.is_some_and(|at| at <= now) {
             waiting.opening = None;
-            let why = self.links.any_trouble().unwrap_or_else(|| "no server answers".into());
+            let why = self.links.any_trouble(|_| true).unwrap_or_else(|| "no server answers".into());
             self.end(now, EndReason::SignalingUnreachable(why));
             return;
         }
@@ -124,6 +146,7 @@ impl Session {
         for key in late {
             self.drop_attempt(now, key, Some("they took the offer and did not answer"));
         }
+        self.awaited_timeout(now);
     }
 
     pub(super) fn waiting_message(&mut self, now: Instant, link: LinkId, message: ServerMessage) {
@@ -179,6 +202,7 @@ impl Session {
     fn waiting_error(&mut self, now: Instant, link: LinkId, code: &ErrorCode, message: &str) {
         let Stage::Waiting(waiting) = &mut self.stage else { return };
         match code {
+            ErrorCode::RoomTaken if waiting.awaited.is_some() => self.end(now, EndReason::PeerHungUp),
             ErrorCode::RoomTaken => match waiting.choice {
                 Choice::Drawn | Choice::Meet if !self.patience.another_contradiction() => {
                     self.links.seat(link, Seat::Refused);
@@ -189,7 +213,7 @@ impl Session {
                 Choice::Meet => {
                     let code = waiting.code.clone();
                     self.leave_everywhere();
-                    self.join(now, code, true);
+                    self.join(now, Invitation { code, server: None }, true);
                 }
             },
             ErrorCode::SeatGone => {
@@ -297,7 +321,9 @@ impl Session {
         if !self.book.counter(&waiting.code).exhausted() || !waiting.attempts.is_empty() {
             return;
         }
-        if self.patience.another_code() {
+        if waiting.awaited.is_some() {
+            self.end(now, EndReason::Guessing);
+        } else if self.patience.another_code() {
             self.start_over(now, "Somebody failed to get in three times, so this is a new code");
         } else {
             self.end(now, EndReason::Guessing);
@@ -331,6 +357,9 @@ impl Session {
             self.book.counter(&waiting.code).give_back(guess);
         }
         let code = waiting.code.clone();
+        if let Some(awaited) = waiting.awaited.take() {
+            talk.chat = awaited.chat;
+        }
         self.drop_attempts();
         self.tell(Event::PeerJoined);
         self.begin_talk(now, talk, code);

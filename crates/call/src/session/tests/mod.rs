@@ -1,5 +1,6 @@
 //! Two (or more) sessions against each other, in no time.
 
+mod again;
 mod knowing;
 mod lone;
 mod lying;

@@ -436,6 +436,9 @@ impl World {
 
     /// DTLS tells the other end that a connection was closed.
     fn close_far_end(&mut self, i: usize) {
+        if self.cut {
+            return;
+        }
         let print = vec![self.people[i].fingerprint; 32];
         for person in &mut self.people {
             let there = person.peers.iter().find(|(_, p)| p.connected && p.remote.as_ref() == Some(&print));
