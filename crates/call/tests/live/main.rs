@@ -12,6 +12,7 @@ mod hostile_server;
 mod impostor;
 mod local_network;
 mod loudness;
+mod middle;
 mod mute;
 mod reasons;
 mod roaming;
