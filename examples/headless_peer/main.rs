@@ -278,17 +278,22 @@ fn device_as_json(device: &str, state: &DeviceState) -> serde_json::Value {
     value
 }
 
+fn word(path: Path) -> &'static str {
+    match path {
+        Path::Direct => "direct",
+        Path::Relayed => "relayed",
+    }
+}
+
 fn as_json(event: &Event, t: f64) -> serde_json::Value {
     let mut value = match event {
         Event::ServerConnected(host) => serde_json::json!({"host": host}),
         Event::Joined { opened, code: _ } => serde_json::json!({"opened": opened}),
-        Event::Connected { verification, path } => {
-            let path = match path {
-                Path::Direct => "direct",
-                Path::Relayed => "relayed",
-            };
-            serde_json::json!({"verification": verification, "path": path})
+        Event::Connected { verification, path, relay } => {
+            serde_json::json!({"verification": verification, "path": word(*path), "relay": relay})
         }
+        Event::Path { path, relay } => serde_json::json!({"path": word(*path), "relay": relay}),
+        Event::RelayTrouble(what) => serde_json::json!({"what": what}),
         Event::PeerMuted(muted) => serde_json::json!({"muted": muted}),
         Event::Camera(state) => serde_json::json!({"state": state.word()}),
         Event::PeerVideo(on) => serde_json::json!({"on": on}),

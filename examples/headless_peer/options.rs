@@ -16,7 +16,7 @@ pub(crate) struct Cli {
     /// Signaling server, ws://HOST:PORT or wss://…; without it, apps on this machine are looked for.
     #[arg(long)]
     pub server: Option<String>,
-    /// Certificate authority of a wss:// server (PEM); without it, the system's.
+    /// Certificate authority of a wss:// server and of turns: servers (PEM); without it, the system's.
     #[arg(long)]
     pub ca: Option<PathBuf>,
     /// The room's code, four words.
@@ -43,7 +43,7 @@ pub(crate) struct Cli {
     /// STUN server, stun:HOST:PORT.
     #[arg(long)]
     pub stun: Vec<String>,
-    /// TURN server, turn:HOST:PORT.
+    /// TURN server, turn:HOST:PORT, turn:HOST:PORT?transport=tcp or turns:HOST:PORT (TLS).
     #[arg(long)]
     pub turn: Vec<String>,
     /// Name at the TURN servers.

@@ -75,6 +75,7 @@ pub fn in_call(now: Instant, lasted: Duration) -> InCall {
         peer: PeerView { name: "Grace".into(), video_on: true, has_camera: true, ..PeerView::default() },
         since: now.checked_sub(lasted).unwrap_or(now),
         path: Path::Direct,
+        relay: None,
         verification: "31415 92653 58979 32384 62643".into(),
         interrupted: None,
         chat: vec![

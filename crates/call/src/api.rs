@@ -194,6 +194,8 @@ pub struct InCall {
     pub since: Instant,
     /// How media travels.
     pub path: Path,
+    /// The TURN server on the way, for reading: "relay.example.org:5349 over TLS", or the address of the other side's.
+    pub relay: Option<String>,
     /// 25 digits in groups of five, the same on both sides unless somebody sits between.
     pub verification: String,
     /// Since when nothing gets through; `None` while all is well.
@@ -314,6 +316,9 @@ pub enum EndReason {
     /// ICE or DTLS did not come about in time.
     #[error("No way through the network between the two of you was found. Another network, or a TURN server, helps")]
     ConnectFailed,
+    /// …and a TURN server of ours does not serve, in words.
+    #[error("No way through the network between the two of you was found. The TURN server {0}")]
+    NoRelay(String),
     /// Media stopped and did not come back.
     #[error("The connection broke and did not come back. Check your network and call again")]
     ConnectionLost,
@@ -361,7 +366,18 @@ pub enum Event {
         verification: String,
         /// How.
         path: Path,
+        /// The TURN server on the way, as in [`InCall::relay`].
+        relay: Option<String>,
     },
+    /// The call goes on by another path.
+    Path {
+        /// How.
+        path: Path,
+        /// The TURN server on the way, as in [`InCall::relay`].
+        relay: Option<String>,
+    },
+    /// A TURN server does not serve, in words: "HOST refuses its user name and password; …".
+    RelayTrouble(String),
     /// The first picture of the other side.
     FirstFrame,
     /// The other side muted or unmuted.
@@ -405,6 +421,8 @@ impl Event {
             Self::Reconnecting => "reconnecting",
             Self::Reconnected => "reconnected",
             Self::PeerAway => "peer-away",
+            Self::Path { .. } => "path",
+            Self::RelayTrouble(_) => "relay-trouble",
             Self::Ended(_) => "ended",
         }
     }

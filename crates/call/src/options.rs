@@ -19,7 +19,7 @@ pub const DEFAULT_STUN: [&str; 3] =
 pub struct Options {
     /// Signaling servers, `ws://` or `wss://`; none is fine on a local network.
     pub servers: Vec<String>,
-    /// Certificate authority for `wss://` servers, PEM; `None`: the system's.
+    /// Certificate authority for `wss://` and `turns:` servers, PEM; `None`: the system's.
     pub ca: Option<PathBuf>,
     /// STUN and TURN servers. A signaling server may add its own.
     pub ice_servers: Vec<IceServer>,
@@ -166,7 +166,7 @@ pub enum LocalNetwork {
 /// A STUN or TURN server (RFC 8489, RFC 8656), as in W3C webrtc-pc's `RTCIceServer`.
 #[derive(Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 pub struct IceServer {
-    /// `stun:HOST:PORT` or `turn:HOST:PORT`.
+    /// `stun:HOST:PORT`, `turn:HOST:PORT` (over TCP with `?transport=tcp`) or `turns:HOST:PORT` (RFC 7064, RFC 7065).
     pub urls: Vec<String>,
     /// For TURN.
     #[serde(default)]

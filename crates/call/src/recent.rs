@@ -77,7 +77,10 @@ fn what(event: &Event) -> &'static str {
         | Event::Pong(_)
         | Event::Reconnecting
         | Event::Reconnected
-        | Event::PeerAway => event.name(),
+        | Event::PeerAway
+        | Event::RelayTrouble(_) => event.name(),
+        Event::Path { path: Path::Direct, .. } => "path direct",
+        Event::Path { path: Path::Relayed, .. } => "path relayed",
     }
 }
 
@@ -95,6 +98,7 @@ impl EndReason {
             Self::Dismissed => "ended dismissed",
             Self::SignalingUnreachable(_) => "ended signaling-unreachable",
             Self::ConnectFailed => "ended connect-failed",
+            Self::NoRelay(_) => "ended no-relay",
             Self::ConnectionLost => "ended connection-lost",
             Self::Unusable(_) => "ended unusable",
             Self::Meddled => "ended meddled",
@@ -135,7 +139,8 @@ mod tests {
         for event in [
             Event::ServerConnected(secret.into()),
             Event::Joined { opened: true, code: secret.into() },
-            Event::Connected { verification: secret.into(), path: Path::Relayed },
+            Event::Connected { verification: secret.into(), path: Path::Relayed, relay: Some(secret.into()) },
+            Event::RelayTrouble(secret.into()),
             Event::Chat(secret.into()),
             Event::Ended(EndReason::SignalingUnreachable(secret.into())),
             Event::Ended(EndReason::Internal(secret.into())),

@@ -46,7 +46,7 @@ mod vectors;
 mod verify;
 mod words;
 
-pub use client::{Client, ClientConfig, ClientError, ClientEvent, SendError, Trouble};
+pub use client::{Client, ClientConfig, ClientError, ClientEvent, SendError, Trouble, trust};
 pub use code::{CodeError, PartialWord, RoomCode, WordState, check_partial};
 pub use guess::{ATTEMPTS, Attempt, GuessBook, GuessCounter, Refused};
 pub use invitation::{Invitation, InvitationError, link};

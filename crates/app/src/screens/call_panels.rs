@@ -41,6 +41,9 @@ pub(super) fn connection_panel(ui: &Ui, bar: Rect, call: &InCall, now: &Situatio
         };
         ui.label(text(title, Type::Heading).color(palette.text));
         hint(ui, meaning);
+        if let Some(relay) = &call.relay {
+            hint(ui, format!("Through {relay}."));
+        }
         ui.add_space(space::XS);
         // These rows are no controls, so they need no room for fingers.
         ui.spacing_mut().interact_size.y = 0.0;

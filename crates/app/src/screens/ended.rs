@@ -81,7 +81,7 @@ fn title(reason: &EndReason) -> &'static str {
         EndReason::Meddled => "The server interfered",
         EndReason::Guessing => "Too many wrong codes",
         EndReason::SignalingUnreachable(_) => "No connection",
-        EndReason::ConnectFailed => "No way through",
+        EndReason::ConnectFailed | EndReason::NoRelay(_) => "No way through",
         EndReason::ConnectionLost => "Connection lost",
         EndReason::Intercepted => "Call stopped for your safety",
         EndReason::Version => "Different versions",
@@ -98,9 +98,10 @@ fn mark(reason: &EndReason, palette: &Palette) -> (Icon, egui::Color32) {
         | EndReason::RoomFull
         | EndReason::Dismissed
         | EndReason::CodeTaken => (Icon::Warning, palette.warning),
-        EndReason::SignalingUnreachable(_) | EndReason::ConnectFailed | EndReason::ConnectionLost => {
-            (Icon::Network, palette.warning)
-        }
+        EndReason::SignalingUnreachable(_)
+        | EndReason::ConnectFailed
+        | EndReason::NoRelay(_)
+        | EndReason::ConnectionLost => (Icon::Network, palette.warning),
         EndReason::Version | EndReason::Unusable(_) | EndReason::Internal(_) => (Icon::Warning, palette.warning),
     }
 }

@@ -158,7 +158,10 @@ fn figures_words(health: &Health, call: &InCall) -> Vec<(&'static str, String)> 
         "Path",
         match call.path {
             Path::Direct => "straight from machine to machine".to_owned(),
-            Path::Relayed => "through a TURN server".to_owned(),
+            Path::Relayed => match &call.relay {
+                Some(relay) => format!("through the TURN server {relay}"),
+                None => "through a TURN server".to_owned(),
+            },
         },
     ));
     rows.push(("Codecs", "H.264 and Opus".to_owned()));

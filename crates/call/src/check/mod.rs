@@ -4,7 +4,7 @@
 mod echo_peer;
 mod network;
 mod probe;
-mod stun;
+pub(crate) mod stun;
 
 pub(crate) use echo_peer::{EchoPeer, Mirror};
 pub(crate) use network::{Questions, ask};

@@ -25,7 +25,7 @@ const XOR_MAPPED_ADDRESS: u16 = 0x0020;
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Method {
+pub(crate) enum Method {
     /// Under which address we are seen.
     Binding,
     /// An address to be relayed at.
@@ -45,7 +45,7 @@ impl Method {
 }
 
 /// Ties an answer to its request.
-pub(super) type TransactionId = [u8; 12];
+pub(crate) type TransactionId = [u8; 12];
 
 /// What a request is signed with (RFC 8489, section 9.2: long-term credentials).
 #[derive(Clone)]
@@ -114,7 +114,7 @@ fn sign(message: &mut Vec<u8>, credentials: &Credentials) -> Result<(), CryptoEr
 
 /// An answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Answer {
+pub(crate) enum Answer {
     /// As asked for; a relayed address belongs to an allocation only.
     Granted { seen: Option<SocketAddr>, relayed: Option<SocketAddr> },
     /// An error, and what to sign with where that is what is missing.
@@ -122,7 +122,7 @@ pub(super) enum Answer {
 }
 
 /// Reads the answer to a request; `None` where it is none.
-pub(super) fn read(message: &[u8], method: Method, id: &TransactionId) -> Option<Answer> {
+pub(crate) fn read(message: &[u8], method: Method, id: &TransactionId) -> Option<Answer> {
     let (header, rest) = message.split_at_checked(HEADER)?;
     let kind = u16::from_be_bytes([header[0], header[1]]);
     let length = usize::from(u16::from_be_bytes([header[2], header[3]]));
@@ -174,7 +174,7 @@ fn address(value: &[u8], veil: Option<&TransactionId>) -> Option<SocketAddr> {
 
 /// An answer as a server writes it, for tests: attributes are taken as they are.
 #[cfg(test)]
-pub(super) fn answer(kind: u16, id: TransactionId, attributes: &[(u16, Vec<u8>)]) -> Vec<u8> {
+pub(crate) fn answer(kind: u16, id: TransactionId, attributes: &[(u16, Vec<u8>)]) -> Vec<u8> {
     let mut message = kind.to_be_bytes().to_vec();
     message.extend([0, 0]);
     message.extend(COOKIE.to_be_bytes());

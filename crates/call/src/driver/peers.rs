@@ -4,7 +4,7 @@ use crate::check::Questions;
 use crate::media::{AudioCommand, MediaHooks, MediaSession, PreparedMedia};
 use crate::memory;
 use crate::options::{IceServer, Options};
-use crate::peer::{NameCache, Peer, PeerCommand, PeerError, PeerEvent, PeerSettings, WireSettings};
+use crate::peer::{NameCache, Peer, PeerCommand, PeerError, PeerEvent, PeerSettings, Trust, WireSettings};
 use crate::session::PeerKey;
 use crate::stats::StatsSnapshot;
 use std::collections::BTreeMap;
@@ -82,6 +82,7 @@ impl Peers {
             max_bitrate: options.max_bitrate,
             mdns: options.local_network == crate::options::LocalNetwork::On,
             names: NameCache::default(),
+            trust: Trust::new(options.ca.clone()),
             wire: WireSettings {
                 repeat: options.connecting.repeat_flights,
                 filter: options.connecting.filter.clone(),

@@ -59,7 +59,7 @@ mod tests {
     use crate::api::Path;
 
     fn connected() -> Event {
-        Event::Connected { verification: String::new(), path: Path::Direct }
+        Event::Connected { verification: String::new(), path: Path::Direct, relay: None }
     }
 
     fn joined(opened: bool) -> Event {

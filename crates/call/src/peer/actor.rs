@@ -14,9 +14,9 @@ use crate::rate::{Lengths, SharedRepair, SharedRoundTrip, SharedSoundPlan, Share
 use bytes::Bytes;
 use rtc::peer_connection::configuration::RTCOfferOptions;
 use rtc::peer_connection::configuration::media_engine::{MIME_TYPE_H264, MIME_TYPE_OPUS};
-use rtc::peer_connection::transport::RTCIceCandidateType;
+use rtc::peer_connection::transport::{RTCIceCandidatePair, RTCIceCandidateType};
 use rtc::rtp_transceiver::rtp_sender::RtpCodecKind;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
@@ -74,6 +74,10 @@ pub(crate) enum PeerEvent {
     Nudged,
     /// The address of this machine that the path leads from, where it is known.
     Uses(Option<IpAddr>),
+    /// How media travels from here on, and through which TURN server, for reading.
+    Way(Path, Option<String>),
+    /// A TURN server does not serve, in words: "HOST refuses …".
+    RelayTrouble(String),
     /// A local candidate as JSON; `loopback`: of use on this machine only.
     Candidate {
         json: String,
@@ -257,6 +261,7 @@ impl Actor {
         self.gate = Some(gate);
         let reader = tokio::spawn(read_control(control, self.events.clone(), opened));
         let nudge = self.built.nudge.clone();
+        let relays = self.built.relays.clone();
         loop {
             tokio::select! {
                 command = self.inbox.recv() => match command {
@@ -265,6 +270,14 @@ impl Actor {
                 },
                 Some(raw) = self.raw.recv() => self.pass_on(raw).await,
                 () = nudge.seen() => self.tell(PeerEvent::Nudged).await,
+                (server, trouble) = relays.trouble() => {
+                    tracing::warn!(%trouble, "a TURN server is of no use");
+                    self.tell(PeerEvent::RelayTrouble(format!("{server} {trouble}"))).await;
+                }
+                // The allocation went with the stream. ICE would notice it by silence only.
+                server = relays.broken() => if self.connected && self.way().await.1.as_ref() == Some(&server) {
+                    self.tell(PeerEvent::IceDisconnected).await;
+                },
                 () = self.alarm.rings() => {
                     tracing::error!("a task of the webrtc crate panicked");
                     self.tell(PeerEvent::Broken(BROKEN.into())).await;
@@ -440,8 +453,7 @@ impl Actor {
     async fn pass_on(&mut self, raw: Raw) {
         match raw {
             Raw::Event(PeerEvent::IceConnected) => {
-                self.tell(PeerEvent::Uses(self.local().await)).await;
-                self.tell(PeerEvent::IceConnected).await;
+                self.path_stands().await;
             }
             Raw::Event(event) => self.tell(event).await,
             Raw::Track(track) => {
@@ -452,13 +464,22 @@ impl Actor {
                     self.tracks.push((kind, track));
                 }
             }
-            Raw::Connected if self.connected => self.tell(PeerEvent::IceConnected).await,
+            Raw::Connected if self.connected => self.path_stands().await,
             Raw::Connected => self.connect().await,
         }
     }
 
+    async fn path_stands(&self) {
+        self.tell(PeerEvent::Uses(self.local().await)).await;
+        let (path, relay) = self.way().await;
+        self.tell(PeerEvent::Way(path, relay)).await;
+        self.tell(PeerEvent::IceConnected).await;
+    }
+
     async fn connect(&mut self) {
         self.connected = true;
+        let (path, relay) = self.way().await;
+        self.tell(PeerEvent::Way(path, relay)).await;
         match self.identities().await {
             Ok((mine, theirs, path)) => {
                 if let Some((out, feedback, later)) = self.media.take() {
@@ -473,11 +494,30 @@ impl Actor {
 
     /// The address that the path leads from; behind a NAT or a relay, that of the socket behind it.
     async fn local(&self) -> Option<IpAddr> {
-        let dtls = self.built.audio_sender.transport().await.ok()??;
-        let pair = dtls.ice_transport().get_selected_candidate_pair().await.ok()??;
+        let pair = self.pair().await?;
         let (local, host) = (pair.local(), RTCIceCandidateType::Host);
         let address = if local.typ == host { &local.address } else { &local.related_address };
         address.parse().ok().filter(|address: &IpAddr| !address.is_unspecified())
+    }
+
+    async fn pair(&self) -> Option<RTCIceCandidatePair> {
+        let dtls = self.built.audio_sender.transport().await.ok()??;
+        dtls.ice_transport().get_selected_candidate_pair().await.ok()?
+    }
+
+    /// Whether a relay sits on the path, and which: one of ours by its name, the other side's by its address.
+    async fn way(&self) -> (Path, Option<String>) {
+        let Some(pair) = self.pair().await else { return (Path::Direct, None) };
+        let relay = RTCIceCandidateType::Relay;
+        if pair.local().typ == relay {
+            let local = pair.local();
+            let address = local.address.parse().map(|ip| SocketAddr::new(ip, local.port));
+            return (Path::Relayed, address.ok().and_then(|address| self.built.relays.through(address)));
+        }
+        if pair.remote().typ == relay {
+            return (Path::Relayed, Some(format!("{}, the other side's", pair.remote().address)));
+        }
+        (Path::Direct, None)
     }
 
     /// The fingerprints that DTLS really used (RFC 8122), and whether a relay sits on the path.
@@ -488,10 +528,7 @@ impl Actor {
         let theirs = theirs.first().ok_or_else(|| PeerError("the other side showed no certificate".into()))?;
         let local = self.built.connection.local_description().await.map(|d| d.sdp).unwrap_or_default();
         let mine = crate::session::fingerprint_of(&local).ok_or_else(|| PeerError("no fingerprint of ours".into()))?;
-        let pair = dtls.ice_transport().get_selected_candidate_pair().await?;
-        let relayed = pair.is_some_and(|p| p.to_string().contains(" relay "));
-        let path = if relayed { Path::Relayed } else { Path::Direct };
-        Ok((mine, crate::session::sha256(theirs).to_vec(), path))
+        Ok((mine, crate::session::sha256(theirs).to_vec(), self.way().await.0))
     }
 
     async fn link(

@@ -23,6 +23,7 @@ impl End {
             max_bitrate: BitsPerSecond::kilo(2500),
             mdns: false,
             names: NameCache::default(),
+            trust: Trust::default(),
             wire: WireSettings { repeat: true, ..WireSettings::default() },
         };
         let (out, events) = mpsc::channel(256);

@@ -34,6 +34,7 @@ mod setup;
 mod socket_tests;
 mod sound_terms;
 mod tap;
+mod turn;
 mod wake;
 mod wire;
 
@@ -44,6 +45,7 @@ pub(crate) use reports::CaptureClocks;
 pub(crate) use resolver::{NameCache, host_of};
 pub(crate) use setup::{PeerError, PeerSettings};
 pub(crate) use tap::Feedback;
+pub(crate) use turn::Trust;
 pub(crate) use wire::WireSettings;
 
 /// Path as seen in the nominated candidate pair.

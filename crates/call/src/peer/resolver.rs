@@ -8,10 +8,11 @@
 use std::collections::{HashMap, VecDeque};
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+use tokio::sync::Notify;
 
 /// Look-ups at a time; the pool has eight threads.
 const AT_A_TIME: usize = 3;
@@ -32,6 +33,7 @@ type Ask = dyn Fn(String) -> Pin<Box<dyn Future<Output = Answer> + Send>> + Send
 pub(crate) struct NameCache {
     ask: Arc<Ask>,
     names: Arc<Mutex<Names>>,
+    learned: Arc<Notify>,
 }
 
 #[derive(Default)]
@@ -62,7 +64,7 @@ impl std::fmt::Debug for NameCache {
 
 impl NameCache {
     fn new(ask: impl Fn(String) -> Pin<Box<dyn Future<Output = Answer> + Send>> + Send + Sync + 'static) -> Self {
-        Self { ask: Arc::new(ask), names: Arc::default() }
+        Self { ask: Arc::new(ask), names: Arc::default(), learned: Arc::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Names> {
@@ -75,7 +77,7 @@ impl NameCache {
         {
             let mut names = self.lock();
             for host in hosts {
-                let needed = host.parse::<SocketAddr>().is_err()
+                let needed = written(&host).is_none()
                     && !names.asked.contains(&host)
                     && !names.waiting.contains(&host)
                     && names.known.get(&host).is_none_or(|known| known.good_until <= now);
@@ -121,11 +123,25 @@ impl NameCache {
             // What was known before is better than nothing.
             Err(_) => known.good_until = now + TRY_AGAIN,
         }
+        drop(names);
+        self.learned.notify_waiters();
+    }
+
+    /// The addresses of `host:port`, once they are known, which may be never.
+    pub(super) async fn known(&self, host: &str) -> Vec<SocketAddr> {
+        self.look_up([host.to_owned()]);
+        loop {
+            let learned = self.learned.notified();
+            if let Ok(addresses) = self.get(host) {
+                return addresses;
+            }
+            learned.await;
+        }
     }
 
     /// What is known of `host:port` now.
     pub(super) fn get(&self, host: &str) -> Answer {
-        if let Ok(address) = host.parse::<SocketAddr>() {
+        if let Some(address) = written(host) {
             return Ok(vec![address]);
         }
         let names = self.lock();
@@ -133,6 +149,14 @@ impl NameCache {
         let unknown = || io::Error::new(io::ErrorKind::NotFound, "name not resolved yet");
         known.map(|known| known.addresses.clone()).ok_or_else(unknown)
     }
+}
+
+/// An address that is written out; one of IPv6 with brackets or, as the webrtc crate asks for those of TURN servers,
+/// without.
+pub(super) fn written(host: &str) -> Option<SocketAddr> {
+    let bare =
+        || host.rsplit_once(':').and_then(|(ip, port)| Some((ip.parse::<IpAddr>().ok()?, port.parse().ok()?).into()));
+    host.parse().ok().or_else(bare)
 }
 
 /// `host:port` of a `stun:`, `turn:` or `turns:` URL (RFC 7064, RFC 7065), with the default port where none is given.
@@ -173,6 +197,34 @@ mod tests {
         assert_eq!(host_of("turns:relay.example.org?transport=tcp").as_deref(), Some("relay.example.org:5349"));
         assert_eq!(host_of("stun:[2001:db8::1]").as_deref(), Some("[2001:db8::1]:3478"));
         assert_eq!(host_of("http://example.org"), None);
+    }
+
+    #[tokio::test]
+    async fn written_addresses_need_no_look_up_with_brackets_or_without() {
+        let cache = NameCache::new(|_| Box::pin(std::future::pending()));
+        for (written, address) in [
+            ("192.0.2.1:3478", "192.0.2.1:3478"),
+            ("[2001:db8::1]:3478", "[2001:db8::1]:3478"),
+            ("2001:db8::1:3478", "[2001:db8::1]:3478"),
+        ] {
+            assert_eq!(cache.get(written).expect("an address"), [address.parse::<SocketAddr>().expect("an address")]);
+            cache.look_up([written.to_owned()]);
+        }
+        assert!(cache.lock().asked.is_empty());
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_a_name_has_it_as_soon_as_it_is_known() {
+        let cache = NameCache::new(|_| Box::pin(std::future::pending()));
+        let address: SocketAddr = ([192, 0, 2, 1], 3478).into();
+        let (waiting, host) = (cache.clone(), hosts(1).remove(0));
+        let learn = async {
+            settle().await;
+            cache.learn(hosts(1).remove(0), Err(io::Error::other("not yet")), Instant::now());
+            settle().await;
+            cache.learn(hosts(1).remove(0), Ok(vec![address]), Instant::now());
+        };
+        assert_eq!(tokio::join!(waiting.known(&host), learn).0, [address]);
     }
 
     #[tokio::test]

@@ -7,6 +7,7 @@ use super::nudge::Nudge;
 use super::ports::Place;
 use super::resolver::{NameCache, host_of};
 use super::tap::Feedback;
+use super::turn::{Doors, Ground, Relays, Trust};
 use super::wire::{Wire, WireSettings};
 use crate::options::IceServer;
 use crate::rate::{Estimator, SharedTarget};
@@ -63,6 +64,9 @@ const CONTROL_STREAM: u16 = 0;
 /// Bytes of control messages that may wait for a slow path.
 const CONTROL_BUFFER: usize = 256 * 1024;
 
+/// Why nothing can be built where every way but one is forbidden, and that one is missing.
+const NO_RELAY: &str = "calls are to be relayed only, and the settings have no TURN server with user name and password";
+
 /// What a connection is built from.
 #[derive(Clone, Debug)]
 pub(crate) struct PeerSettings {
@@ -73,6 +77,8 @@ pub(crate) struct PeerSettings {
     /// Resolve browsers' `.local` candidates.
     pub mdns: bool,
     pub names: NameCache,
+    /// For TURN servers behind TLS.
+    pub trust: Trust,
     pub wire: WireSettings,
 }
 
@@ -80,6 +86,9 @@ impl PeerSettings {
     /// Asks for the addresses of servers that have names, and waits for none.
     pub(crate) fn look_up(&self) {
         self.names.look_up(self.ice_servers.iter().flat_map(|s| &s.urls).filter_map(|url| host_of(url)));
+        if Doors::among(&self.ice_servers).0.any_tls() {
+            self.trust.prepare();
+        }
     }
 }
 
@@ -106,6 +115,7 @@ pub(crate) struct Built {
     pub control: Arc<dyn DataChannel>,
     pub nudge: Arc<Nudge>,
     pub hellos: Hellos,
+    pub relays: Arc<Relays>,
     pub shared: Shared,
 }
 
@@ -240,16 +250,20 @@ async fn attempt(
         .build();
 
     let policy = if settings.relay_only { RTCIceTransportPolicy::Relay } else { RTCIceTransportPolicy::All };
-    let servers = settings.ice_servers.iter().map(|s| RTCIceServer {
-        urls: s.urls.clone(),
-        username: s.username.clone(),
-        credential: s.credential.clone(),
-    });
+    let (doors, told) = Doors::among(&settings.ice_servers);
+    if settings.relay_only && !told.iter().flat_map(|s| &s.urls).any(|url| url.starts_with("turn:")) {
+        return Err(PeerError(NO_RELAY.into()));
+    }
+    let servers =
+        told.into_iter().map(|IceServer { urls, username, credential }| RTCIceServer { urls, username, credential });
     let configuration =
         RTCConfigurationBuilder::new().with_ice_servers(servers.collect()).with_ice_transport_policy(policy).build();
 
     settings.look_up();
-    let wire = Wire::new(settings.names.clone(), settings.wire.clone())
+    let relays = Arc::new(Relays::default());
+    let (names, trust) = (settings.names.clone(), settings.trust.clone());
+    let ground = Ground { doors, names, trust, relays: relays.clone() };
+    let wire = Wire::new(ground, settings.wire.clone())
         .watched_by(handler.alarm.clone())
         .woken_by(handler.wake.clone())
         .greeting_by(hellos.clone());
@@ -286,6 +300,7 @@ async fn attempt(
         control,
         nudge,
         hellos,
+        relays,
         shared,
     })
 }

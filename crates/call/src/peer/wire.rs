@@ -1,6 +1,6 @@
 //! Where webrtc-rs meets the operating system: tokio, but for sockets that repeat lost DTLS flights (see
 //! [`Flights`]) and spare DTLS a round trip (see [`Hellos`]), and for names, which are answered from a cache (see
-//! [`NameCache`]).
+//! [`NameCache`]), and TURN servers behind a stream (see [`turn`](super::turn)).
 //!
 //! Repeats leave by a second handle of the same socket, never by tokio's: polling that from another task would take
 //! the waker of the connection's own task away. So does everything where an [`EmulatedLink`] is on the way.
@@ -13,7 +13,7 @@ use super::flights::{Flights, Repeat, Route};
 use super::nudge::Nudge;
 use super::records::is_dtls;
 use super::relayed::carried;
-use super::resolver::NameCache;
+use super::turn::{Doors, Ground, Relays, Tunnels};
 use super::wake::Wake;
 use crate::options::DatagramFilter;
 use std::future::Future;
@@ -61,7 +61,7 @@ impl std::fmt::Debug for WireSettings {
 /// The runtime of one connection.
 #[derive(Debug)]
 pub(super) struct Wire {
-    names: NameCache,
+    ground: Ground,
     settings: WireSettings,
     repeater: Arc<Repeater>,
     nudge: Arc<Nudge>,
@@ -73,13 +73,13 @@ pub(super) struct Wire {
 
 impl Wire {
     /// Must be called on the runtime that the connection is to run on. What repeats ends with the connection.
-    pub(super) fn new(names: NameCache, settings: WireSettings) -> Self {
+    pub(super) fn new(ground: Ground, settings: WireSettings) -> Self {
         let repeater = Arc::new(Repeater::default());
         if settings.repeat {
             tokio::spawn(keep_repeating(Arc::downgrade(&repeater), repeater.changed.clone()));
         }
         let (nudge, sleeps, alarm, wake) = (Arc::default(), Arc::default(), Alarm::default(), Wake::default());
-        Self { names, settings, repeater, nudge, sleeps, alarm, wake, hellos: Hellos::unused() }
+        Self { ground, settings, repeater, nudge, sleeps, alarm, wake, hellos: Hellos::unused() }
     }
 
     /// What looks at each datagram that comes.
@@ -117,11 +117,13 @@ struct WayOut {
     local: SocketAddr,
     socket: Arc<UdpSocket>,
     settings: WireSettings,
+    tunnels: Tunnels,
 }
 
 impl WayOut {
     fn send(&self, datagram: &[u8], remote: SocketAddr) -> io::Result<()> {
         match &self.settings.link {
+            _ if Doors::nowhere(remote) => self.tunnels.send(remote, datagram),
             Some(link) => {
                 link.send(&self.socket, datagram, remote);
                 Ok(())
@@ -207,6 +209,7 @@ struct WatchedSocket {
     repeater: Arc<Repeater>,
     nudge: Arc<Nudge>,
     hellos: Hellos,
+    relays: Arc<Relays>,
     /// Whoever waits for something to come.
     reader: Mutex<Option<Waker>>,
     asleep: Mutex<Asleep>,
@@ -235,11 +238,16 @@ impl WatchedSocket {
         let mut asleep = lock(&self.asleep);
         asleep.asks(Instant::now());
         for _ in 0..STALE_AT_ONCE {
-            let received = self.socket.poll_recv(cx, bufs, meta);
+            let received = match self.way_out.tunnels.receive(cx.waker()) {
+                Some((from, datagram)) => Poll::Ready(Ok(usize::from(hand_over(bufs, meta, from, &datagram)))),
+                None => self.receive_by_udp(cx, bufs, meta),
+            };
             match received {
-                Poll::Ready(Ok(count)) if count > 0 => {
+                // A datagram that is longer than there is room.
+                Poll::Ready(Ok(0)) => {}
+                Poll::Ready(Ok(count)) => {
                     let stale = |(buffer, meta): (&IoSliceMut<'_>, &RecvMeta)| {
-                        asleep.drops(&buffer[..meta.len.min(buffer.len())])
+                        asleep.drops(carried(&buffer[..meta.len.min(buffer.len())]))
                     };
                     if !bufs.iter().zip(meta.iter()).take(count).all(stale) {
                         return received;
@@ -249,11 +257,27 @@ impl WatchedSocket {
                     asleep.is_empty();
                     return received;
                 }
-                Poll::Ready(_) => return received,
+                Poll::Ready(Err(_)) => return received,
             }
         }
         cx.waker().wake_by_ref();
         Poll::Pending
+    }
+
+    /// What comes from an address that nobody has is somebody's invention.
+    fn receive_by_udp(
+        &self,
+        cx: &mut Context<'_>,
+        bufs: &mut [IoSliceMut<'_>],
+        meta: &mut [RecvMeta],
+    ) -> Poll<io::Result<usize>> {
+        let received = self.socket.poll_recv(cx, bufs, meta);
+        if let Poll::Ready(Ok(count)) = received {
+            for meta in meta.iter_mut().take(count).filter(|meta| Doors::nowhere(meta.addr)) {
+                meta.len = 0;
+            }
+        }
+        received
     }
 
     /// Whether what is about to leave stays here. Of several at once all leave.
@@ -274,13 +298,10 @@ impl WatchedSocket {
     /// Hands over what is to seem to have come. One that is longer than there is room is lost, as any would be.
     fn receive_made(&self, bufs: &mut [IoSliceMut<'_>], meta: &mut [RecvMeta]) -> Option<usize> {
         let (route, datagram) = self.hellos.next(self.way_out.local)?;
-        let (buffer, meta) = (bufs.first_mut()?, meta.first_mut()?);
-        buffer.get_mut(..datagram.len())?.copy_from_slice(&datagram);
-        let length = datagram.len();
-        *meta = RecvMeta::default();
-        (meta.addr, meta.len, meta.stride) = (route.remote, length, length);
-        self.pause.store(true, Ordering::Relaxed);
-        Some(1)
+        hand_over(bufs, meta, route.remote, &datagram).then(|| {
+            self.pause.store(true, Ordering::Relaxed);
+            1
+        })
     }
 
     /// Looks at what came. Whether anything is left of it once what waits is taken out.
@@ -289,6 +310,7 @@ impl WatchedSocket {
         let route = self.route(meta.addr);
         for datagram in datagrams(&buffer[..length], meta.stride) {
             self.nudge.look(datagram);
+            self.relays.came(meta.addr, datagram);
             self.repeater.received(route, datagram);
         }
         let (mut kept, mut at) = (0, 0);
@@ -305,6 +327,18 @@ impl WatchedSocket {
         meta.len = kept;
         kept > 0 || length == 0
     }
+}
+
+/// Puts a datagram where one that came is looked for; `false` where it does not fit.
+fn hand_over(bufs: &mut [IoSliceMut<'_>], meta: &mut [RecvMeta], from: SocketAddr, datagram: &[u8]) -> bool {
+    let length = datagram.len();
+    let (Some(buffer), Some(meta)) = (bufs.first_mut().and_then(|b| b.get_mut(..length)), meta.first_mut()) else {
+        return false;
+    };
+    buffer.copy_from_slice(datagram);
+    *meta = RecvMeta::default();
+    (meta.addr, meta.len, meta.stride) = (from, length, length);
+    true
 }
 
 /// The datagrams of a buffer that holds several of this size, the last one perhaps shorter.
@@ -334,8 +368,14 @@ impl AsyncUdpSocket for WatchedSocket {
         }
         // The connection polls with the same datagram until it has left.
         let passes = self.passed.swap(false, Ordering::Relaxed) || self.way_out.settings.passes(transmit.contents);
+        self.relays.leaves(transmit.destination, transmit.contents);
         let sent = match (passes, &self.way_out.settings.link) {
             (false, _) => Poll::Ready(Ok(transmit.contents.len())),
+            (true, _) if Doors::nowhere(transmit.destination) => {
+                let mut all = datagrams(transmit.contents, size);
+                let sent = all.try_for_each(|d| self.way_out.tunnels.send(transmit.destination, d));
+                Poll::Ready(sent.map(|()| transmit.contents.len()))
+            }
             (true, None) => self.socket.poll_send(cx, transmit),
             (true, Some(link)) => {
                 for datagram in datagrams(transmit.contents, size) {
@@ -396,22 +436,23 @@ impl Runtime for Wire {
         socket.set_nonblocking(true)?;
         let second = socket.try_clone()?;
         let local = socket.local_addr()?;
-        let way_out = Arc::new(WayOut { local, socket: Arc::new(second), settings: self.settings.clone() });
+        let (settings, tunnels) = (self.settings.clone(), Tunnels::new(local, self.ground.clone()));
+        let way_out = Arc::new(WayOut { local, socket: Arc::new(second), settings, tunnels });
         let socket = TokioRuntime.wrap_udp_socket(socket)?;
         let WireSettings { repeat, filter, link, .. } = &self.settings;
-        if !repeat && filter.is_none() && link.is_none() {
+        if !repeat && filter.is_none() && link.is_none() && self.ground.doors.is_empty() {
             return Ok(socket);
         }
         self.repeater.add(&way_out);
         let (passed, pause) = (AtomicBool::new(false), AtomicBool::new(false));
         let asleep = Mutex::new(Asleep::new(self.sleeps.clone(), Instant::now()));
         let (repeater, nudge, hellos) = (self.repeater.clone(), self.nudge.clone(), self.hellos.clone());
-        let reader = Mutex::default();
-        Ok(Arc::new(WatchedSocket { socket, way_out, repeater, nudge, hellos, reader, asleep, passed, pause }))
+        let (relays, reader) = (self.ground.relays.clone(), Mutex::default());
+        Ok(Arc::new(WatchedSocket { socket, way_out, repeater, nudge, hellos, relays, reader, asleep, passed, pause }))
     }
 
     fn resolve_host<'a>(&'a self, host: &'a str) -> Boxed<'a, io::Result<Vec<SocketAddr>>> {
-        let answer = self.names.get(host);
+        let answer = self.ground.resolve(host);
         Box::pin(async move { answer })
     }
 
@@ -450,7 +491,7 @@ mod tests {
     use std::sync::atomic::AtomicU32;
 
     fn wire(repeat: bool) -> Wire {
-        Wire::new(NameCache::default(), WireSettings { repeat, ..WireSettings::default() })
+        Wire::new(Ground::default(), WireSettings { repeat, ..WireSettings::default() })
     }
 
     fn bound() -> UdpSocket {
@@ -536,7 +577,7 @@ mod tests {
             datagram[0] != 1
         });
         let settings = WireSettings { filter: Some(filter), number: 5, ..WireSettings::default() };
-        let wire = Wire::new(NameCache::default(), settings);
+        let wire = Wire::new(Ground::default(), settings);
         let (ours, theirs) =
             (wire.wrap_udp_socket(bound()).expect("wrapped"), wire.wrap_udp_socket(bound()).expect("wrapped"));
         for datagram in [[1, 1], [2, 2]] {
@@ -550,7 +591,7 @@ mod tests {
     async fn all_that_leaves_takes_the_emulated_link_and_repeats_of_flights_do_too() {
         let link = EmulatedLink::new("delay=30".parse().expect("a link"), Vec::new(), 1);
         let settings = WireSettings { repeat: true, link: Some(link.clone()), ..WireSettings::default() };
-        let wire = Wire::new(NameCache::default(), settings);
+        let wire = Wire::new(Ground::default(), settings);
         let (ours, theirs) =
             (wire.wrap_udp_socket(bound()).expect("wrapped"), wire.wrap_udp_socket(bound()).expect("wrapped"));
         assert_eq!(ours.max_gso_segments(), 1);

@@ -37,6 +37,8 @@ pub(crate) enum Transport {
     Connected {
         since: Instant,
         path: Path,
+        /// The TURN server on the path.
+        relay: Option<String>,
         verification: String,
         /// Nothing gets through.
         interrupted: Option<Interruption>,
@@ -73,6 +75,10 @@ pub(crate) struct Talk {
     pub(super) ahead: Ahead,
     /// The address of this machine that the path leads from, where it is known.
     pub(super) local: Option<IpAddr>,
+    /// How media travels, or would as soon as it may.
+    pub(super) way: (Path, Option<String>),
+    /// A TURN server of ours does not serve, in words.
+    pub(super) relay_trouble: Option<String>,
     /// The other side can be told something by way of the server, as was last said.
     pub(super) signaling: bool,
     /// Made with the first description.
@@ -155,6 +161,8 @@ impl Talk {
             exchange: Exchange::default(),
             ahead: Ahead::default(),
             local: None,
+            way: (Path::Direct, None),
+            relay_trouble: None,
             signaling: true,
             descriptions: None,
             said: None,
@@ -240,6 +248,8 @@ impl Talk {
             | PeerEvent::Staged(..)
             | PeerEvent::Nudged
             | PeerEvent::Uses(_)
+            | PeerEvent::Way(..)
+            | PeerEvent::RelayTrouble(_)
             | PeerEvent::IceConnected
             | PeerEvent::IceDisconnected
             | PeerEvent::IceFailed => {}

@@ -146,7 +146,16 @@ impl Session {
     /// No way was found, or a server kept it from being found.
     fn no_connection(&mut self, now: Instant) {
         let meddled = self.patience.oddities() > 0;
-        self.end(now, if meddled { EndReason::Meddled } else { EndReason::ConnectFailed });
+        self.end(now, if meddled { EndReason::Meddled } else { self.no_way() });
+    }
+
+    /// No way was found; a server of ours that should have been one is named.
+    pub(super) fn no_way(&self) -> EndReason {
+        let trouble = match &self.stage {
+            Stage::Talking(talk) => talk.relay_trouble.clone(),
+            Stage::Home | Stage::Waiting(_) | Stage::Joining(_) | Stage::Ended(_) => None,
+        };
+        trouble.map_or(EndReason::ConnectFailed, EndReason::NoRelay)
     }
 
     fn talk_error(&mut self, now: Instant, code: &ErrorCode) {
@@ -190,6 +199,11 @@ impl Session {
             PeerEvent::IceConnected => self.ice_connected(now),
             PeerEvent::IceDisconnected | PeerEvent::IceFailed => self.interrupted(now),
             PeerEvent::Uses(address) => talk.local = address,
+            PeerEvent::Way(path, relay) => self.goes_by(path, relay),
+            PeerEvent::RelayTrouble(trouble) => {
+                talk.relay_trouble = Some(trouble.clone());
+                self.tell(Event::RelayTrouble(trouble));
+            }
             PeerEvent::Staged(number, sdp) => self.staged(number, sdp),
             PeerEvent::Nudged => self.go_along(now),
             PeerEvent::ControlOpen => {
@@ -233,12 +247,29 @@ impl Session {
             return;
         }
         let verification = talk.transcript.verification_number_for(mine, theirs).to_string();
-        talk.transport =
-            Transport::Connected { since: now, path, verification: verification.clone(), interrupted: None };
+        let relay = talk.way.1.clone().filter(|_| path == Path::Relayed);
+        talk.transport = Transport::Connected {
+            since: now,
+            path,
+            relay: relay.clone(),
+            verification: verification.clone(),
+            interrupted: None,
+        };
         let key = talk.key;
         self.output(Output::MediaStart(key));
-        self.tell(Event::Connected { verification, path });
+        self.tell(Event::Connected { verification, path, relay });
         self.say_hello();
+    }
+
+    /// The path may be another one after each restart of ICE.
+    fn goes_by(&mut self, path: Path, relay: Option<String>) {
+        let Stage::Talking(talk) = &mut self.stage else { return };
+        talk.way = (path, relay.clone());
+        let Transport::Connected { path: old, relay: old_relay, .. } = &mut talk.transport else { return };
+        if (*old, &*old_relay) != (path, &relay) {
+            (*old, *old_relay) = (path, relay.clone());
+            self.tell(Event::Path { path, relay });
+        }
     }
 
     fn ice_connected(&mut self, now: Instant) {

@@ -27,10 +27,11 @@ impl Session {
                 }
             }
             Stage::Talking(talk) => match (&talk.transport, &talk.code) {
-                (Transport::Connected { since, path, verification, interrupted }, _) => Phase::InCall(InCall {
+                (Transport::Connected { since, path, relay, verification, interrupted }, _) => Phase::InCall(InCall {
                     peer: talk.view.clone(),
                     since: *since,
                     path: *path,
+                    relay: relay.clone(),
                     verification: verification.clone(),
                     interrupted: interrupted.map(|i| i.since),
                     chat: talk.chat.clone(),

@@ -6,7 +6,6 @@
 
 use super::talk::{CONNECTING, Talk, Transport};
 use super::{Output, Session, Stage, later};
-use crate::api::EndReason;
 use crate::peer::PeerCommand;
 use std::time::{Duration, Instant};
 
@@ -52,7 +51,7 @@ impl Session {
         let before = talk.key;
         self.build_anew(now);
         if matches!(&self.stage, Stage::Talking(talk) if talk.key == before) {
-            self.end(now, EndReason::ConnectFailed);
+            self.end(now, self.no_way());
         }
     }
 

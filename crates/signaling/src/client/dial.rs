@@ -1,14 +1,10 @@
 //! From an address to a WebSocket: names, several addresses at once, TLS, the upgrade.
 
+use super::trust::trust;
 use super::{ClientConfig, ClientError, Trouble};
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
-use rustls::{ClientConfig as TlsConfig, RootCertStore};
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
@@ -47,7 +43,7 @@ impl Target {
         let port = uri.port_u16().unwrap_or(if secure { 443 } else { 80 });
         let connector = if secure {
             let ca = config.ca.clone();
-            let tls = tokio::task::spawn_blocking(move || tls(ca)).await;
+            let tls = tokio::task::spawn_blocking(move || trust(ca)).await;
             Connector::Rustls(tls.map_err(|panic| ClientError::Roots(panic.to_string()))??)
         } else {
             Connector::Plain
@@ -131,42 +127,6 @@ fn in_turns(addresses: impl Iterator<Item = SocketAddr>) -> Vec<SocketAddr> {
     one.reverse();
     other.reverse();
     (0..longest).flat_map(|_| [one.pop(), other.pop()]).flatten().take(MOST_ADDRESSES).collect()
-}
-
-/// TLS with ring, whatever provider other crates brought, and the system's trust roots or those of a file.
-fn tls(ca: Option<PathBuf>) -> Result<Arc<TlsConfig>, ClientError> {
-    let mut roots = RootCertStore::empty();
-    if let Some(path) = ca {
-        let unusable = |why: String| ClientError::Ca { path: path.clone(), why };
-        for certificate in CertificateDer::pem_file_iter(&path).map_err(|error| unusable(pem_error(&error)))? {
-            let certificate = certificate.map_err(|error| unusable(pem_error(&error)))?;
-            roots.add(certificate).map_err(|error| unusable(error.to_string()))?;
-        }
-        if roots.is_empty() {
-            return Err(unusable("it holds no certificate in PEM form".to_owned()));
-        }
-    } else {
-        let found = rustls_native_certs::load_native_certs();
-        roots.add_parsable_certificates(found.certs);
-        if roots.is_empty() {
-            let why = found.errors.first().map_or_else(|| "none found".to_owned(), ToString::to_string);
-            return Err(ClientError::Roots(why));
-        }
-    }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = TlsConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| ClientError::Roots(error.to_string()))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(Arc::new(config))
-}
-
-fn pem_error(error: &rustls::pki_types::pem::Error) -> String {
-    match error {
-        rustls::pki_types::pem::Error::Io(error) => error.to_string(),
-        other => other.to_string(),
-    }
 }
 
 #[cfg(test)]

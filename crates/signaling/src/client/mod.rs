@@ -4,8 +4,10 @@ mod dial;
 mod seat;
 mod task;
 mod trouble;
+mod trust;
 
 pub use trouble::{ClientError, SendError, Trouble};
+pub use trust::trust;
 
 use crate::message::{ClientMessage, MAX_MESSAGE, ServerMessage};
 use std::fmt;

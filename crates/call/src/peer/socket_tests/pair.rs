@@ -1,7 +1,7 @@
 //! Two connections over real sockets on loopback, and somebody on the path between them.
 
 use super::super::wire::WireSettings;
-use super::super::{NameCache, Peer, PeerCommand, PeerEvent, PeerLink, PeerSettings};
+use super::super::{NameCache, Peer, PeerCommand, PeerEvent, PeerLink, PeerSettings, Trust};
 use serde_json::Value;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -23,6 +23,7 @@ pub(super) fn settings() -> PeerSettings {
         max_bitrate: BitsPerSecond::kilo(2500),
         mdns: false,
         names: NameCache::default(),
+        trust: Trust::default(),
         wire: WireSettings { repeat: true, ..WireSettings::default() },
     }
 }

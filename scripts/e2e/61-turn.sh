@@ -1,0 +1,135 @@
+#!/usr/bin/env bash
+# Calls through a real TURN server (coturn): over UDP, TCP and TLS, by IPv4 and IPv6; with a wrong password and with a
+# certificate that nobody trusts; and a server that goes away in mid-call.
+source "$(dirname "$0")/common.bash"
+source "$(dirname "$0")/networks.bash"
+need turnserver openssl
+built examples/headless_peer visavis-server
+# Two who see nothing but a relay connect within this, on a network without delay and on a busy machine.
+limit=2500
+# Both see each other again by the other server, or by the one that is back.
+limit_again=6000
+
+machine ann bob relay
+network lan
+plug ann eth0 lan 10.9.0.1/24 2001:db8:9::1/64
+plug bob eth0 lan 10.9.0.2/24 2001:db8:9::2/64
+plug relay eth0 lan 10.9.0.9/24 2001:db8:9::9/64
+source "$(dirname "$0")/turn.bash"
+authority
+certificate relay.visavis.example 10.9.0.9 2001:db8:9::9
+
+ip netns exec "$prefix-relay" "$bin/visavis-server" --listen 0.0.0.0:8080 >"$tmp/server.log" 2>&1 &
+pids+=($!)
+until_true 10 "the server" on relay bash -c 'exec 3<>/dev/tcp/10.9.0.9/8080' 2>/dev/null
+turn_server one relay 3478 10.9.0.9 2001:db8:9::9
+
+# talk WHAT URL…: Ann and Bob call each other through these servers alone.
+talk() {
+    local what=$1 who url options=()
+    shift
+    for url in "$@"; do options+=(--turn "$url"); done
+    for who in ann bob; do
+        peer "$who" "$who" --server ws://10.9.0.9:8080 --ca "$tmp/ca.pem" --relay-only --turn-user "$user" \
+            --turn-password "$password" "${options[@]}" "$([[ $who = ann ]] && echo --open || echo --join)"
+    done
+    opened ann
+    say bob join
+    in_call ann bob
+}
+
+# relayed WHAT BY URL…: a call through these servers goes by the way named.
+relayed() {
+    local what=$1 by=$2 ms who
+    shift 2
+    talk "$what" "$@"
+    for who in ann bob; do
+        has "$tmp/$who.log" '"path":"relayed"' || fail "$what: $who is not relayed"
+        has "$tmp/$who.log" "\"relay\":\"$by\"" || fail "$what: $who says $(grep -o '"relay":[^,}]*' "$tmp/$who.log")"
+    done
+    stop ann bob
+    ms=$(took bob)
+    echo "$what: connected after $ms ms, by $by"
+    ((ms <= limit)) || fail "$what: connected after $ms ms"
+}
+
+relayed "over UDP" "10.9.0.9:3478 over UDP" turn:10.9.0.9:3478
+relayed "over TCP" "10.9.0.9:3478 over TCP" "turn:10.9.0.9:3478?transport=tcp"
+relayed "over TLS" "10.9.0.9:5349 over TLS" turns:10.9.0.9:5349
+relayed "over UDP, by IPv6" "2001:db8:9::9:3478 over UDP" "turn:[2001:db8:9::9]:3478"
+relayed "over TCP, by IPv6" "[2001:db8:9::9]:3478 over TCP" "turn:[2001:db8:9::9]:3478?transport=tcp"
+relayed "over TLS, by IPv6" "[2001:db8:9::9]:5349 over TLS" "turns:[2001:db8:9::9]"
+ok "calls are relayed over UDP, TCP and TLS"
+
+# --- What is wrong is said -------------------------------------------------------------------------------------------
+
+# no_way WHAT WORDS URL [OPTIONS…]: there is no call, and Bob is told why.
+no_way() {
+    local what=$1 words=$2 url=$3 who
+    shift 3
+    for who in ann bob; do
+        peer "$who" "$who" --server ws://10.9.0.9:8080 --relay-only --turn "$url" --turn-user "$user" "$@" \
+            "$([[ $who = ann ]] && echo --open || echo --join)"
+    done
+    opened ann
+    say bob join
+    event bob relay-trouble
+    has "$tmp/bob.log" "$words" || fail "$what: $(grep relay-trouble "$tmp/bob.log")"
+    until_true 40 "the end of the call" has "$tmp/bob.log" '"event":"ended"'
+    grep -F '"event":"ended"' "$tmp/bob.log" | grep -qF -- "$words" || fail "$what: $(grep ended "$tmp/bob.log")"
+    echo "$what: $(grep -F '"event":"ended"' "$tmp/bob.log" | grep -o '"reason":"[^"]*"')"
+    stop ann bob
+}
+
+no_way "a wrong password" "refuses its user name and password" turn:10.9.0.9:3478 --turn-password wrong
+no_way "a wrong password over TLS" "refuses its user name and password" turns:10.9.0.9:5349 --turn-password wrong \
+    --ca "$tmp/ca.pem"
+no_way "a certificate of a stranger" "certificate is not trusted" turns:10.9.0.9:5349 --turn-password "$password"
+ok "a wrong password and a wrong certificate are named"
+
+# --- The server goes away in mid-call --------------------------------------------------------------------------------
+
+now() { date +%s%3N; }
+count() { grep -cF "\"event\":\"$2\"" "$tmp/$1.log" || true; }
+more_than() { (($(count "$1" "$2") > $3)); }
+
+# back_again WHAT SINCE: both hear each other again.
+back_again() {
+    local who ms
+    for who in ann bob; do until_true 25 "$1: $who to be back" more_than "$who" reconnected 0; done
+    ms=$(($(now) - $2))
+    echo "$1: back after $ms ms"
+    ((ms <= limit_again)) || fail "$1: back only after $ms ms"
+}
+
+# The one in use goes: the other one takes over.
+for way in TCP TLS; do
+    turn_server two relay 3479 10.9.0.9
+    case $way in
+    TCP) urls=("turn:10.9.0.9:3478?transport=tcp" "turn:10.9.0.9:3479?transport=tcp") ;;
+    TLS) urls=(turns:10.9.0.9:5349 turns:10.9.0.9:5350) ;;
+    esac
+    talk "two servers" "${urls[@]}"
+    # Ann and Bob may each use another one; the call has lost its path where either goes.
+    since=$(now)
+    turn_stop one
+    for who in ann bob; do
+        [[ $(grep -o '"relay":"[^"]*"' "$tmp/$who.log" | tail -n 1) != *3478* ]] || gone=true
+        [[ $(grep -o '"relay":"[^"]*"' "$tmp/$who.log" | tail -n 1) != *5349* ]] || gone=true
+    done
+    if [[ ${gone:-} = true ]]; then back_again "a server of two goes away ($way)" "$since"; fi
+    turn_server one relay 3478 10.9.0.9 2001:db8:9::9
+    stop ann bob
+    turn_stop two
+done
+
+# The only one goes, and comes back: so does the call.
+for url in turn:10.9.0.9:3478 "turn:10.9.0.9:3478?transport=tcp" turns:10.9.0.9:5349; do
+    talk "one server" "$url"
+    turn_stop one
+    event ann reconnecting
+    turn_server one relay 3478 10.9.0.9 2001:db8:9::9
+    back_again "the only server ($url) is back" "$(now)"
+    stop ann bob
+done
+ok "a call outlives its TURN server"
