@@ -4,7 +4,7 @@
 
 [[ $(id -u) = 0 ]] || skip "needs root, for network namespaces"
 need ip python3
-prefix=vv$$
+prefix=${prefix_of_machines:-vv$$}
 ip netns add "$prefix-probe" 2>"$tmp/netns.log" || skip "this machine has no network namespaces: $(cat "$tmp/netns.log")"
 ip netns del "$prefix-probe"
 
@@ -61,7 +61,9 @@ declare -A peer_pid peer_fd
 peer() {
     local who=$1 where=$2 fd
     shift 2
+    # What an earlier one of this name said would be taken for this one's.
     rm -f "$tmp/$who.in"
+    : >"$tmp/$who.log"
     mkfifo "$tmp/$who.in"
     # Not by `on`, which would be a process between.
     ip netns exec "$prefix-$where" "$bin/examples/headless_peer" --wait --size 320x180 --fps 15 --microphone "$microphone" --name "$who" \

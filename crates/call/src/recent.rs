@@ -147,7 +147,7 @@ mod tests {
         ] {
             recent.note(now, &event);
         }
-        assert_eq!((recent.happenings.len(), recent.path), (6, Some(Path::Relayed)));
+        assert_eq!((recent.happenings.len(), recent.path), (7, Some(Path::Relayed)));
         let kept = format!("{recent:?}");
         assert!(secret.split('-').all(|word| !kept.contains(word)), "{kept}");
     }

@@ -74,7 +74,7 @@ pub enum Finding {
     WrongPassword,
     /// It answered with this error.
     Refused(u16),
-    /// A URL that we do not speak (TCP, TLS), or none at all.
+    /// A URL that we do not speak (STUN over TLS), or none at all.
     Unsupported,
 }
 

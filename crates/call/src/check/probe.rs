@@ -29,6 +29,8 @@ pub(super) struct Target {
     /// For TURN.
     pub login: Option<Login>,
     pub address: Result<SocketAddr, Finding>,
+    /// Reached by TCP: what it sees of us says nothing about UDP.
+    pub by_stream: bool,
 }
 
 /// User name and password.
@@ -55,6 +57,7 @@ pub(super) struct Probe {
 struct Question {
     url: String,
     login: Option<Login>,
+    by_stream: bool,
     to: Option<SocketAddr>,
     finding: Finding,
     /// Under which address it sees us.
@@ -113,6 +116,7 @@ impl Probe {
             let mut question = Question {
                 url: target.url,
                 login: target.login,
+                by_stream: target.by_stream,
                 to,
                 finding,
                 seen: None,
@@ -180,7 +184,8 @@ impl Probe {
             let relay = self.questions.iter().any(|question| matches!(question.finding, Finding::Relay(..)));
             return if asking && !relay { Way::Asking } else { Way::RelayOnly };
         }
-        let told = self.questions.iter().filter_map(|question| Some((question.to?.ip(), question.seen?)));
+        let told = self.questions.iter().filter(|question| !question.by_stream);
+        let told = told.filter_map(|question| Some((question.to?.ip(), question.seen?)));
         let told: Vec<(IpAddr, SocketAddr)> = told.collect();
         let of = |v6: bool| told.iter().filter(move |(_, seen)| seen.is_ipv6() == v6);
         let seen: [BTreeSet<SocketAddr>; 2] = [false, true].map(|v6| of(v6).map(|(_, seen)| *seen).collect());

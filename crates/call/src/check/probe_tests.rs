@@ -18,12 +18,12 @@ fn outside(port: u16) -> SocketAddr {
 }
 
 fn stun(last: u8) -> Target {
-    Target { url: format!("stun:192.0.2.{last}"), login: None, address: Ok(server(last)) }
+    Target { url: format!("stun:192.0.2.{last}"), login: None, address: Ok(server(last)), by_stream: false }
 }
 
 fn turn(last: u8) -> Target {
     let login = Login { username: "ada".into(), password: "secret".into() };
-    Target { url: format!("turn:192.0.2.{last}"), login: Some(login), address: Ok(server(last)) }
+    Target { url: format!("turn:192.0.2.{last}"), login: Some(login), address: Ok(server(last)), by_stream: false }
 }
 
 fn plain(address: SocketAddr) -> Vec<u8> {
@@ -57,6 +57,13 @@ fn answered(targets: Vec<Target>, seen: &[SocketAddr]) -> Probe {
 
 fn findings(probe: &Probe) -> Vec<Finding> {
     probe.findings(&[]).servers.into_iter().map(|server| server.finding).collect()
+}
+
+#[test]
+fn what_a_server_behind_a_stream_sees_says_nothing_about_datagrams() {
+    let by_stream = Target { by_stream: true, ..stun(2) };
+    let one = answered(vec![stun(1), by_stream], &[outside(4000), outside(4001)]);
+    assert_eq!(one.findings(&[]).way, Way::Likely);
 }
 
 #[test]

@@ -190,7 +190,8 @@ impl Peers {
             Some(away) => (&away.servers, away.relay_only, &away.bind),
             None => (&settings.ice_servers, settings.relay_only, &settings.bind),
         };
-        Questions { servers: servers.clone(), relay_only, bind: bind.clone() }
+        let trust = settings.trust.clone();
+        Questions { servers: servers.clone(), relay_only, bind: bind.clone(), trust }
     }
 
     /// What was built ahead is for settings that no longer hold.

@@ -4,6 +4,7 @@ use super::Path;
 use super::alarm::Alarm;
 use super::dtls_role::DtlsRole;
 use super::handler::{Handler, Raw};
+use super::hidden::hidden;
 use super::reports::CaptureClocks;
 use super::setup::{self, Built, MIME_TYPE_PARITY, MIME_TYPE_RED, PeerError, PeerSettings};
 use super::sound_terms;
@@ -191,6 +192,7 @@ impl Peer {
             connected: false,
             tracks: Vec::new(),
             media: Some((link_tx, feedback, later)),
+            hides: settings.relay_only,
             later: later_tx,
             alarm,
             wake,
@@ -243,6 +245,8 @@ struct Actor {
     connected: bool,
     tracks: Vec<(RtpCodecKind, Arc<dyn TrackRemote>)>,
     media: Option<MediaParts>,
+    /// The other side is not to see our address.
+    hides: bool,
     later: mpsc::Sender<(RtpCodecKind, Arc<dyn TrackRemote>)>,
     alarm: Alarm,
     wake: Wake,
@@ -292,6 +296,7 @@ impl Actor {
     }
 
     async fn tell(&self, event: PeerEvent) {
+        let Some(event) = (if self.hides { hidden(event) } else { Some(event) }) else { return };
         // The driver reads promptly; should it be gone, nobody needs the event.
         let _ = self.events.send(event).await;
     }

@@ -16,6 +16,7 @@ mod emulated;
 mod flights;
 mod handler;
 mod hello;
+mod hidden;
 #[cfg(test)]
 mod hostile_tests;
 mod loss_watch;
@@ -45,7 +46,7 @@ pub(crate) use reports::CaptureClocks;
 pub(crate) use resolver::{NameCache, host_of};
 pub(crate) use setup::{PeerError, PeerSettings};
 pub(crate) use tap::Feedback;
-pub(crate) use turn::Trust;
+pub(crate) use turn::{Doors, Ground, Trust, Tunnels};
 pub(crate) use wire::WireSettings;
 
 /// Path as seen in the nominated candidate pair.

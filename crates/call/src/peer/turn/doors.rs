@@ -67,19 +67,31 @@ impl Doors {
             let readable = (url.starts_with("stun:") || url.starts_with("turn:")) && host_of(url).is_some();
             // `transport` is the only word that RFC 7065 knows.
             let plain = url.split_once('?').is_none_or(|(_, query)| query == "transport=udp");
-            let understood = readable && plain && rtc::ice::url::Url::parse_url(url).is_ok();
+            // A STUN URL has no query, and the crate passes over one.
+            let bare = url.split('?').next().filter(|bare| bare.starts_with("stun")).unwrap_or(url);
+            let understood = readable && plain && rtc::ice::url::Url::parse_url(bare).is_ok();
             if !understood {
                 tracing::warn!("a STUN or TURN server with an address that is none is left out");
             }
             return understood.then(|| url.to_owned());
         };
-        let number = self.0.iter().position(|known| *known == door).or_else(|| {
+        let number = self.add(door)?;
+        Some(format!("turn:{number}{NOWHERE}:{PORT}?transport=udp"))
+    }
+
+    fn add(&mut self, door: Door) -> Option<usize> {
+        self.0.iter().position(|known| *known == door).or_else(|| {
             (self.0.len() < MOST).then(|| {
                 self.0.push(door);
                 self.0.len() - 1
             })
-        })?;
-        Some(format!("turn:{number}{NOWHERE}:{PORT}?transport=udp"))
+        })
+    }
+
+    /// What stands for the server of this URL, by IPv4 and by IPv6; `None` where it is reached without a stream.
+    pub(crate) fn stand_in(&mut self, url: &str) -> Option<[SocketAddr; 2]> {
+        let door = Door::of(url)?;
+        self.add(door).map(addresses)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -111,7 +123,7 @@ impl Doors {
     }
 
     /// Whether an address is one of those that nobody has.
-    pub(in crate::peer) fn nowhere(address: SocketAddr) -> bool {
+    pub(crate) fn nowhere(address: SocketAddr) -> bool {
         (0..MOST).any(|number| addresses(number).contains(&address))
     }
 }
@@ -140,7 +152,7 @@ mod tests {
     #[test]
     fn servers_behind_streams_are_found_and_the_crate_is_told_of_others_in_their_place() {
         let urls = [
-            "stun:stun.example.org",
+            "stun:stun.example.org?transport=udp",
             "turn:relay.example.org",
             "turn:relay.example.org?transport=tcp",
             "turns:relay.example.org?transport=tcp",

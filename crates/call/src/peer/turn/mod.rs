@@ -23,4 +23,4 @@ mod tunnel_tests;
 pub(crate) use doors::Doors;
 pub(crate) use relays::Relays;
 pub(crate) use stream::Trust;
-pub(super) use tunnel::{Ground, Tunnels};
+pub(crate) use tunnel::{Ground, Tunnels};

@@ -38,6 +38,21 @@ pub(super) enum StreamError {
     Tls(io::Error),
 }
 
+impl StreamError {
+    /// Whether this machine has no way to the server from one of its addresses (loopback, a network of containers).
+    /// There may be one from another.
+    pub(super) fn is_of_the_interface(&self) -> bool {
+        use io::ErrorKind as E;
+        match self {
+            Self::Unreachable(error) => matches!(
+                error.kind(),
+                E::InvalidInput | E::NetworkUnreachable | E::HostUnreachable | E::AddrNotAvailable | E::NetworkDown
+            ),
+            Self::UnknownName | Self::Certificate(_) | Self::Tls(_) => false,
+        }
+    }
+}
+
 /// The certificates that are trusted, loaded once they are needed. Clones share them.
 #[derive(Clone, Default)]
 pub(crate) struct Trust {

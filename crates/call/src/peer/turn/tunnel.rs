@@ -7,6 +7,7 @@ use super::framing::Deframer;
 use super::outbox::Outbox;
 use super::relays::Relays;
 use super::stream::{Stream, Trust, connect};
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::net::SocketAddr;
@@ -31,7 +32,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// What all sockets of a connection share.
 #[derive(Clone, Debug, Default)]
-pub(in crate::peer) struct Ground {
+pub(crate) struct Ground {
     pub doors: Doors,
     pub names: NameCache,
     pub trust: Trust,
@@ -43,7 +44,7 @@ impl Ground {
     ///
     /// # Errors
     /// Where a name is not known by now. That of a server behind a stream is waited for, by the stream.
-    pub(in crate::peer) fn resolve(&self, host: &str) -> io::Result<Vec<SocketAddr>> {
+    pub(crate) fn resolve(&self, host: &str) -> io::Result<Vec<SocketAddr>> {
         let Some((_, door)) = self.doors.named(host) else {
             let addresses = self.names.get(host)?;
             // The crate leaves the brackets of IPv6 out.
@@ -61,7 +62,7 @@ impl Ground {
 
 /// The streams from one local address. They end with it.
 #[derive(Debug)]
-pub(in crate::peer) struct Tunnels {
+pub(crate) struct Tunnels {
     local: SocketAddr,
     ground: Ground,
     streams: Mutex<HashMap<SocketAddr, Tunnel>>,
@@ -130,7 +131,7 @@ impl std::fmt::Debug for Way {
 
 impl Tunnels {
     /// For the socket with this local address.
-    pub(in crate::peer) fn new(local: SocketAddr, ground: Ground) -> Self {
+    pub(crate) fn new(local: SocketAddr, ground: Ground) -> Self {
         Self { local, ground, streams: Mutex::default(), inbox: Arc::default() }
     }
 
@@ -138,13 +139,15 @@ impl Tunnels {
     ///
     /// # Errors
     /// Where there is no such server, or no stream to it came about.
-    pub(in crate::peer) fn send(&self, to: SocketAddr, datagram: &[u8]) -> io::Result<()> {
+    pub(crate) fn send(&self, to: SocketAddr, datagram: &[u8]) -> io::Result<()> {
         let mut streams = lock(&self.streams);
-        if !streams.contains_key(&to) {
-            let (_, door) = self.ground.doors.at(to).ok_or(io::ErrorKind::AddrNotAvailable)?;
-            streams.insert(to, self.open(to, door.clone()));
-        }
-        let Some(tunnel) = streams.get(&to) else { return Ok(()) };
+        let tunnel = match streams.entry(to) {
+            Entry::Occupied(open) => open.into_mut(),
+            Entry::Vacant(none) => {
+                let (_, door) = self.ground.doors.at(to).ok_or(io::ErrorKind::AddrNotAvailable)?;
+                none.insert(self.open(to, door.clone()))
+            }
+        };
         let state = *lock(&tunnel.way.state);
         match state {
             State::Connecting | State::Standing => {
@@ -158,7 +161,7 @@ impl Tunnels {
     }
 
     /// What came, and from which server; where nothing did, the waker is told when something does.
-    pub(in crate::peer) fn receive(&self, waker: &Waker) -> Option<(SocketAddr, Vec<u8>)> {
+    pub(crate) fn receive(&self, waker: &Waker) -> Option<(SocketAddr, Vec<u8>)> {
         *lock(&self.inbox.reader) = Some(waker.clone());
         lock(&self.inbox.came).pop_front()
     }
@@ -177,7 +180,9 @@ async fn run(local: SocketAddr, to: SocketAddr, door: Door, ground: Ground, way:
         Err(error) => {
             tracing::debug!(%error, "no stream to a TURN server");
             *lock(&way.state) = State::Failed;
-            ground.relays.failed(to, error.to_string());
+            if !error.is_of_the_interface() {
+                ground.relays.failed(to, error.to_string());
+            }
             return;
         }
     };

@@ -8,6 +8,7 @@ mod mallory;
 mod mutations;
 mod random;
 mod rejoining;
+mod relays;
 mod roaming;
 mod search;
 mod servers;
