@@ -1,9 +1,11 @@
 //! From a listening socket to HTTP: connections accepted, limited, encrypted, served, ended.
 
-use crate::config::{ServerConfig, ServerError};
+use crate::config::{ServerConfig, ServerError, TlsFiles};
 use crate::http::{Seat, router};
 use crate::hub::Hub;
+use crate::reload::Reloader;
 use crate::tls;
+use crate::turn::Turn;
 use axum::Router;
 use hyper::Request;
 use hyper::body::Incoming;
@@ -16,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
@@ -42,14 +44,21 @@ const BUSY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nC
 /// Where certificate or key cannot be used. Whatever clients do is no error of the server.
 pub async fn run(
     listener: TcpListener,
-    config: ServerConfig,
+    mut config: ServerConfig,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), ServerError> {
-    let tls = config.tls.as_ref().map(tls::acceptor).transpose()?;
+    let mut reloader = Reloader::default();
+    let tls = config.tls.as_ref().map(|files| watched_tls(files, &mut reloader)).transpose()?;
+    if let Some(turn) = &config.turn {
+        let turn = Arc::new(Turn::new(turn)?);
+        config.relay.turn = Some(turn.clone());
+        reloader.add(&[&turn.file().to_owned()], move || turn.reread());
+    }
     let (hub, stop_hub, hub_task) = Hub::start(config.relay.clone());
     let seats = Arc::new(Semaphore::new(config.max_connections));
     let router = router(hub, config.browsers, config.guest_page);
     let mut connections = JoinSet::new();
+    connections.spawn(reloader.run(config.reload_every));
     tokio::pin!(shutdown);
     loop {
         tokio::select! {
@@ -61,7 +70,8 @@ pub async fn run(
                         refuse(&stream);
                         continue;
                     };
-                    connections.spawn(connection(stream, tls.clone(), router.clone(), Seat::new(seat)));
+                    let tls = tls.as_ref().map(|tls| tls.borrow().clone());
+                    connections.spawn(connection(stream, tls, router.clone(), Seat::new(seat)));
                 }
                 Err(error) => {
                     debug!(%error, "a connection could not be accepted");
@@ -79,6 +89,14 @@ pub async fn run(
     .await;
     connections.shutdown().await;
     Ok(())
+}
+
+/// TLS from files, and from the same files when they have changed; connections that stand keep what they began with.
+fn watched_tls(files: &TlsFiles, reloader: &mut Reloader) -> Result<watch::Receiver<TlsAcceptor>, ServerError> {
+    let (current, seen) = watch::channel(tls::acceptor(files)?);
+    let again = files.clone();
+    reloader.add(&[&files.cert, &files.key], move || tls::acceptor(&again).map(|tls| drop(current.send(tls))));
+    Ok(seen)
 }
 
 /// One connection, up to its end or its upgrade to a WebSocket.

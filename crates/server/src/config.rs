@@ -1,6 +1,7 @@
 //! What a server is told, and why it may not start.
 
 use std::path::PathBuf;
+use std::time::Duration;
 use visavis_signaling::RelayConfig;
 
 /// What a server allows and uses.
@@ -8,6 +9,8 @@ use visavis_signaling::RelayConfig;
 pub struct ServerConfig {
     /// Limits on rooms, and the STUN and TURN servers handed out.
     pub relay: RelayConfig,
+    /// TURN servers whose credentials are made for each seat; [`RelayConfig::turn`] is set from it.
+    pub turn: Option<TurnConfig>,
     /// Connections at a time; one more is refused with HTTP 503.
     pub max_connections: usize,
     /// Certificate and key, for `wss://`; without them the server speaks `ws://`.
@@ -17,11 +20,21 @@ pub struct ServerConfig {
     pub browsers: bool,
     /// Whether the page is served with which a guest without the app joins a call in a browser.
     pub guest_page: bool,
+    /// How often files are looked at for changes: certificate, key and secret are used anew without a restart.
+    pub reload_every: Duration,
 }
 
 impl Default for ServerConfig {
     fn default() -> Self {
-        Self { relay: RelayConfig::default(), max_connections: 20_000, tls: None, browsers: true, guest_page: true }
+        Self {
+            relay: RelayConfig::default(),
+            turn: None,
+            max_connections: 20_000,
+            tls: None,
+            browsers: true,
+            guest_page: true,
+            reload_every: Duration::from_secs(5),
+        }
     }
 }
 
@@ -29,7 +42,7 @@ impl ServerConfig {
     /// For the server inside the app: a few rooms for the local network, and no web pages.
     pub fn embedded() -> Self {
         let relay = RelayConfig { max_rooms: 16, ..RelayConfig::default() };
-        Self { relay, max_connections: 64, tls: None, browsers: false, guest_page: false }
+        Self { relay, max_connections: 64, browsers: false, guest_page: false, ..Self::default() }
     }
 }
 
@@ -42,12 +55,23 @@ pub struct TlsFiles {
     pub key: PathBuf,
 }
 
+/// TURN servers that share a secret with us (coturn: `use-auth-secret`, `static-auth-secret`).
+#[derive(Clone, Debug)]
+pub struct TurnConfig {
+    /// `turn:` and `turns:` addresses; see [`check_turn_url`](crate::check_turn_url).
+    pub urls: Vec<String>,
+    /// File with the secret, in one line.
+    pub secret_file: PathBuf,
+    /// How long credentials can be used, from the moment when a seat is taken.
+    pub lifetime: Duration,
+}
+
 /// Why a server does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
     /// A file cannot be used.
     #[error("{} cannot be used: {why}", file.display())]
-    Tls {
+    File {
         /// Which.
         file: PathBuf,
         /// Why.

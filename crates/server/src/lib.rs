@@ -25,8 +25,12 @@ mod config;
 mod guest;
 mod http;
 mod hub;
+mod ice_url;
+mod reload;
 mod socket;
 mod tls;
+mod turn;
 
 pub use accept::run;
-pub use config::{ServerConfig, ServerError, TlsFiles};
+pub use config::{ServerConfig, ServerError, TlsFiles, TurnConfig};
+pub use ice_url::{IceUrlError, check_stun_url, check_turn_url};

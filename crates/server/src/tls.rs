@@ -10,7 +10,7 @@ use tokio_rustls::TlsAcceptor;
 
 /// Reads both files.
 pub(crate) fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, ServerError> {
-    let unusable = |file: &Path, why: String| ServerError::Tls { file: file.to_owned(), why };
+    let unusable = |file: &Path, why: String| ServerError::File { file: file.to_owned(), why };
     let chain = CertificateDer::pem_file_iter(&files.cert)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .map_err(|error| unusable(&files.cert, describe(&error)))?;

@@ -23,6 +23,13 @@ fn bad_options_end_it_with_two_and_one_line() {
         &["--max-rooms", "0"],
         &["--tls-cert", "only.pem"],
         &["--dance"],
+        &["--stun", "call.example"],
+        &["--stun", "stun://call.example"],
+        &["--turn", "turn:call.example:x", "--turn-secret-file", "/dev/null"],
+        &["--turn", "turn:call.example"],
+        &["--turn-secret-file", "/dev/null"],
+        &["--turn", "turn:call.example", "--turn-secret-file", "/dev/null", "--turn-lifetime", "24"],
+        &["--turn", "turn:call.example", "--turn-secret-file", "/dev/null", "--turn-lifetime", "31d"],
     ] {
         let output = server().args(options).output().unwrap();
         let said = String::from_utf8(output.stderr).unwrap();
@@ -38,6 +45,8 @@ fn what_cannot_work_ends_it_with_one_line() {
         &["--listen", "192.0.2.1:80"][..],
         &["--listen", "127.0.0.1:0", "--ice-servers", "/nonexistent"],
         &["--listen", "127.0.0.1:0", "--tls-cert", "/nonexistent", "--tls-key", "/nonexistent"],
+        &["--listen", "127.0.0.1:0", "--turn", "turn:call.example", "--turn-secret-file", "/nonexistent"],
+        &["--listen", "127.0.0.1:0", "--turn", "turn:call.example", "--turn-secret-file", "/dev/null"],
     ] {
         let output = server().args(options).output().unwrap();
         let said = String::from_utf8(output.stderr).unwrap();

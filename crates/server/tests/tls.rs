@@ -105,7 +105,7 @@ async fn files_that_cannot_be_used_are_named() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let tls = Some(TlsFiles { cert: cert.clone(), key: key.clone() });
         let result = run(listener, ServerConfig { tls, ..ServerConfig::default() }, std::future::pending()).await;
-        let ServerError::Tls { file, why } = result.unwrap_err();
+        let ServerError::File { file, why } = result.unwrap_err();
         assert!(file.starts_with(authority.dir.path()) || file.starts_with(other.dir.path()), "{why}");
     }
 }

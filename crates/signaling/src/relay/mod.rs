@@ -12,6 +12,7 @@ pub use budget::Budget;
 pub use core::Relay;
 
 use crate::message::IceServer;
+use std::fmt;
 use std::sync::Arc;
 
 /// A connection, named by the caller; a name is never used twice.
@@ -82,10 +83,18 @@ pub struct RelayConfig {
     pub room_size: usize,
     /// STUN and TURN servers told to everybody who takes a seat.
     pub ice_servers: Vec<IceServer>,
+    /// TURN servers whose credentials are made for each seat.
+    pub turn: Option<Arc<dyn TurnAccess>>,
+}
+
+/// Makes credentials for TURN servers. The relay has neither their secret nor a clock, so that its caller does this.
+pub trait TurnAccess: fmt::Debug + Send + Sync {
+    /// What somebody is told who takes a seat now. `draw` is a random number of theirs, which names nobody.
+    fn grant(&self, draw: u64) -> IceServer;
 }
 
 impl Default for RelayConfig {
     fn default() -> Self {
-        Self { max_rooms: 10_000, room_size: 2, ice_servers: Vec::new() }
+        Self { max_rooms: 10_000, room_size: 2, ice_servers: Vec::new(), turn: None }
     }
 }

@@ -3,7 +3,7 @@
 use super::core::{Place, Relay};
 use super::room::{Outbox, Seat, SeatState, text};
 use super::{CloseReason, ConnectionId, Output};
-use crate::message::{self, ErrorCode, LeaveReason, ResumeToken, ServerMessage};
+use crate::message::{self, ErrorCode, IceServer, LeaveReason, ResumeToken, ServerMessage};
 use crate::pake::Share;
 use rand::RngExt;
 use std::time::Instant;
@@ -55,6 +55,7 @@ impl Relay {
         if !self.may_enter(now, id) {
             return;
         }
+        let ice_servers = self.ice_servers();
         let Some(room) = self.rooms.get_mut(&room_id) else { return self.seat_gone(id) };
         let same = |seat: &Seat| bool::from(seat.token.as_bytes().ct_eq(token.as_bytes()));
         let Some(at) = room.seats.iter().position(same) else { return self.seat_gone(id) };
@@ -67,7 +68,7 @@ impl Relay {
             peer_id: seat.peer.clone(),
             resume: ResumeToken::new(&seat.token),
             peers,
-            ice_servers: self.config.ice_servers.clone(),
+            ice_servers,
             received: seat.received,
             missed,
         });
@@ -133,12 +134,13 @@ impl Relay {
     ) -> PeerId {
         let peer = PeerId::new(format!("{:016x}", self.random.random::<u64>()));
         let token = format!("{:032x}", self.random.random::<u128>());
+        let ice_servers = self.ice_servers();
         let room = self.rooms.entry(room_id.clone()).or_default();
         let reply = reply(message::Seat {
             peer_id: peer.clone(),
             resume: ResumeToken::new(&token),
             peers: room.others(&peer),
-            ice_servers: self.config.ice_servers.clone(),
+            ice_servers,
             received: 0,
             missed: 0,
         });
@@ -149,6 +151,15 @@ impl Relay {
         }
         self.send(id, text(&reply));
         peer
+    }
+
+    /// What somebody is told who takes a seat now.
+    fn ice_servers(&mut self) -> Vec<IceServer> {
+        let mut servers = self.config.ice_servers.clone();
+        if let Some(turn) = &self.config.turn {
+            servers.push(turn.grant(self.random.random()));
+        }
+        servers
     }
 
     /// Frees a seat and tells the others; the room goes with its last seat.

@@ -4,7 +4,7 @@
 use super::*;
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 const ROOM: &str = "0123456789abcdef0123456789abcdef";
@@ -310,7 +310,7 @@ fn the_opener_dismisses_and_the_room_goes_on() {
 
 #[test]
 fn limits_of_rooms_and_seats_hold() {
-    let mut world = World::new(RelayConfig { max_rooms: 1, room_size: 3, ice_servers: Vec::new() });
+    let mut world = World::new(RelayConfig { max_rooms: 1, room_size: 3, ..RelayConfig::default() });
     (1..=5).for_each(|id| world.input(id, Input::Connected));
     world.open(1);
     let other = json!({"type": "open", "version": 1, "roomId": "a".repeat(32)});
@@ -333,6 +333,36 @@ fn ice_servers_are_handed_out() {
 }
 
 /// A step of the random test.
+/// Credentials that show for which draw they were made.
+#[derive(Debug)]
+struct Numbered;
+
+impl TurnAccess for Numbered {
+    fn grant(&self, draw: u64) -> IceServer {
+        IceServer { urls: vec!["turn:t.example".into()], username: Some(draw.to_string()), credential: None }
+    }
+}
+
+#[test]
+fn turn_credentials_are_made_anew_for_each_seat_and_each_resumption() {
+    let stun = IceServer { urls: vec!["stun:s.example".into()], username: None, credential: None };
+    let turn = Some(Arc::new(Numbered) as Arc<dyn TurnAccess>);
+    let mut world = World::new(RelayConfig { ice_servers: vec![stun], turn, ..RelayConfig::default() });
+    (1..=3).for_each(|id| world.input(id, Input::Connected));
+    let opened = world.open(1);
+    let joined = world.join(2);
+    world.input(2, Input::Lost);
+    let resume = json!({"type": "resume", "version": 1, "roomId": ROOM, "resume": joined["resume"], "received": 0});
+    let resumed = world.say(3, resume);
+    let users: BTreeSet<_> = [&opened, &joined, &resumed]
+        .map(|seat| {
+            assert_eq!(seat["iceServers"][0]["urls"][0], "stun:s.example", "{seat}");
+            seat["iceServers"][1]["username"].as_str().unwrap().to_owned()
+        })
+        .into();
+    assert_eq!(users.len(), 3, "{users:?}");
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Connect(u64),
@@ -363,7 +393,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
     #[test]
     fn no_order_of_messages_breaks_the_books(steps in prop::collection::vec(step(), 0..200), size in 2..4usize) {
-        let mut world = World::new(RelayConfig { max_rooms: 3, room_size: size, ice_servers: Vec::new() });
+        let mut world = World::new(RelayConfig { max_rooms: 3, room_size: size, ..RelayConfig::default() });
         // What the relay gave out so far, to be used by anybody, rightly or not.
         let (mut peers, mut tokens, mut seen) = (vec!["nobody".to_owned()], vec!["none".to_owned()], BTreeMap::new());
         let kinds = ["open", "join", "resume", "dismiss", "offer", "answer", "ice-candidate", "leave-room", "nonsense"];

@@ -1,0 +1,109 @@
+//! The command line of `visavis-server`.
+
+use anyhow::Context as _;
+use clap::Parser;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+use visavis_server::{ServerConfig, TlsFiles, TurnConfig, check_stun_url, check_turn_url};
+use visavis_signaling::{IceServer, RelayConfig};
+
+/// Shortest life of TURN credentials: between joining and the last relayed address some time passes.
+const SHORTEST_LIFETIME: Duration = Duration::from_secs(60);
+/// Longest life of TURN credentials: they cannot be taken back before.
+const LONGEST_LIFETIME: Duration = Duration::from_secs(30 * 86_400);
+
+/// Helps two people who know the same four words to find each other. It can neither see nor hear what they say.
+#[derive(Parser, Debug)]
+#[command(name = "visavis-server", version)]
+pub(crate) struct Options {
+    /// Address and port to listen on; port 0 takes a free one.
+    #[arg(long, value_name = "ADDR", default_value = "0.0.0.0:8080")]
+    pub(crate) listen: SocketAddr,
+    /// PEM file with the certificate chain, for wss://.
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// PEM file with the certificate's private key.
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+    /// Rooms at a time.
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..))]
+    max_rooms: u32,
+    /// People in a room.
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(2..=16))]
+    room_size: u32,
+    /// Connections at a time.
+    #[arg(long, value_name = "N", default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..))]
+    max_connections: u32,
+    /// JSON file with STUN and TURN servers to hand out: [{"urls": ["turn:…"], "username": "…", "credential": "…"}].
+    #[arg(long, value_name = "FILE")]
+    ice_servers: Option<PathBuf>,
+    /// STUN server to hand out: stun:HOST[:PORT]; repeatable.
+    #[arg(long, value_name = "URL", value_parser = stun_url)]
+    stun: Vec<String>,
+    /// TURN server to hand out, with credentials that end by themselves: turn:HOST[:PORT][?transport=tcp] or turns:…;
+    /// repeatable.
+    #[arg(long, value_name = "URL", value_parser = turn_url, requires = "turn_secret_file")]
+    turn: Vec<String>,
+    /// File with the secret that the TURN server shares (coturn: static-auth-secret); read again when it changes.
+    #[arg(long, value_name = "FILE", requires = "turn")]
+    turn_secret_file: Option<PathBuf>,
+    /// How long TURN credentials can be used, such as 90m, 24h or 2d. A call that outlasts them goes on.
+    #[arg(long, value_name = "TIME", default_value = "24h", value_parser = lifetime)]
+    turn_lifetime: Duration,
+    /// Serve no page for guests without the app: for a relay whose page is hosted apart, or nowhere.
+    #[arg(long)]
+    no_guest_page: bool,
+}
+
+impl Options {
+    /// What the server is told by them.
+    pub(crate) fn config(self) -> anyhow::Result<ServerConfig> {
+        let mut ice_servers = self.listed_ice_servers()?;
+        if !self.stun.is_empty() {
+            ice_servers.push(IceServer { urls: self.stun, username: None, credential: None });
+        }
+        let (max_rooms, room_size) = (self.max_rooms as usize, self.room_size as usize);
+        let (urls, lifetime) = (self.turn, self.turn_lifetime);
+        Ok(ServerConfig {
+            relay: RelayConfig { max_rooms, room_size, ice_servers, ..RelayConfig::default() },
+            turn: self.turn_secret_file.map(|secret_file| TurnConfig { urls, secret_file, lifetime }),
+            max_connections: self.max_connections as usize,
+            tls: self.tls_cert.zip(self.tls_key).map(|(cert, key)| TlsFiles { cert, key }),
+            guest_page: !self.no_guest_page,
+            ..ServerConfig::default()
+        })
+    }
+
+    /// Those of the file.
+    fn listed_ice_servers(&self) -> anyhow::Result<Vec<IceServer>> {
+        let Some(file) = &self.ice_servers else { return Ok(Vec::new()) };
+        let text = std::fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
+        serde_json::from_str(&text).with_context(|| format!("{} is not as it should be", file.display()))
+    }
+}
+
+fn stun_url(text: &str) -> Result<String, String> {
+    check_stun_url(text).map(|()| text.to_owned()).map_err(|error| error.to_string())
+}
+
+fn turn_url(text: &str) -> Result<String, String> {
+    check_turn_url(text).map(|()| text.to_owned()).map_err(|error| error.to_string())
+}
+
+fn lifetime(text: &str) -> Result<Duration, String> {
+    let (number, seconds) = match text.char_indices().next_back() {
+        Some((at, 's')) => (&text[..at], 1),
+        Some((at, 'm')) => (&text[..at], 60),
+        Some((at, 'h')) => (&text[..at], 3600),
+        Some((at, 'd')) => (&text[..at], 86_400),
+        _ => return Err("write a number with its unit, such as 90m, 24h or 2d".to_owned()),
+    };
+    let number: u32 = number.parse().map_err(|_| "write a number with its unit, such as 90m, 24h or 2d".to_owned())?;
+    let lifetime = Duration::from_secs(u64::from(number) * seconds);
+    if (SHORTEST_LIFETIME..=LONGEST_LIFETIME).contains(&lifetime) {
+        Ok(lifetime)
+    } else {
+        Err("it has to be between a minute and 30 days".to_owned())
+    }
+}
