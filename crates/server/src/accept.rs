@@ -54,11 +54,13 @@ pub async fn run(
         config.relay.turn = Some(turn.clone());
         reloader.add(&[&turn.file().to_owned()], move || turn.reread());
     }
-    let (hub, stop_hub, hub_task) = Hub::start(config.relay.clone());
-    let seats = Arc::new(Semaphore::new(config.max_connections));
-    let router = router(hub, config.browsers, config.guest_page);
+    let hub = Hub::new(config.relay.clone());
+    let most = u32::try_from(config.max_connections).unwrap_or(u32::MAX);
+    let seats = Arc::new(Semaphore::new(most as usize));
+    let router = router(hub.clone(), config.browsers, config.guest_page);
     let mut connections = JoinSet::new();
     connections.spawn(reloader.run(config.reload_every));
+    connections.spawn(hub.clone().watch_time());
     tokio::pin!(shutdown);
     loop {
         tokio::select! {
@@ -82,11 +84,8 @@ pub async fn run(
     }
     // Refuse from here on, instead of letting newcomers hang.
     drop((listener, router));
-    stop_hub.stop();
-    let _ = timeout(GOODBYE, async {
-        let _ = hub_task.await;
-    })
-    .await;
+    hub.stop();
+    let _ = timeout(GOODBYE, seats.acquire_many(most)).await;
     connections.shutdown().await;
     Ok(())
 }

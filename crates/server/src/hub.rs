@@ -1,20 +1,20 @@
-//! The task that owns the relay: connections tell it what they heard, it tells them what to send.
+//! The relay behind a lock: connections tell it what they heard, and it queues for others what they are to say.
+//!
+//! The lock is held for one event at a time. A task between connections and relay would cost two changes of task for each
+//! message that is passed on, which is most of what passing it on costs.
 
 use axum::extract::ws::Utf8Bytes;
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
-use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinHandle;
+use tokio::sync::{Notify, mpsc};
 use tokio::time::sleep_until;
 use tracing::debug;
 use visavis_signaling::{CloseReason, ConnectionId, Input, Output, Relay, RelayConfig};
 
-/// Events of all connections that wait for the relay; when full, connections stop reading.
-const EVENTS: usize = 1024;
-/// Messages that wait for one connection. Who does not take them is dropped: waiting would hold up everybody else. The
-/// hub may work off several senders' bursts before a connection gets its turn.
+/// Messages that wait for one connection. Who does not take them is dropped: waiting would hold up everybody else. A
+/// sender's burst may be worked off before a connection gets its turn.
 const QUEUE: usize = 512;
 /// The same in bytes, because messages differ so much.
 const QUEUE_BYTES: usize = 256 * 1024;
@@ -39,54 +39,82 @@ pub(crate) enum Saying {
     Close(u16, String),
 }
 
-/// A way to the hub.
+/// The relay and who is connected to it, for everybody who has something to tell.
 #[derive(Clone)]
 pub(crate) struct Hub {
-    events: mpsc::Sender<(ConnectionId, Event)>,
-    next_id: Arc<AtomicU64>,
+    shared: Arc<Shared>,
 }
 
-/// Ends the hub.
-pub(crate) struct StopHub(oneshot::Sender<()>);
-
-impl StopHub {
-    /// Tells every connection to close. The hub's task ends when all have.
-    pub(crate) fn stop(self) {
-        let _ = self.0.send(());
-    }
+struct Shared {
+    state: Mutex<State>,
+    next_id: AtomicU64,
+    /// The relay has a time-out again.
+    due: Notify,
 }
 
 impl Hub {
-    /// Starts the task.
-    pub(crate) fn start(config: RelayConfig) -> (Self, StopHub, JoinHandle<()>) {
-        let (events, events_in) = mpsc::channel(EVENTS);
-        let (stop, stopped) = oneshot::channel();
+    /// A relay without anybody.
+    pub(crate) fn new(config: RelayConfig) -> Self {
         let relay = Relay::new(config, rand::random());
-        let task = tokio::spawn(Task { relay, connections: HashMap::new() }.run(events_in, stopped));
-        (Self { events, next_id: Arc::default() }, StopHub(stop), task)
+        let state = Mutex::new(State { relay, connections: HashMap::new(), stopping: false });
+        Self { shared: Arc::new(Shared { state, next_id: AtomicU64::new(0), due: Notify::new() }) }
+    }
+
+    /// Ends what has lasted too long, all the time.
+    pub(crate) async fn watch_time(self) {
+        loop {
+            let timeout = self.lock().relay.poll_timeout();
+            match timeout {
+                None => self.shared.due.notified().await,
+                Some(at) => {
+                    sleep_until(at.into()).await;
+                    let mut state = self.lock();
+                    state.relay.handle_timeout(Instant::now());
+                    state.carry_out();
+                }
+            }
+        }
     }
 
     /// Registers a connection.
-    pub(crate) async fn connect(&self) -> (Connection, mpsc::Receiver<Saying>, Arc<AtomicUsize>) {
-        let id = ConnectionId(self.next_id.fetch_add(1, Ordering::Relaxed));
+    pub(crate) fn connect(&self) -> (Connection, mpsc::Receiver<Saying>, Arc<AtomicUsize>) {
+        let id = ConnectionId(self.shared.next_id.fetch_add(1, Ordering::Relaxed));
         let (sayings, sayings_out) = mpsc::channel(QUEUE);
         let waiting = Arc::new(AtomicUsize::new(0));
-        let connection = Connection { id, events: self.events.clone() };
-        connection.tell(Event::Connected(Sender { sayings, waiting: waiting.clone() })).await;
+        let connection = Connection { id, hub: self.clone() };
+        connection.tell(Event::Connected(Sender { sayings, waiting: waiting.clone() }));
         (connection, sayings_out, waiting)
+    }
+
+    /// Tells every connection to close, and those that come yet.
+    pub(crate) fn stop(&self) {
+        let mut state = self.lock();
+        debug!(connections = state.connections.len(), "stopping");
+        state.stopping = true;
+        state.connections.drain().for_each(|(_, sender)| say_that_we_stop(&sender));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// A connection's way to the hub.
 pub(crate) struct Connection {
     id: ConnectionId,
-    events: mpsc::Sender<(ConnectionId, Event)>,
+    hub: Hub,
 }
 
 impl Connection {
-    /// Reports something; waits while the hub is busy.
-    pub(crate) async fn tell(&self, event: Event) {
-        let _ = self.events.send((self.id, event)).await;
+    /// Reports something; what follows from it is queued for others when this returns.
+    pub(crate) fn tell(&self, event: Event) {
+        let mut state = self.hub.lock();
+        let before = state.relay.poll_timeout();
+        state.handle(self.id, event);
+        state.carry_out();
+        if before.is_none() && state.relay.poll_timeout().is_some() {
+            self.hub.shared.due.notify_one();
+        }
     }
 }
 
@@ -117,38 +145,24 @@ impl Saying {
     }
 }
 
-struct Task {
+struct State {
     relay: Relay,
     connections: HashMap<ConnectionId, Sender>,
+    stopping: bool,
 }
 
-impl Task {
-    async fn run(mut self, mut events: mpsc::Receiver<(ConnectionId, Event)>, mut stop: oneshot::Receiver<()>) {
-        let mut stopping = false;
-        loop {
-            let timeout = self.relay.poll_timeout();
-            tokio::select! {
-                event = events.recv() => match event {
-                    Some((id, event)) if !stopping => self.handle(id, event),
-                    Some(_) => {}
-                    None => return,
-                },
-                () = async { sleep_until(timeout.unwrap_or_else(Instant::now).into()).await }, if timeout.is_some() && !stopping => {
-                    self.relay.handle_timeout(Instant::now());
-                }
-                _ = &mut stop, if !stopping => {
-                    debug!(connections = self.connections.len(), "stopping");
-                    stopping = true;
-                    for (_, sender) in self.connections.drain() {
-                        sender.say(Saying::Close(1001, "the server is stopping".to_owned()));
-                    }
-                }
-            }
-            self.carry_out();
-        }
-    }
+fn say_that_we_stop(sender: &Sender) {
+    sender.say(Saying::Close(1001, "the server is stopping".to_owned()));
+}
 
+impl State {
     fn handle(&mut self, id: ConnectionId, event: Event) {
+        if self.stopping {
+            if let Event::Connected(sender) = event {
+                say_that_we_stop(&sender);
+            }
+            return;
+        }
         let now = Instant::now();
         let input = match &event {
             Event::Text(text) => Input::Text(text.as_str()),

@@ -5,14 +5,18 @@ use crate::hub::{Connection, Event, Hub, Saying};
 use axum::extract::WebSocketUpgrade;
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use axum::response::Response;
+use futures_util::SinkExt as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Error as WsError;
 use visavis_signaling::{ErrorCode, MAX_MESSAGE, ServerMessage};
 
 /// Read buffer of a connection; there are many, and most are idle.
 const READ_BUFFER: usize = 4 * 1024;
+/// So much is gathered before it is sent: what waits for a connection goes out in one go.
+const WRITE_BUFFER: usize = 8 * 1024;
 /// Up to this size a message is read, so that who sends too large a one can be told and go on.
 const READABLE: usize = 2 * MAX_MESSAGE;
 /// How long a message may take to be sent: who reads nothing for so long is gone.
@@ -26,7 +30,7 @@ const ALIVE_EVERY: Duration = Duration::from_secs(1);
 pub(crate) fn accept(upgrade: WebSocketUpgrade, hub: Hub, seat: Seat) -> Response {
     upgrade
         .read_buffer_size(READ_BUFFER)
-        .write_buffer_size(0)
+        .write_buffer_size(WRITE_BUFFER)
         .max_message_size(READABLE)
         .max_frame_size(READABLE)
         .on_upgrade(|socket| async move {
@@ -36,12 +40,12 @@ pub(crate) fn accept(upgrade: WebSocketUpgrade, hub: Hub, seat: Seat) -> Respons
 }
 
 async fn serve(mut socket: WebSocket, hub: &Hub) {
-    let (connection, mut sayings, waiting) = hub.connect().await;
+    let (connection, mut sayings, waiting) = hub.connect();
     let mut alive = Instant::now();
     let end = loop {
         tokio::select! {
             saying = sayings.recv() => match saying {
-                Some(saying) => match say(&mut socket, saying, &waiting).await {
+                Some(saying) => match say(&mut socket, saying, &mut sayings, &waiting).await {
                     Said::Sent => {}
                     Said::Closed => return,
                     Said::Broken => break Event::Lost,
@@ -50,12 +54,12 @@ async fn serve(mut socket: WebSocket, hub: &Hub) {
                 None => return,
             },
             message = socket.recv() => match message {
-                Some(Ok(Message::Text(text))) => connection.tell(Event::Text(text)).await,
-                Some(Ok(Message::Binary(_))) => connection.tell(Event::NotText).await,
+                Some(Ok(Message::Text(text))) => connection.tell(Event::Text(text)),
+                Some(Ok(Message::Binary(_))) => connection.tell(Event::NotText),
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => {
                     if alive.elapsed() >= ALIVE_EVERY {
                         alive = Instant::now();
-                        connection.tell(Event::Alive).await;
+                        connection.tell(Event::Alive);
                     }
                 }
                 Some(Ok(Message::Close(_))) => break Event::Closed,
@@ -73,7 +77,7 @@ async fn serve(mut socket: WebSocket, hub: &Hub) {
 /// Reports the end, and lets the answer to the other side's good-bye go out.
 async fn end_with(connection: &Connection, end: Event, mut socket: WebSocket) {
     let closed = matches!(end, Event::Closed);
-    connection.tell(end).await;
+    connection.tell(end);
     if closed {
         let _ = timeout(GOODBYE, async { while let Some(Ok(_)) = socket.recv().await {} }).await;
     }
@@ -85,19 +89,37 @@ enum Said {
     Broken,
 }
 
-async fn say(socket: &mut WebSocket, saying: Saying, waiting: &AtomicUsize) -> Said {
-    let bytes = saying.bytes();
-    let message = match saying {
-        Saying::Text(text) => Message::Text(text.as_ref().into()),
-        Saying::Ping => Message::Ping(Vec::new().into()),
-        Saying::Close(code, reason) => {
-            close(socket, code, reason).await;
-            return Said::Closed;
+/// Sends this, and what else waits, in one go.
+async fn say(
+    socket: &mut WebSocket,
+    first: Saying,
+    sayings: &mut mpsc::Receiver<Saying>,
+    waiting: &AtomicUsize,
+) -> Said {
+    let sending = async {
+        let mut next = Some(first);
+        while let Some(saying) = next {
+            let bytes = saying.bytes();
+            let message = match saying {
+                Saying::Text(text) => Message::Text(text.as_ref().into()),
+                Saying::Ping => Message::Ping(Vec::new().into()),
+                Saying::Close(code, reason) => {
+                    close(socket, code, reason).await;
+                    return Ok(Said::Closed);
+                }
+            };
+            let fed = socket.feed(message).await;
+            waiting.fetch_sub(bytes, Ordering::Relaxed);
+            fed?;
+            next = sayings.try_recv().ok();
         }
+        socket.flush().await?;
+        Ok::<_, axum::Error>(Said::Sent)
     };
-    let sent = timeout(SEND_WITHIN, socket.send(message)).await;
-    waiting.fetch_sub(bytes, Ordering::Relaxed);
-    if matches!(sent, Ok(Ok(()))) { Said::Sent } else { Said::Broken }
+    match timeout(SEND_WITHIN, sending).await {
+        Ok(Ok(said)) => said,
+        Ok(Err(_)) | Err(_) => Said::Broken,
+    }
 }
 
 /// Says why nothing more is read, and ends the connection: after such an error the stream's position is unknown.
