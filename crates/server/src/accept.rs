@@ -1,8 +1,11 @@
 //! From a listening socket to HTTP: connections accepted, limited, encrypted, served, ended.
 
 use crate::config::{ServerConfig, ServerError, TlsFiles};
-use crate::http::{Seat, router};
+use crate::guard::Guard;
+use crate::http::{Seat, Server, router};
 use crate::hub::Hub;
+use crate::metrics::Counters;
+use crate::network::Network;
 use crate::reload::Reloader;
 use crate::tls;
 use crate::turn::Turn;
@@ -14,8 +17,9 @@ use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
@@ -26,55 +30,58 @@ use tracing::debug;
 
 /// For a TLS handshake, and for the headers of a request: who connects and says nothing is not kept.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// For everything before a connection becomes a WebSocket, answers that are slowly read included.
+const PAGE_WITHIN: Duration = Duration::from_secs(120);
 /// Longest headers of a request; also what an idle connection may cost.
 const HEADER_BYTES: usize = 16 * 1024;
 /// Pause after a failed accept: mostly too many open files, which others have to close first.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How long open connections may take to end.
-const GOODBYE: Duration = Duration::from_secs(2);
-/// What somebody hears for whom there is no room.
+const GOODBYE: Duration = Duration::from_secs(10);
+/// What somebody hears for whom there is no room, and who has too much of it already.
 const BUSY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+const TOO_MANY: &[u8] = b"HTTP/1.1 429 Too Many Requests\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 
-/// Serves until `shutdown` is done, then tells every client, closes all connections, and returns.
+/// Serves until `shutdown` is done, then tells every client, closes all connections within 10 s, and returns.
 ///
 /// The caller brings the socket: bind port 0 to let the system choose one, and read it from the listener before.
-/// WebSockets are accepted at `/` and `/ws`; `/healthz` answers `ok`; a browser that opens `/` is given the guest's page.
+/// WebSockets are accepted at `/` and `/ws`; `/healthz` answers `ok`, `/metrics` figures for Prometheus; a browser that
+/// opens `/` is given the guest's page.
 ///
 /// # Errors
-/// Where certificate or key cannot be used. Whatever clients do is no error of the server.
+/// Where certificate, key or secret cannot be used. Whatever clients do is no error of the server.
 pub async fn run(
     listener: TcpListener,
     mut config: ServerConfig,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), ServerError> {
-    let mut reloader = Reloader::default();
+    let counters = Arc::new(Counters::default());
+    let mut reloader = Reloader::new(counters.clone());
     let tls = config.tls.as_ref().map(|files| watched_tls(files, &mut reloader)).transpose()?;
     if let Some(turn) = &config.turn {
         let turn = Arc::new(Turn::new(turn)?);
         config.relay.turn = Some(turn.clone());
         reloader.add(&[&turn.file().to_owned()], move || turn.reread());
     }
-    let hub = Hub::new(config.relay.clone());
-    let most = u32::try_from(config.max_connections).unwrap_or(u32::MAX);
-    let seats = Arc::new(Semaphore::new(most as usize));
-    let router = router(hub.clone(), config.browsers, config.guest_page);
-    let mut connections = JoinSet::new();
-    connections.spawn(reloader.run(config.reload_every));
-    connections.spawn(hub.clone().watch_time());
+    let (hub, guard) = (Hub::new(config.relay.clone()), Guard::new(config.per_address));
+    let mut tasks = JoinSet::new();
+    tasks.spawn(reloader.run(config.reload_every));
+    tasks.spawn(hub.clone().watch_time());
+    let most = config.max_connections.min(Semaphore::MAX_PERMITS).min(u32::MAX as usize);
+    let seats = Arc::new(Semaphore::new(most));
+    let (stop, stopping) = watch::channel(());
+    let server = Server { hub: hub.clone(), guard, counters, since: Instant::now(), config };
+    let door = Door { server: Arc::new(server), tls, seats: seats.clone(), stopping };
+    let router = router(door.server.clone());
     tokio::pin!(shutdown);
     loop {
         tokio::select! {
             () = &mut shutdown => break,
-            Some(_) = connections.join_next() => {}
+            Some(_) = tasks.join_next() => {}
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => {
-                    let Ok(seat) = seats.clone().try_acquire_owned() else {
-                        refuse(&stream);
-                        continue;
-                    };
-                    let tls = tls.as_ref().map(|tls| tls.borrow().clone());
-                    connections.spawn(connection(stream, tls, router.clone(), Seat::new(seat)));
-                }
+                Ok((stream, peer)) => if let Some(seat) = door.let_in(&stream, peer) {
+                    tasks.spawn(door.clone().connection(stream, router.clone(), seat));
+                },
                 Err(error) => {
                     debug!(%error, "a connection could not be accepted");
                     sleep(ACCEPT_PAUSE).await;
@@ -83,10 +90,11 @@ pub async fn run(
         }
     }
     // Refuse from here on, instead of letting newcomers hang.
-    drop((listener, router));
+    drop((listener, router, door));
     hub.stop();
-    let _ = timeout(GOODBYE, seats.acquire_many(most)).await;
-    connections.shutdown().await;
+    drop(stop);
+    let _ = timeout(GOODBYE, seats.acquire_many(u32::try_from(most).unwrap_or(u32::MAX))).await;
+    tasks.shutdown().await;
     Ok(())
 }
 
@@ -98,23 +106,70 @@ fn watched_tls(files: &TlsFiles, reloader: &mut Reloader) -> Result<watch::Recei
     Ok(seen)
 }
 
-/// One connection, up to its end or its upgrade to a WebSocket.
-async fn connection(stream: TcpStream, tls: Option<TlsAcceptor>, router: Router, seat: Seat) {
-    let _ = stream.set_nodelay(true);
-    let done = match tls {
-        None => http(stream, router, seat).await,
-        Some(tls) => match timeout(PATIENCE, tls.accept(stream)).await {
-            Ok(Ok(stream)) => http(stream, router, seat).await,
-            Ok(Err(error)) => return debug!(%error, "no TLS came about"),
-            Err(_) => return debug!("TLS took too long"),
-        },
-    };
-    if let Err(error) = done {
-        debug!(%error, "a request could not be served");
+/// What each new connection needs.
+#[derive(Clone)]
+struct Door {
+    server: Arc<Server>,
+    tls: Option<watch::Receiver<TlsAcceptor>>,
+    seats: Arc<Semaphore>,
+    /// Closed when the server stops.
+    stopping: watch::Receiver<()>,
+}
+
+impl Door {
+    /// Counts a connection that has just come; none where it may not stay.
+    fn let_in(&self, stream: &TcpStream, peer: SocketAddr) -> Option<Seat> {
+        self.server.counters.accepted.count();
+        let visit = match self.server.config.trust_proxy {
+            // The proxy's own address says nothing.
+            true => None,
+            false => {
+                let network = Network::from(peer.ip());
+                match self.server.guard.admit(Instant::now(), network) {
+                    Ok(visit) => Some(visit),
+                    Err(refusal) => {
+                        self.server.refused(refusal, network);
+                        refuse(stream, TOO_MANY, self.tls.is_none());
+                        return None;
+                    }
+                }
+            }
+        };
+        let Ok(permit) = self.seats.clone().try_acquire_owned() else {
+            self.server.counters.full.count();
+            refuse(stream, BUSY, self.tls.is_none());
+            return None;
+        };
+        Some(Seat::new(permit, visit, peer.ip()))
+    }
+
+    /// One connection, up to its end or its upgrade to a WebSocket.
+    async fn connection(self, stream: TcpStream, router: Router, seat: Seat) {
+        let _ = stream.set_nodelay(true);
+        let counters = self.server.counters.clone();
+        let tls = self.tls.as_ref().map(|tls| tls.borrow().clone());
+        let done = match tls {
+            None => http(stream, router, seat, self.stopping).await,
+            Some(tls) => match timeout(PATIENCE, tls.accept(stream)).await {
+                Ok(Ok(stream)) => http(stream, router, seat, self.stopping).await,
+                Ok(Err(error)) => {
+                    counters.no_tls.count();
+                    return debug!(%error, "no TLS came about");
+                }
+                Err(_) => {
+                    counters.no_tls.count();
+                    return debug!("TLS took too long");
+                }
+            },
+        };
+        if let Err(error) = done {
+            counters.no_request.count();
+            debug!(error, "a request could not be served");
+        }
     }
 }
 
-async fn http<S>(stream: S, router: Router, seat: Seat) -> hyper::Result<()>
+async fn http<S>(stream: S, router: Router, seat: Seat, mut stopping: watch::Receiver<()>) -> Result<(), String>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -124,17 +179,30 @@ where
         request.extensions_mut().insert(seat.clone());
         service.call(request)
     });
-    http1::Builder::new()
+    let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(PATIENCE)
         .max_buf_size(HEADER_BYTES)
         .serve_connection(TokioIo::new(stream), seated)
-        .with_upgrades()
-        .await
+        .with_upgrades();
+    tokio::pin!(connection);
+    let served = async {
+        tokio::select! {
+            served = connection.as_mut() => return served,
+            _ = stopping.changed() => connection.as_mut().graceful_shutdown(),
+        }
+        connection.await
+    };
+    match timeout(PAGE_WITHIN, served).await {
+        Ok(served) => served.map_err(|error| error.to_string()),
+        Err(_) => Err("it took too long".to_owned()),
+    }
 }
 
-/// Says that there is no room, as far as that goes without waiting.
-fn refuse(stream: &TcpStream) {
-    let said: io::Result<usize> = stream.try_write(BUSY);
-    debug!(said = said.is_ok(), "no room for another connection");
+/// Says why somebody is not served, as far as that goes without waiting; under TLS there is no way to.
+fn refuse(stream: &TcpStream, why: &[u8], in_the_clear: bool) {
+    if in_the_clear {
+        let said: io::Result<usize> = stream.try_write(why);
+        debug!(said = said.is_ok(), "somebody was not let in");
+    }
 }

@@ -1,5 +1,6 @@
 //! What a server is told, and why it may not start.
 
+use crate::guard::AddressLimits;
 use std::path::PathBuf;
 use std::time::Duration;
 use visavis_signaling::RelayConfig;
@@ -13,6 +14,15 @@ pub struct ServerConfig {
     pub turn: Option<TurnConfig>,
     /// Connections at a time; one more is refused with HTTP 503.
     pub max_connections: usize,
+    /// Limits of connections from one address. What they may do together is in [`RelayConfig::per_origin`].
+    pub per_address: AddressLimits,
+    /// Whether a proxy stands before this server and writes the address that a request came from as the last one into
+    /// `X-Forwarded-For`. Without a proxy anybody could write there.
+    pub trust_proxy: bool,
+    /// Who may read `/metrics`.
+    pub metrics: MetricsFor,
+    /// Whether refusals are logged with the address that they meet, for tools that shut it out.
+    pub log_addresses: bool,
     /// Certificate and key, for `wss://`; without them the server speaks `ws://`.
     pub tls: Option<TlsFiles>,
     /// Whether web pages may connect. Where they may not, a page open in somebody's browser cannot use it to reach
@@ -30,6 +40,10 @@ impl Default for ServerConfig {
             relay: RelayConfig::default(),
             turn: None,
             max_connections: 20_000,
+            per_address: AddressLimits::default(),
+            trust_proxy: false,
+            metrics: MetricsFor::ThisMachine,
+            log_addresses: false,
             tls: None,
             browsers: true,
             guest_page: true,
@@ -42,8 +56,26 @@ impl ServerConfig {
     /// For the server inside the app: a few rooms for the local network, and no web pages.
     pub fn embedded() -> Self {
         let relay = RelayConfig { max_rooms: 16, ..RelayConfig::default() };
-        Self { relay, max_connections: 64, browsers: false, guest_page: false, ..Self::default() }
+        Self {
+            relay,
+            max_connections: 64,
+            metrics: MetricsFor::Nobody,
+            browsers: false,
+            guest_page: false,
+            ..Self::default()
+        }
     }
+}
+
+/// Who may read a server's figures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MetricsFor {
+    /// Nobody.
+    Nobody,
+    /// Whoever connects over loopback, and not through a proxy.
+    ThisMachine,
+    /// Everybody who can reach the server.
+    Everybody,
 }
 
 /// Where certificate and key lie.

@@ -11,7 +11,7 @@ use std::time::Instant;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::sleep_until;
 use tracing::debug;
-use visavis_signaling::{CloseReason, ConnectionId, Input, Output, Relay, RelayConfig};
+use visavis_signaling::{CloseReason, ConnectionId, Input, Origin, Output, Relay, RelayConfig, RelayCounts};
 
 /// Messages that wait for one connection. Who does not take them is dropped: waiting would hold up everybody else. A
 /// sender's burst may be worked off before a connection gets its turn.
@@ -22,7 +22,7 @@ const QUEUE_BYTES: usize = 256 * 1024;
 /// What a connection heard.
 #[derive(Debug)]
 pub(crate) enum Event {
-    Connected(Sender),
+    Connected(Origin, Sender),
     Text(Utf8Bytes),
     Alive,
     NotText,
@@ -56,7 +56,9 @@ impl Hub {
     /// A relay without anybody.
     pub(crate) fn new(config: RelayConfig) -> Self {
         let relay = Relay::new(config, rand::random());
-        let state = Mutex::new(State { relay, connections: HashMap::new(), stopping: false });
+        let (connections, stopping) = (HashMap::new(), false);
+        let state = State { relay, connections, stopping, slow: 0, silent: 0, taken_over: 0, flooding: 0 };
+        let state = Mutex::new(state);
         Self { shared: Arc::new(Shared { state, next_id: AtomicU64::new(0), due: Notify::new() }) }
     }
 
@@ -77,12 +79,12 @@ impl Hub {
     }
 
     /// Registers a connection.
-    pub(crate) fn connect(&self) -> (Connection, mpsc::Receiver<Saying>, Arc<AtomicUsize>) {
+    pub(crate) fn connect(&self, origin: Origin) -> (Connection, mpsc::Receiver<Saying>, Arc<AtomicUsize>) {
         let id = ConnectionId(self.shared.next_id.fetch_add(1, Ordering::Relaxed));
         let (sayings, sayings_out) = mpsc::channel(QUEUE);
         let waiting = Arc::new(AtomicUsize::new(0));
         let connection = Connection { id, hub: self.clone() };
-        connection.tell(Event::Connected(Sender { sayings, waiting: waiting.clone() }));
+        connection.tell(Event::Connected(origin, Sender { sayings, waiting: waiting.clone() }));
         (connection, sayings_out, waiting)
     }
 
@@ -94,9 +96,37 @@ impl Hub {
         state.connections.drain().for_each(|(_, sender)| say_that_we_stop(&sender));
     }
 
+    /// What there is to count.
+    pub(crate) fn figures(&self) -> HubFigures {
+        let state = self.lock();
+        HubFigures {
+            rooms: state.relay.rooms(),
+            connections: state.connections.len(),
+            origins: state.relay.origins(),
+            relay: state.relay.counts().clone(),
+            slow: state.slow,
+            silent: state.silent,
+            taken_over: state.taken_over,
+            flooding: state.flooding,
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Figures for whoever runs the server.
+pub(crate) struct HubFigures {
+    pub(crate) rooms: usize,
+    pub(crate) connections: usize,
+    pub(crate) origins: usize,
+    pub(crate) relay: RelayCounts,
+    /// Connections ended because they did not take what was sent to them, and for the relay's reasons.
+    pub(crate) slow: u64,
+    pub(crate) silent: u64,
+    pub(crate) taken_over: u64,
+    pub(crate) flooding: u64,
 }
 
 /// A connection's way to the hub.
@@ -149,6 +179,10 @@ struct State {
     relay: Relay,
     connections: HashMap<ConnectionId, Sender>,
     stopping: bool,
+    slow: u64,
+    silent: u64,
+    taken_over: u64,
+    flooding: u64,
 }
 
 fn say_that_we_stop(sender: &Sender) {
@@ -158,7 +192,7 @@ fn say_that_we_stop(sender: &Sender) {
 impl State {
     fn handle(&mut self, id: ConnectionId, event: Event) {
         if self.stopping {
-            if let Event::Connected(sender) = event {
+            if let Event::Connected(_, sender) = event {
                 say_that_we_stop(&sender);
             }
             return;
@@ -168,13 +202,13 @@ impl State {
             Event::Text(text) => Input::Text(text.as_str()),
             Event::Alive => Input::Alive,
             Event::NotText => Input::NotText,
-            Event::Connected(_) => Input::Connected,
+            Event::Connected(origin, _) => Input::ConnectedFrom(*origin),
             Event::Closed => Input::Closed,
             Event::Lost => Input::Lost,
         };
         self.relay.handle(now, id, input);
         match event {
-            Event::Connected(sender) => {
+            Event::Connected(_, sender) => {
                 self.connections.insert(id, sender);
             }
             Event::Closed | Event::Lost => {
@@ -190,11 +224,13 @@ impl State {
                 Output::Send { to, text } => self.say(to, Saying::Text(text)),
                 Output::Ping { to } => self.say(to, Saying::Ping),
                 Output::Close { connection, why } => {
+                    let (code, count) = match why {
+                        CloseReason::Silent => (4000, &mut self.silent),
+                        CloseReason::TakenOver => (4000, &mut self.taken_over),
+                        CloseReason::Flooding => (1008, &mut self.flooding),
+                    };
+                    *count += 1;
                     if let Some(sender) = self.connections.remove(&connection) {
-                        let code = match why {
-                            CloseReason::Silent | CloseReason::TakenOver => 4000,
-                            CloseReason::Flooding => 1008,
-                        };
                         sender.say(Saying::Close(code, why.to_string()));
                     }
                 }
@@ -205,6 +241,7 @@ impl State {
     fn say(&mut self, to: ConnectionId, saying: Saying) {
         if self.connections.get(&to).is_some_and(|sender| !sender.say(saying)) {
             debug!("a connection does not keep up and is dropped");
+            self.slow += 1;
             self.connections.remove(&to);
             self.relay.handle(Instant::now(), to, Input::Lost);
         }

@@ -22,15 +22,19 @@
 
 mod accept;
 mod config;
+mod guard;
 mod guest;
 mod http;
 mod hub;
 mod ice_url;
+mod metrics;
+mod network;
 mod reload;
 mod socket;
 mod tls;
 mod turn;
 
 pub use accept::run;
-pub use config::{ServerConfig, ServerError, TlsFiles, TurnConfig};
+pub use config::{MetricsFor, ServerConfig, ServerError, TlsFiles, TurnConfig};
+pub use guard::AddressLimits;
 pub use ice_url::{IceUrlError, check_stun_url, check_turn_url};

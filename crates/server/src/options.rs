@@ -5,8 +5,8 @@ use clap::Parser;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
-use visavis_server::{ServerConfig, TlsFiles, TurnConfig, check_stun_url, check_turn_url};
-use visavis_signaling::{IceServer, RelayConfig};
+use visavis_server::{AddressLimits, MetricsFor, ServerConfig, TlsFiles, TurnConfig, check_stun_url, check_turn_url};
+use visavis_signaling::{IceServer, OriginLimits, RelayConfig};
 
 /// Shortest life of TURN credentials: between joining and the last relayed address some time passes.
 const SHORTEST_LIFETIME: Duration = Duration::from_secs(60);
@@ -35,6 +35,33 @@ pub(crate) struct Options {
     /// Connections at a time.
     #[arg(long, value_name = "N", default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..))]
     max_connections: u32,
+    /// Connections at a time from one address (IPv6: network of 64 bits); 0: without limit.
+    #[arg(long, value_name = "N", default_value_t = AddressLimits::default().connections)]
+    connections_per_address: u32,
+    /// New connections a minute from one address; 0: without limit.
+    #[arg(long, value_name = "N", default_value_t = AddressLimits::default().connections_per_minute)]
+    connections_per_minute: u32,
+    /// Rooms entered a minute from one address; 0: without limit.
+    #[arg(long, value_name = "N", default_value_t = OriginLimits::default().entries_per_minute)]
+    joins_per_minute: u32,
+    /// Of those, how many may lead nowhere; 0: without limit. It is this that slows down who searches for rooms.
+    #[arg(long, value_name = "N", default_value_t = OriginLimits::default().misses_per_minute)]
+    misses_per_minute: u32,
+    /// Messages a second from one address, each 8 KiB counted as one; 0: without limit.
+    #[arg(long, value_name = "N", default_value_t = OriginLimits::default().messages_per_second)]
+    messages_per_second: u32,
+    /// Take addresses from the last entry of X-Forwarded-For; only where a proxy before this server writes it.
+    #[arg(long)]
+    trust_proxy: bool,
+    /// Show /metrics to everybody, not only over loopback.
+    #[arg(long)]
+    open_metrics: bool,
+    /// Log the addresses of those who are refused.
+    #[arg(long)]
+    log_addresses: bool,
+    /// Threads; one carries some thousand calls set up a second, more help where many connect over TLS at once.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub(crate) threads: u32,
     /// JSON file with STUN and TURN servers to hand out: [{"urls": ["turn:…"], "username": "…", "credential": "…"}].
     #[arg(long, value_name = "FILE")]
     ice_servers: Option<PathBuf>,
@@ -65,11 +92,24 @@ impl Options {
         }
         let (max_rooms, room_size) = (self.max_rooms as usize, self.room_size as usize);
         let (urls, lifetime) = (self.turn, self.turn_lifetime);
+        let per_origin = OriginLimits {
+            entries_per_minute: self.joins_per_minute,
+            misses_per_minute: self.misses_per_minute,
+            messages_per_second: self.messages_per_second,
+        };
+        let per_address = AddressLimits {
+            connections: self.connections_per_address,
+            connections_per_minute: self.connections_per_minute,
+        };
         Ok(ServerConfig {
-            relay: RelayConfig { max_rooms, room_size, ice_servers, ..RelayConfig::default() },
+            relay: RelayConfig { max_rooms, room_size, ice_servers, turn: None, per_origin },
             turn: self.turn_secret_file.map(|secret_file| TurnConfig { urls, secret_file, lifetime }),
             max_connections: self.max_connections as usize,
             tls: self.tls_cert.zip(self.tls_key).map(|(cert, key)| TlsFiles { cert, key }),
+            per_address,
+            trust_proxy: self.trust_proxy,
+            metrics: if self.open_metrics { MetricsFor::Everybody } else { MetricsFor::ThisMachine },
+            log_addresses: self.log_addresses,
             guest_page: !self.no_guest_page,
             ..ServerConfig::default()
         })

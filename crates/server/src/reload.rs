@@ -1,15 +1,17 @@
 //! Files that are read again when they change: certificates are renewed and secrets exchanged while the server runs.
 
 use crate::config::ServerError;
+use crate::metrics::Counters;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::time::sleep;
 use tracing::{info, warn};
 
 /// Reads files again that have changed.
-#[derive(Default)]
 pub(crate) struct Reloader {
     jobs: Vec<Job>,
+    counters: Arc<Counters>,
 }
 
 struct Job {
@@ -19,6 +21,11 @@ struct Job {
 }
 
 impl Reloader {
+    /// Watches nothing yet.
+    pub(crate) fn new(counters: Arc<Counters>) -> Self {
+        Self { jobs: Vec::new(), counters }
+    }
+
     /// Calls `reload` whenever one of `files` has changed.
     pub(crate) fn add(&mut self, files: &[&Path], reload: impl Fn() -> Result<(), ServerError> + Send + 'static) {
         self.jobs.push(Job { watched: Watched::new(files), reload: Box::new(reload), failed: false });
@@ -33,8 +40,14 @@ impl Reloader {
             }
             let result = (job.reload)();
             match &result {
-                Ok(()) => info!("files that have changed are in use"),
-                Err(error) if changed => warn!(%error, "what was read before stays in use"),
+                Ok(()) => {
+                    self.counters.reloaded.count();
+                    info!("files that have changed are in use");
+                }
+                Err(error) if changed => {
+                    self.counters.not_reloaded.count();
+                    warn!(%error, "what was read before stays in use");
+                }
                 Err(_) => {}
             }
             job.failed = result.is_err();
@@ -97,7 +110,6 @@ fn stamp(file: &Path) -> Option<Stamp> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     #[test]
@@ -106,7 +118,7 @@ mod tests {
         let file = dir.path().join("file");
         std::fs::write(&file, "good").unwrap();
         let reads = Arc::new(AtomicUsize::new(0));
-        let mut reloader = Reloader::default();
+        let mut reloader = Reloader::new(Arc::default());
         let (read, counted) = (file.clone(), reads.clone());
         reloader.add(&[&file], move || {
             counted.fetch_add(1, Ordering::Relaxed);

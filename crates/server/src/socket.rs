@@ -1,17 +1,19 @@
 //! One WebSocket: what comes in goes to the hub, what the hub says goes out.
 
+use crate::guard::Visit;
 use crate::http::Seat;
 use crate::hub::{Connection, Event, Hub, Saying};
 use axum::extract::WebSocketUpgrade;
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use axum::response::Response;
 use futures_util::SinkExt as _;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Error as WsError;
-use visavis_signaling::{ErrorCode, MAX_MESSAGE, ServerMessage};
+use visavis_signaling::{ErrorCode, MAX_MESSAGE, Origin, ServerMessage};
 
 /// Read buffer of a connection; there are many, and most are idle.
 const READ_BUFFER: usize = 4 * 1024;
@@ -27,20 +29,20 @@ const GOODBYE: Duration = Duration::from_secs(1);
 const ALIVE_EVERY: Duration = Duration::from_secs(1);
 
 /// Answers a request for a WebSocket.
-pub(crate) fn accept(upgrade: WebSocketUpgrade, hub: Hub, seat: Seat) -> Response {
+pub(crate) fn accept(upgrade: WebSocketUpgrade, hub: Hub, seat: Seat, visit: Arc<Visit>) -> Response {
     upgrade
         .read_buffer_size(READ_BUFFER)
         .write_buffer_size(WRITE_BUFFER)
         .max_message_size(READABLE)
         .max_frame_size(READABLE)
         .on_upgrade(|socket| async move {
-            serve(socket, &hub).await;
-            drop(seat);
+            serve(socket, &hub, visit.origin()).await;
+            drop((seat, visit));
         })
 }
 
-async fn serve(mut socket: WebSocket, hub: &Hub) {
-    let (connection, mut sayings, waiting) = hub.connect();
+async fn serve(mut socket: WebSocket, hub: &Hub, origin: Origin) {
+    let (connection, mut sayings, waiting) = hub.connect(origin);
     let mut alive = Instant::now();
     let end = loop {
         tokio::select! {

@@ -23,6 +23,8 @@ fn bad_options_end_it_with_two_and_one_line() {
         &["--max-rooms", "0"],
         &["--tls-cert", "only.pem"],
         &["--dance"],
+        &["--threads", "0"],
+        &["--joins-per-minute", "-1"],
         &["--stun", "call.example"],
         &["--stun", "stun://call.example"],
         &["--turn", "turn:call.example:x", "--turn-secret-file", "/dev/null"],
@@ -77,4 +79,23 @@ async fn it_says_where_it_listens_stops_when_told_and_names_nobody_in_between() 
     let rest: Vec<_> = lines.map(Result::unwrap).collect();
     assert!(rest.len() == 1 && rest[0].ends_with("stopped"), "{rest:?}");
     assert!(child.wait().unwrap().success());
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn addresses_are_logged_only_where_that_was_asked_for() {
+    for asked in [false, true] {
+        let options = ["--listen", "127.0.0.1:0", "--connections-per-address", "1", "--log-addresses"];
+        let mut child = server().args(&options[..if asked { 5 } else { 4 }]).spawn().unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let line = lines.next().unwrap().unwrap();
+        let url = format!("ws://{}", line.rsplit_once("ws://").expect(&line).1);
+        let (first, _) = tokio_tungstenite::connect_async(&url).await.unwrap();
+        tokio_tungstenite::connect_async(&url).await.unwrap_err();
+        drop(first);
+        assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
+        let rest: Vec<_> = lines.map(Result::unwrap).collect();
+        assert_eq!(rest.iter().any(|line| line.contains("127.0.0.1")), asked, "{rest:?}");
+        assert!(child.wait().unwrap().success());
+    }
 }

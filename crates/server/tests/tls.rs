@@ -6,11 +6,14 @@ mod common;
 use common::{LONG, Server, client, event};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::time::timeout;
 use visavis_server::{ServerConfig, ServerError, TlsFiles, run};
-use visavis_signaling::{Client, ClientConfig, ClientError, ClientEvent, Trouble};
+use visavis_signaling::{
+    Client, ClientConfig, ClientError, ClientEvent, ClientMessage, RoomCode, ServerMessage, Trouble,
+};
 
 /// A CA that vouches for `localhost` and 127.0.0.1, and files of it.
 struct Authority {
@@ -84,6 +87,21 @@ async fn mixed_up_schemes_are_told_apart() {
     assert!(matches!(why, Trouble::Tls(_)), "{why}");
     let why = trouble(client(&secure.url())).await;
     assert!(matches!(why, Trouble::NotAServer(_) | Trouble::Broken(_)), "{why}");
+}
+
+#[tokio::test]
+async fn a_renewed_certificate_is_used_without_a_restart_and_ends_no_connection() {
+    let (authority, renewed) = (Authority::new(), Authority::new());
+    let server = Server::start(ServerConfig { reload_every: Duration::from_millis(10), ..authority.config() }).await;
+    let mut before = tls_client(&server, "localhost", &authority.file("ca.pem"));
+    assert!(matches!(event(&mut before).await, ClientEvent::Connected));
+    // Not in one moment: in between they do not belong together.
+    std::fs::copy(renewed.file("key.pem"), authority.file("key.pem")).unwrap();
+    std::fs::copy(renewed.file("cert.pem"), authority.file("cert.pem")).unwrap();
+    let mut after = tls_client(&server, "localhost", &renewed.file("ca.pem"));
+    while !matches!(event(&mut after).await, ClientEvent::Connected) {}
+    before.send(ClientMessage::open(RoomCode::random().room_id())).unwrap();
+    assert!(matches!(common::message(&mut before).await, ServerMessage::Opened(_)), "over the connection of before");
 }
 
 #[tokio::test]

@@ -55,7 +55,9 @@ pub use message::{
     PROTOCOL_VERSION, ResumeToken, Seat, SeatedPeer, ServerMessage,
 };
 pub use pake::{Agreed, Keys, Newcomer, PakeError, PakeSecret, Share, answer};
-pub use relay::{Budget, CloseReason, ConnectionId, Input, Output, Relay, RelayConfig, TurnAccess};
+pub use relay::{
+    Budget, CloseReason, ConnectionId, Input, Origin, OriginLimits, Output, Relay, RelayConfig, RelayCounts, TurnAccess,
+};
 pub use seal::{OpenError, Opener, Sealer};
 pub use verify::{Transcript, VerificationNumber};
 pub use words::complete;

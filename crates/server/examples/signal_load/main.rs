@@ -104,7 +104,7 @@ async fn measure(cli: &Cli) -> anyhow::Result<()> {
     let hostile = match cli.hostile {
         false => None,
         true => {
-            let attack = Helper::start(&["--role", "attack", "--server", &url])?;
+            let attack = Helper::start_aside(&["--role", "attack", "--server", &url])?;
             let time = Duration::from_secs(cli.seconds.into());
             let under_attack = load(&url, cli.dialect(), cli.setups_per_s, time, 1).await;
             Some((under_attack, attack.end()))

@@ -17,8 +17,16 @@ pub(crate) struct Helper {
 impl Helper {
     /// Starts it, and waits for its first line.
     pub(crate) fn start(arguments: &[&str]) -> anyhow::Result<Self> {
-        let mut process = Command::new(std::env::current_exe()?)
-            .args(arguments)
+        Self::spawn(Command::new(std::env::current_exe()?).args(arguments))
+    }
+
+    /// The same with the lowest priority: who attacks from elsewhere does not use this machine's time.
+    pub(crate) fn start_aside(arguments: &[&str]) -> anyhow::Result<Self> {
+        Self::spawn(Command::new("nice").args(["-n", "19"]).arg(std::env::current_exe()?).args(arguments))
+    }
+
+    fn spawn(command: &mut Command) -> anyhow::Result<Self> {
+        let mut process = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

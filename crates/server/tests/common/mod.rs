@@ -6,10 +6,11 @@ use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 use visavis_server::{ServerConfig, run};
@@ -71,6 +72,23 @@ impl Raw {
     pub async fn connect(server: &Server) -> Self {
         let (socket, _) = tokio_tungstenite::connect_async(server.url()).await.unwrap();
         Self(socket)
+    }
+
+    /// From another address of this machine, perhaps through a proxy that says where it really comes from; refused with
+    /// an HTTP status.
+    pub async fn connect_from(server: &Server, source: &str, forwarded: Option<&str>) -> Result<Self, u16> {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(SocketAddr::new(source.parse().unwrap(), 0)).unwrap();
+        let stream = MaybeTlsStream::Plain(socket.connect(server.address).await.unwrap());
+        let mut request = server.url().into_client_request().unwrap();
+        if let Some(forwarded) = forwarded {
+            request.headers_mut().insert("x-forwarded-for", forwarded.parse().unwrap());
+        }
+        match tokio_tungstenite::client_async(request, stream).await {
+            Ok((socket, _)) => Ok(Self(socket)),
+            Err(Error::Http(response)) => Err(response.status().as_u16()),
+            Err(error) => panic!("{error}"),
+        }
     }
 
     pub async fn say(&mut self, message: &Value) {

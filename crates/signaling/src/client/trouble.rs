@@ -37,8 +37,8 @@ pub enum Trouble {
     /// Something else than a signaling server answers there.
     #[error("what answers there is no Visavis server ({0})")]
     NotAServer(String),
-    /// The server has no room for more connections.
-    #[error("the server is full; it is tried again")]
+    /// The server has no room for more connections, or too many of them come from our network.
+    #[error("the server takes no more connections just now; it is tried again")]
     Busy,
     /// The server ended the connection and said why.
     #[error("the server closed the connection{0}")]
@@ -111,7 +111,7 @@ impl Trouble {
         use tungstenite::Error;
         match error {
             Error::Io(error) => Self::from_io(error, host),
-            Error::Http(response) if response.status() == 503 => Self::Busy,
+            Error::Http(response) if matches!(response.status().as_u16(), 429 | 503) => Self::Busy,
             Error::Http(response) => Self::NotAServer(format!("HTTP {}", response.status().as_u16())),
             Error::ConnectionClosed | Error::AlreadyClosed => Self::Closed(String::new()),
             Error::Protocol(tungstenite::error::ProtocolError::ResetWithoutClosingHandshake) => {

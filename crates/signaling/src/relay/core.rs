@@ -1,9 +1,10 @@
 //! The relay itself: who is connected, who sits where, and what each message does.
 
 use super::budget::Budget;
+use super::origins::Origins;
 use super::reading::Request;
 use super::room::{Room, SeatState, text};
-use super::{CloseReason, ConnectionId, Input, Output, RelayConfig};
+use super::{CloseReason, ConnectionId, Input, Origin, Output, RelayConfig};
 use crate::message::{ErrorCode, LeaveReason, MAX_MESSAGE, MAX_MESSAGES_PER_SECOND, ServerMessage};
 use crate::pake::Share;
 use rand::SeedableRng;
@@ -62,10 +63,28 @@ pub struct Relay {
     pub(super) outputs: VecDeque<Output>,
     /// Bytes in all outboxes.
     pub(super) kept: usize,
+    pub(super) origins: Origins,
+    pub(super) counts: RelayCounts,
     next_sweep: Option<Instant>,
 }
 
+/// What a relay has done since its beginning.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RelayCounts {
+    /// Rooms opened.
+    pub opened: u64,
+    /// Seats taken in a room of somebody else.
+    pub joined: u64,
+    /// Seats taken over.
+    pub resumed: u64,
+    /// Sealed messages passed on.
+    pub passed: u64,
+    /// Refusals, by the code told.
+    pub refused: BTreeMap<String, u64>,
+}
+
 pub(super) struct Connection {
+    pub(super) origin: Option<Origin>,
     heard: Instant,
     pinged: Instant,
     messages: Budget,
@@ -93,6 +112,8 @@ impl Relay {
     /// An empty relay. Seats' names and tokens are drawn from `seed`, which must be unpredictable outside tests.
     pub fn new(config: RelayConfig, seed: [u8; 32]) -> Self {
         Self {
+            origins: Origins::new(config.per_origin),
+            counts: RelayCounts::default(),
             config,
             random: StdRng::from_seed(seed),
             connections: BTreeMap::new(),
@@ -106,9 +127,10 @@ impl Relay {
     /// Takes in what a connection did.
     pub fn handle(&mut self, now: Instant, id: ConnectionId, input: Input<'_>) {
         match input {
-            Input::Connected => self.connected(now, id),
+            Input::Connected => self.connected(now, id, None),
+            Input::ConnectedFrom(origin) => self.connected(now, id, Some(origin)),
             Input::Text(text) => {
-                if self.may_speak(now, id) {
+                if self.may_speak(now, id, text.len()) {
                     self.message(now, id, text);
                 }
             }
@@ -118,7 +140,7 @@ impl Relay {
                 }
             }
             Input::NotText => {
-                if self.may_speak(now, id) {
+                if self.may_speak(now, id, 0) {
                     self.error(id, ErrorCode::BadMessage, "messages are JSON text, not binary");
                 }
             }
@@ -155,8 +177,25 @@ impl Relay {
         self.connections.len()
     }
 
-    fn connected(&mut self, now: Instant, id: ConnectionId) {
+    /// Origins that are remembered.
+    pub fn origins(&self) -> usize {
+        self.origins.len()
+    }
+
+    /// What was done so far.
+    pub fn counts(&self) -> &RelayCounts {
+        &self.counts
+    }
+
+    fn connected(&mut self, now: Instant, id: ConnectionId, origin: Option<Origin>) {
+        if self.connections.contains_key(&id) {
+            return;
+        }
+        if let Some(origin) = origin {
+            self.origins.arrived(now, origin);
+        }
         let connection = Connection {
+            origin,
             heard: now,
             pinged: now,
             messages: Budget::new(now, MAX_MESSAGES_PER_SECOND, MAX_MESSAGES_PER_SECOND),
@@ -165,15 +204,16 @@ impl Relay {
             complained: None,
             place: None,
         };
-        self.connections.entry(id).or_insert(connection);
+        self.connections.insert(id, connection);
         self.next_sweep.get_or_insert(now + SWEEP);
     }
 
     /// Counts a message; false where it is one too many, or from somebody unknown.
-    fn may_speak(&mut self, now: Instant, id: ConnectionId) -> bool {
+    fn may_speak(&mut self, now: Instant, id: ConnectionId, bytes: usize) -> bool {
         let Some(connection) = self.connections.get_mut(&id) else { return false };
         connection.heard = now;
-        if connection.messages.take(now) {
+        let all = |origins: &mut Origins| connection.origin.is_none_or(|origin| origins.may_speak(now, origin, bytes));
+        if connection.messages.take(now) && all(&mut self.origins) {
             return true;
         }
         if !connection.patience.take(now) {
@@ -223,11 +263,12 @@ impl Relay {
         if to == from || room.seat(to).is_none() {
             return self.error(id, ErrorCode::NoSuchPeer, "nobody of this name is in the room");
         }
+        self.counts.passed += 1;
         self.deliver(now, &place.room, to, &text.into());
     }
 
     fn disconnected(&mut self, now: Instant, id: ConnectionId, said_goodbye: bool) {
-        let Some(Connection { place: Some(place), .. }) = self.connections.remove(&id) else { return };
+        let Some(place) = self.forget(id) else { return };
         if said_goodbye {
             self.leave(now, &place, LeaveReason::Left);
         } else if let Some(seat) = self.rooms.get_mut(&place.room).and_then(|room| room.seat(place.peer.as_str())) {
@@ -235,7 +276,17 @@ impl Relay {
         }
     }
 
+    /// A connection is gone; where it sat.
+    pub(super) fn forget(&mut self, id: ConnectionId) -> Option<Place> {
+        let connection = self.connections.remove(&id)?;
+        if let Some(origin) = connection.origin {
+            self.origins.left(origin);
+        }
+        connection.place
+    }
+
     fn sweep(&mut self, now: Instant) {
+        self.origins.forget(now);
         let since = |at: Instant| now.saturating_duration_since(at);
         let mut silent = Vec::new();
         for (&id, connection) in &mut self.connections {
@@ -247,7 +298,7 @@ impl Relay {
             }
         }
         for id in silent {
-            if let Some(Connection { place: Some(place), .. }) = self.connections.remove(&id) {
+            if let Some(place) = self.forget(id) {
                 self.leave(now, &place, LeaveReason::Lost);
             }
             self.outputs.push_back(Output::Close { connection: id, why: CloseReason::Silent });
@@ -292,6 +343,10 @@ impl Relay {
     }
 
     pub(super) fn error(&mut self, to: ConnectionId, code: ErrorCode, sentence: &str) {
+        match self.counts.refused.get_mut(code.as_str()) {
+            Some(count) => *count += 1,
+            None => drop(self.counts.refused.insert(code.as_str().to_owned(), 1)),
+        }
         self.send(to, text(&ServerMessage::Error { code, message: sentence.to_owned() }));
     }
 

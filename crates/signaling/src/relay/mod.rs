@@ -2,6 +2,7 @@
 
 mod budget;
 mod core;
+mod origins;
 mod reading;
 mod room;
 mod seating;
@@ -9,7 +10,7 @@ mod seating;
 mod tests;
 
 pub use budget::Budget;
-pub use core::Relay;
+pub use core::{Relay, RelayCounts};
 
 use crate::message::IceServer;
 use std::fmt;
@@ -19,11 +20,18 @@ use std::sync::Arc;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ConnectionId(pub u64);
 
+/// Whom a connection comes from, as far as limits go: all of one origin share them. The caller makes it of an address;
+/// the relay cannot tell which.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Origin(pub u64);
+
 /// What a connection did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Input<'a> {
     /// It is there. Comes first; a connection that is not known is ignored.
     Connected,
+    /// The same, under the limits of where it comes from.
+    ConnectedFrom(Origin),
     /// It sent a text message.
     Text(&'a str),
     /// It sent something else that shows that it lives: a ping or pong.
@@ -85,6 +93,32 @@ pub struct RelayConfig {
     pub ice_servers: Vec<IceServer>,
     /// TURN servers whose credentials are made for each seat.
     pub turn: Option<Arc<dyn TurnAccess>>,
+    /// What all connections of one origin may do together.
+    pub per_origin: OriginLimits,
+}
+
+/// What all connections of one origin may do together; 0 means without limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OriginLimits {
+    /// Rooms entered a minute, whether opened, joined or resumed; as many at once.
+    pub entries_per_minute: u32,
+    /// Of those, how many may show whether somebody else's room exists; as many at once. After that no room is told from
+    /// any other until time has passed.
+    pub misses_per_minute: u32,
+    /// Messages a second, twice as many at once; each 8 KiB count as one.
+    pub messages_per_second: u32,
+}
+
+impl OriginLimits {
+    /// No limits, for where everybody seems to come from one place.
+    pub const NONE: Self = Self { entries_per_minute: 0, misses_per_minute: 0, messages_per_second: 0 };
+}
+
+impl Default for OriginLimits {
+    fn default() -> Self {
+        // An office behind one address; and searching four million rooms at this pace takes months.
+        Self { entries_per_minute: 60, misses_per_minute: 20, messages_per_second: 1000 }
+    }
 }
 
 /// Makes credentials for TURN servers. The relay has neither their secret nor a clock, so that its caller does this.
@@ -95,6 +129,7 @@ pub trait TurnAccess: fmt::Debug + Send + Sync {
 
 impl Default for RelayConfig {
     fn default() -> Self {
-        Self { max_rooms: 10_000, room_size: 2, ice_servers: Vec::new(), turn: None }
+        let per_origin = OriginLimits::default();
+        Self { max_rooms: 10_000, room_size: 2, ice_servers: Vec::new(), turn: None, per_origin }
     }
 }

@@ -17,6 +17,7 @@ impl Relay {
         }
         if let Some(old) = self.rooms.get(&room) {
             if old.is_attended() {
+                self.missed(now, id);
                 return self.error(
                     id,
                     ErrorCode::RoomTaken,
@@ -29,6 +30,7 @@ impl Relay {
         if self.rooms.len() >= self.config.max_rooms {
             return self.error(id, ErrorCode::ServerFull, "this server has no room left; try again later");
         }
+        self.counts.opened += 1;
         self.sit_down(id, room, None, ServerMessage::Opened);
     }
 
@@ -37,11 +39,14 @@ impl Relay {
             return;
         }
         let Some(room) = self.rooms.get(room_id) else {
+            self.missed(now, id);
             return self.error(id, ErrorCode::NobodyHere, "nobody waits under this code");
         };
         if room.seats.len() >= self.config.room_size.max(2) {
+            self.missed(now, id);
             return self.error(id, ErrorCode::RoomFull, "this room is full");
         }
+        self.counts.joined += 1;
         let peer_id = self.sit_down(id, room_id.clone(), Some(share.clone()), ServerMessage::Joined);
         self.tell_others(
             now,
@@ -62,6 +67,7 @@ impl Relay {
         let peers = room.others(&room.seats[at].peer);
         let seat = &mut room.seats[at];
         let before = std::mem::replace(&mut seat.state, SeatState::Connected(id));
+        self.counts.resumed += 1;
         let place = Place { room: room_id, peer: seat.peer.clone() };
         let (again, missed) = seat.outbox.after(received);
         let resumed = ServerMessage::Resumed(message::Seat {
@@ -74,7 +80,7 @@ impl Relay {
         });
         if let SeatState::Connected(old) = before {
             // The old connection may seem alive for minutes yet; who holds the token says that it is not.
-            self.connections.remove(&old);
+            self.forget(old);
             self.outputs.push_back(Output::Close { connection: old, why: CloseReason::TakenOver });
         }
         if let Some(connection) = self.connections.get_mut(&id) {
@@ -117,11 +123,22 @@ impl Relay {
             self.error(id, ErrorCode::AlreadyInRoom, "you are in a room; leave it first");
             return false;
         }
-        let enough = connection.entries.take(now);
-        if !enough {
+        if !connection.entries.take(now) {
             self.error(id, ErrorCode::TooFast, "too many rooms tried; wait a second");
+            return false;
+        }
+        let enough = connection.origin.is_none_or(|origin| self.origins.may_enter(now, origin));
+        if !enough {
+            self.error(id, ErrorCode::TooFast, "too many rooms tried from your network; wait a minute");
         }
         enough
+    }
+
+    /// An attempt showed something about a room of somebody else.
+    fn missed(&mut self, now: Instant, id: ConnectionId) {
+        if let Some(origin) = self.connections.get(&id).and_then(|connection| connection.origin) {
+            self.origins.missed(now, origin);
+        }
     }
 
     /// Gives a connection a new seat, and tells it.

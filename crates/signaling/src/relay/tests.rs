@@ -299,6 +299,28 @@ fn rooms_cannot_be_searched_through_quickly() {
 }
 
 #[test]
+fn guesses_from_one_place_slow_down_however_many_connections_it_opens() {
+    let mut world = World::with_connections(1);
+    assert_eq!(world.open(1)["type"], "opened");
+    for id in 10..40 {
+        world.input(id, Input::ConnectedFrom(Origin(7)));
+    }
+    world.input(50, Input::ConnectedFrom(Origin(8)));
+    let guess = |id: u64| json!({"type": "join", "version": 1, "roomId": format!("{id:032x}"), "pake": "x"});
+    let codes: Vec<_> = (10..40).map(|id| code(&world.say(id, guess(id))).to_owned()).collect();
+    assert_eq!(codes.iter().filter(|code| *code == "nobody-here").count(), 20);
+    assert_eq!(code(&world.join(10)), "too-fast", "a room that exists looks like one that does not");
+    assert_eq!(code(&world.open(11)), "too-fast");
+    world.input(10, Input::Closed);
+    world.input(60, Input::ConnectedFrom(Origin(7)));
+    assert_eq!(code(&world.join(60)), "too-fast", "another connection is no new beginning");
+    assert_eq!(world.join(50)["type"], "joined", "somebody from elsewhere is not held up");
+    world.pass(Duration::from_secs(3));
+    assert_eq!(code(&world.join(60)), "room-full", "a third of a minute's guesses each second");
+    assert_eq!(world.relay.counts().refused["too-fast"], 13);
+}
+
+#[test]
 fn the_opener_dismisses_and_the_room_goes_on() {
     let (mut world, _, b) = World::pair();
     world.say(1, json!({"type": "dismiss", "peerId": b}));
