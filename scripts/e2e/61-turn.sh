@@ -59,7 +59,7 @@ relayed() {
 relayed "over UDP" "10.9.0.9:3478 over UDP" turn:10.9.0.9:3478
 relayed "over TCP" "10.9.0.9:3478 over TCP" "turn:10.9.0.9:3478?transport=tcp"
 relayed "over TLS" "10.9.0.9:5349 over TLS" turns:10.9.0.9:5349
-relayed "over UDP, by IPv6" "2001:db8:9::9:3478 over UDP" "turn:[2001:db8:9::9]:3478"
+relayed "over UDP, by IPv6" "[2001:db8:9::9]:3478 over UDP" "turn:[2001:db8:9::9]:3478"
 relayed "over TCP, by IPv6" "[2001:db8:9::9]:3478 over TCP" "turn:[2001:db8:9::9]:3478?transport=tcp"
 relayed "over TLS, by IPv6" "[2001:db8:9::9]:5349 over TLS" "turns:[2001:db8:9::9]"
 ok "calls are relayed over UDP, TCP and TLS"

@@ -52,6 +52,10 @@ const CHECKS: u16 = 1500;
 const DISCONNECTED: Duration = Duration::from_secs(2);
 /// …and after this long the path is given up.
 const FAILED: Duration = Duration::from_secs(30);
+/// A relay is taken no sooner after both descriptions are there, since a path is kept: near a relay the way through it may
+/// answer some milliseconds before the direct one, which is better for all of the call. The crate's own 2 s would hold up
+/// every call that needs a relay.
+const RELAY_WAIT: Duration = Duration::from_millis(150);
 const KEEP_ALIVE: Duration = Duration::from_millis(500);
 /// Where the estimate starts: what nearly every path carries.
 pub(super) const START: BitsPerSecond = BitsPerSecond::kilo(1000);
@@ -237,7 +241,7 @@ async fn attempt(
         .with_host_acceptance_min_wait(zero)
         .with_srflx_acceptance_min_wait(zero)
         .with_prflx_acceptance_min_wait(zero)
-        .with_relay_acceptance_min_wait(zero)
+        .with_relay_acceptance_min_wait(if settings.relay_only { zero } else { Some(RELAY_WAIT) })
         .with_ice_timeouts(Some(DISCONNECTED), Some(FAILED), Some(KEEP_ALIVE))
         .with_discard_local_candidates_during_ice_restart(true)
         // Who is there is ours to say: the crate would only let the handshake fail, as on any bad network. The session

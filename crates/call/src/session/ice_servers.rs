@@ -11,6 +11,9 @@ const MOST_SERVERS: usize = 4;
 const MOST_URLS: usize = 8;
 /// Longest address, name or credential; TURN's time-limited ones have about 100.
 const LONGEST: usize = 512;
+/// Ports below 1024 that TURN is known to be run at; others belong to services that nobody is to make us talk to, which
+/// over TCP they might take for talk (as libwebrtc's `AllowedTurnPort`).
+const LOW_PORTS: [u16; 3] = [53, 80, 443];
 
 /// What of a server's list is used; garbage is passed over. Somebody elsewhere has no business making us send packets
 /// to our own loopback addresses, so `here` says whether that server is on this machine.
@@ -47,7 +50,8 @@ fn is_usable(url: &str, here: bool) -> bool {
     let named = host.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':'));
     let loopback = host.eq_ignore_ascii_case("localhost")
         || host.parse::<std::net::IpAddr>().is_ok_and(|a| a.is_loopback() || a.is_unspecified() || a.is_multicast());
-    let port = port.and_then(|p| p.parse::<u16>().ok()).is_some_and(|p| p != 0);
+    let likely = |port: u16| port >= 1024 || LOW_PORTS.contains(&port) || (url.starts_with("stun:") && port != 0);
+    let port = port.and_then(|p| p.parse().ok()).is_some_and(likely);
     !host.is_empty() && named && port && (here || !loopback)
 }
 
@@ -82,6 +86,16 @@ mod tests {
         let own = ["stun:127.0.0.1:3478", "stun:localhost", "turn:[::1]:3478", "stun:0.0.0.0"];
         assert_eq!(usable(vec![server(&own)], false), []);
         assert_eq!(usable(vec![server(&own)], true), [server(&own)]);
+    }
+
+    #[test]
+    fn nobody_makes_us_talk_to_services_that_are_no_turn_servers() {
+        let services =
+            ["turn:192.0.2.1:25?transport=tcp", "turns:192.0.2.1:22", "turn:[2001:db8::1]:110?transport=tcp"];
+        assert_eq!(usable(vec![server(&services)], true), []);
+        let known =
+            ["turn:192.0.2.1:80?transport=tcp", "turns:192.0.2.1:443", "turn:192.0.2.1:53", "stun:192.0.2.1:19"];
+        assert_eq!(usable(vec![server(&known)], false), [server(&known)]);
     }
 
     #[test]
