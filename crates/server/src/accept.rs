@@ -61,7 +61,8 @@ pub async fn run(
     if let Some(turn) = &config.turn {
         let turn = Arc::new(Turn::new(turn)?);
         config.relay.turn = Some(turn.clone());
-        reloader.add(&[&turn.file().to_owned()], move || turn.reread());
+        let again = turn.clone();
+        reloader.add(&[turn.file()], move || again.reread());
     }
     let (hub, guard) = (Hub::new(config.relay.clone()), Guard::new(config.per_address));
     let mut tasks = JoinSet::new();

@@ -11,7 +11,7 @@ use std::time::Instant;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::sleep_until;
 use tracing::debug;
-use visavis_signaling::{CloseReason, ConnectionId, Input, Origin, Output, Relay, RelayConfig, RelayCounts};
+use visavis_signaling::{CloseReason, ConnectionId, Input, Origin, Output, Pace, Relay, RelayConfig, RelayCounts};
 
 /// Messages that wait for one connection. Who does not take them is dropped: waiting would hold up everybody else. A
 /// sender's burst may be worked off before a connection gets its turn.
@@ -136,15 +136,16 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    /// Reports something; what follows from it is queued for others when this returns.
-    pub(crate) fn tell(&self, event: Event) {
+    /// Reports something; what follows from it is queued for others when this returns. Tells how to read on.
+    pub(crate) fn tell(&self, event: Event) -> Pace {
         let mut state = self.hub.lock();
         let before = state.relay.poll_timeout();
-        state.handle(self.id, event);
+        let pace = state.handle(self.id, event);
         state.carry_out();
         if before.is_none() && state.relay.poll_timeout().is_some() {
             self.hub.shared.due.notify_one();
         }
+        pace
     }
 }
 
@@ -190,12 +191,12 @@ fn say_that_we_stop(sender: &Sender) {
 }
 
 impl State {
-    fn handle(&mut self, id: ConnectionId, event: Event) {
+    fn handle(&mut self, id: ConnectionId, event: Event) -> Pace {
         if self.stopping {
             if let Event::Connected(_, sender) = event {
                 say_that_we_stop(&sender);
             }
-            return;
+            return Pace::AsItComes;
         }
         let now = Instant::now();
         let input = match &event {
@@ -206,7 +207,7 @@ impl State {
             Event::Closed => Input::Closed,
             Event::Lost => Input::Lost,
         };
-        self.relay.handle(now, id, input);
+        let pace = self.relay.handle(now, id, input);
         match event {
             Event::Connected(_, sender) => {
                 self.connections.insert(id, sender);
@@ -216,6 +217,7 @@ impl State {
             }
             Event::Text(_) | Event::Alive | Event::NotText => {}
         }
+        pace
     }
 
     fn carry_out(&mut self) {

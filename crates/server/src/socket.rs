@@ -11,9 +11,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
-use tokio::time::timeout;
+use tokio::task::yield_now;
+use tokio::time::{sleep, timeout};
 use tokio_tungstenite::tungstenite::Error as WsError;
-use visavis_signaling::{ErrorCode, MAX_MESSAGE, Origin, ServerMessage};
+use visavis_signaling::{ErrorCode, MAX_MESSAGE, Origin, Pace, ServerMessage};
 
 /// Read buffer of a connection; there are many, and most are idle.
 const READ_BUFFER: usize = 4 * 1024;
@@ -21,6 +22,10 @@ const READ_BUFFER: usize = 4 * 1024;
 const WRITE_BUFFER: usize = 8 * 1024;
 /// Up to this size a message is read, so that who sends too large a one can be told and go on.
 const READABLE: usize = 2 * MAX_MESSAGE;
+/// A message of so many bytes takes longer to read than others.
+const LONG: usize = 8 * 1024;
+/// How long somebody is not read who sends too much of it, for each of these bytes.
+const PAUSE: Duration = Duration::from_millis(5);
 /// How long a message may take to be sent: who reads nothing for so long is gone.
 const SEND_WITHIN: Duration = Duration::from_secs(10);
 /// How long the other side may take to answer a good-bye.
@@ -56,8 +61,15 @@ async fn serve(mut socket: WebSocket, hub: &Hub, origin: Origin) {
                 None => return,
             },
             message = socket.recv() => match message {
-                Some(Ok(Message::Text(text))) => connection.tell(Event::Text(text)),
-                Some(Ok(Message::Binary(_))) => connection.tell(Event::NotText),
+                Some(Ok(Message::Text(text))) => {
+                    let bytes = text.len();
+                    let pace = connection.tell(Event::Text(text));
+                    take_turns(pace, bytes).await;
+                }
+                Some(Ok(Message::Binary(data))) => {
+                    let pace = connection.tell(Event::NotText);
+                    take_turns(pace, data.len()).await;
+                }
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => {
                     if alive.elapsed() >= ALIVE_EVERY {
                         alive = Instant::now();
@@ -74,6 +86,15 @@ async fn serve(mut socket: WebSocket, hub: &Hub, origin: Origin) {
         }
     };
     end_with(&connection, end, socket).await;
+}
+
+/// Lets others have their turn after somebody who says much; who says too much of it waits, and so does their network.
+async fn take_turns(pace: Pace, bytes: usize) {
+    match (pace, u32::try_from(bytes / LONG).unwrap_or(u32::MAX)) {
+        (Pace::AsItComes, 0) => {}
+        (Pace::AsItComes, _) | (Pace::Slower, 0) => yield_now().await,
+        (Pace::Slower, long) => sleep(PAUSE * long).await,
+    }
 }
 
 /// Reports the end, and lets the answer to the other side's good-bye go out.

@@ -13,7 +13,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, client_async};
 use visavis_server::ServerConfig;
-use visavis_signaling::{ClientEvent, RelayConfig, Trouble};
+use visavis_signaling::{ClientEvent, OriginLimits, RelayConfig, Trouble};
 
 /// Two who talk with each other, and notice when anything disturbs them.
 struct Bystanders {
@@ -103,7 +103,9 @@ async fn a_flood_is_refused_then_cut_off() {
 
 #[tokio::test]
 async fn who_does_not_read_is_dropped_and_holds_up_nobody() {
-    let server = Server::start(ServerConfig::default()).await;
+    // What one address may send is no matter here.
+    let relay = RelayConfig { per_origin: OriginLimits::NONE, ..RelayConfig::default() };
+    let server = Server::start(ServerConfig { relay, ..ServerConfig::default() }).await;
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(4096).unwrap();
     let stream = MaybeTlsStream::Plain(socket.connect(server.address).await.unwrap());

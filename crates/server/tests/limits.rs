@@ -4,6 +4,7 @@
 mod common;
 
 use common::{LONG, ROOM, Raw, Server, client, event};
+use serde_json::json;
 use std::time::Instant;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -86,6 +87,27 @@ async fn searching_for_rooms_slows_down_for_one_address_alone() {
     assert!((4..=5).contains(&refused), "{refused}");
     let mut friend = Raw::connect_from(&server, "127.0.0.3", None).await.unwrap();
     assert_eq!(friend.join(ROOM).await["type"], "joined");
+}
+
+#[tokio::test]
+async fn what_one_address_sends_over_many_connections_counts_together() {
+    let per_origin = OriginLimits { messages_per_second: 20, ..OriginLimits::default() };
+    let relay = RelayConfig { per_origin, ..RelayConfig::default() };
+    let server = Server::start(ServerConfig { relay, ..ServerConfig::default() }).await;
+    let (begun, mut refused) = (Instant::now(), 0);
+    for _ in 0..20 {
+        let mut raw = Raw::connect_from(&server, HERE, None).await.unwrap();
+        for _ in 0..5 {
+            refused += u64::from(raw.ask(&json!({"type": "waltz"})).await["code"] == "too-fast");
+            if refused > 0 {
+                break;
+            }
+        }
+    }
+    // Forty at once and twenty a second: none is refused only where each takes 50 ms.
+    assert!(refused > 0 || begun.elapsed().as_secs() >= 2, "{refused}");
+    let mut friend = Raw::connect_from(&server, ELSEWHERE, None).await.unwrap();
+    assert_eq!(friend.open(ROOM).await["type"], "opened");
 }
 
 /// Takes ten seconds of real time: that is how long the server waits.

@@ -56,7 +56,8 @@ pub use message::{
 };
 pub use pake::{Agreed, Keys, Newcomer, PakeError, PakeSecret, Share, answer};
 pub use relay::{
-    Budget, CloseReason, ConnectionId, Input, Origin, OriginLimits, Output, Relay, RelayConfig, RelayCounts, TurnAccess,
+    Budget, CloseReason, ConnectionId, Input, Origin, OriginLimits, Output, Pace, Relay, RelayConfig, RelayCounts,
+    TurnAccess,
 };
 pub use seal::{OpenError, Opener, Sealer};
 pub use verify::{Transcript, VerificationNumber};

@@ -61,7 +61,8 @@ pub(crate) async fn run(url: String) -> anyhow::Result<()> {
 
 async fn repeat(url: &str, attack: Attack, n: u32, tally: &Tally) {
     loop {
-        let person = n % PEOPLE;
+        // Each kind has addresses of its own, so that one does not use up what another is allowed.
+        let person = attack as u32 * PEOPLE + n % PEOPLE;
         let tried = async {
             match attack {
                 Attack::HalfOpen => half_open(url, person, tally).await,

@@ -4,7 +4,7 @@ use super::budget::Budget;
 use super::origins::Origins;
 use super::reading::Request;
 use super::room::{Room, SeatState, text};
-use super::{CloseReason, ConnectionId, Input, Origin, Output, RelayConfig};
+use super::{CloseReason, ConnectionId, Input, Origin, Output, Pace, RelayConfig};
 use crate::message::{ErrorCode, LeaveReason, MAX_MESSAGE, MAX_MESSAGES_PER_SECOND, ServerMessage};
 use crate::pake::Share;
 use rand::SeedableRng;
@@ -124,15 +124,16 @@ impl Relay {
         }
     }
 
-    /// Takes in what a connection did.
-    pub fn handle(&mut self, now: Instant, id: ConnectionId, input: Input<'_>) {
+    /// Takes in what a connection did; tells how to read on.
+    pub fn handle(&mut self, now: Instant, id: ConnectionId, input: Input<'_>) -> Pace {
         match input {
             Input::Connected => self.connected(now, id, None),
             Input::ConnectedFrom(origin) => self.connected(now, id, Some(origin)),
             Input::Text(text) => {
-                if self.may_speak(now, id, text.len()) {
-                    self.message(now, id, text);
+                if !self.may_speak(now, id, text.len()) {
+                    return Pace::Slower;
                 }
+                self.message(now, id, text);
             }
             Input::Alive => {
                 if let Some(connection) = self.connections.get_mut(&id) {
@@ -140,13 +141,15 @@ impl Relay {
                 }
             }
             Input::NotText => {
-                if self.may_speak(now, id, 0) {
-                    self.error(id, ErrorCode::BadMessage, "messages are JSON text, not binary");
+                if !self.may_speak(now, id, 0) {
+                    return Pace::Slower;
                 }
+                self.error(id, ErrorCode::BadMessage, "messages are JSON text, not binary");
             }
             Input::Closed => self.disconnected(now, id, true),
             Input::Lost => self.disconnected(now, id, false),
         }
+        Pace::AsItComes
     }
 
     /// What to do next; to be emptied after each call of another method.

@@ -44,6 +44,15 @@ pub enum Input<'a> {
     Lost,
 }
 
+/// How a connection is best read on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// As it comes.
+    AsItComes,
+    /// More slowly: it was refused what it said, because it says too much.
+    Slower,
+}
+
 /// What the caller is to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Output {
@@ -117,7 +126,7 @@ impl OriginLimits {
 impl Default for OriginLimits {
     fn default() -> Self {
         // An office behind one address; and searching four million rooms at this pace takes months.
-        Self { entries_per_minute: 60, misses_per_minute: 20, messages_per_second: 1000 }
+        Self { entries_per_minute: 60, misses_per_minute: 20, messages_per_second: 300 }
     }
 }
 
