@@ -47,7 +47,7 @@ pub(crate) struct Options {
     /// Of those, how many may lead nowhere; 0: without limit. It is this that slows down who searches for rooms.
     #[arg(long, value_name = "N", default_value_t = OriginLimits::default().misses_per_minute)]
     misses_per_minute: u32,
-    /// Messages a second from one address, each 8 KiB counted as one; 0: without limit.
+    /// Messages a second from one address, each 4 KiB counted as one; 0: without limit.
     #[arg(long, value_name = "N", default_value_t = OriginLimits::default().messages_per_second)]
     messages_per_second: u32,
     /// Take addresses from the last entry of X-Forwarded-For; only where a proxy before this server writes it.

@@ -22,10 +22,14 @@ const READ_BUFFER: usize = 4 * 1024;
 const WRITE_BUFFER: usize = 8 * 1024;
 /// Up to this size a message is read, so that who sends too large a one can be told and go on.
 const READABLE: usize = 2 * MAX_MESSAGE;
-/// A message of so many bytes takes longer to read than others.
-const LONG: usize = 8 * 1024;
-/// How long somebody is not read who sends too much of it, for each of these bytes.
-const PAUSE: Duration = Duration::from_millis(5);
+/// A message of so many bytes takes longer to deal with than others, and is more than any app of ours says.
+const LONG: usize = 16 * 1024;
+/// Messages of one connection that are dealt with before others have their turn.
+const AT_A_TIME: u32 = 2;
+/// How long somebody is not read for each of these bytes, so that others have their turn.
+const BREATH: Duration = Duration::from_millis(2);
+/// The same where it was refused, because too much of it comes: their network then holds the rest back.
+const PAUSE: Duration = Duration::from_millis(100);
 /// How long a message may take to be sent: who reads nothing for so long is gone.
 const SEND_WITHIN: Duration = Duration::from_secs(10);
 /// How long the other side may take to answer a good-bye.
@@ -48,7 +52,7 @@ pub(crate) fn accept(upgrade: WebSocketUpgrade, hub: Hub, seat: Seat, visit: Arc
 
 async fn serve(mut socket: WebSocket, hub: &Hub, origin: Origin) {
     let (connection, mut sayings, waiting) = hub.connect(origin);
-    let mut alive = Instant::now();
+    let (mut alive, mut said) = (Instant::now(), 0);
     let end = loop {
         tokio::select! {
             saying = sayings.recv() => match saying {
@@ -64,11 +68,11 @@ async fn serve(mut socket: WebSocket, hub: &Hub, origin: Origin) {
                 Some(Ok(Message::Text(text))) => {
                     let bytes = text.len();
                     let pace = connection.tell(Event::Text(text));
-                    take_turns(pace, bytes).await;
+                    take_turns(pace, bytes, &mut said).await;
                 }
                 Some(Ok(Message::Binary(data))) => {
                     let pace = connection.tell(Event::NotText);
-                    take_turns(pace, data.len()).await;
+                    take_turns(pace, data.len(), &mut said).await;
                 }
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => {
                     if alive.elapsed() >= ALIVE_EVERY {
@@ -89,10 +93,13 @@ async fn serve(mut socket: WebSocket, hub: &Hub, origin: Origin) {
 }
 
 /// Lets others have their turn after somebody who says much; who says too much of it waits, and so does their network.
-async fn take_turns(pace: Pace, bytes: usize) {
+async fn take_turns(pace: Pace, bytes: usize, said: &mut u32) {
+    *said = said.wrapping_add(1);
     match (pace, u32::try_from(bytes / LONG).unwrap_or(u32::MAX)) {
-        (Pace::AsItComes, 0) => {}
-        (Pace::AsItComes, _) | (Pace::Slower, 0) => yield_now().await,
+        (Pace::AsItComes, 0) if !said.is_multiple_of(AT_A_TIME) => {}
+        (Pace::AsItComes, 0) => yield_now().await,
+        (Pace::AsItComes, long) => sleep(BREATH * long).await,
+        (Pace::Slower, 0) => yield_now().await,
         (Pace::Slower, long) => sleep(PAUSE * long).await,
     }
 }

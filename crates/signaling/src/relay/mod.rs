@@ -114,7 +114,7 @@ pub struct OriginLimits {
     /// Of those, how many may show whether somebody else's room exists; as many at once. After that no room is told from
     /// any other until time has passed.
     pub misses_per_minute: u32,
-    /// Messages a second, twice as many at once; each 8 KiB count as one.
+    /// Messages a second, twice as many at once; each 4 KiB count as one.
     pub messages_per_second: u32,
 }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 /// Origins remembered that have no connection: who has so many addresses is not held up by limits of one.
 const MOST_REMEMBERED: usize = 65_536;
 /// So many bytes of a message count as a message of their own.
-const BYTES_EACH: usize = 8 * 1024;
+const BYTES_EACH: usize = 4 * 1024;
 /// How often those are forgotten of whom nothing is held against.
 const FORGET_EVERY: Duration = Duration::from_secs(10);
 
@@ -104,7 +104,7 @@ mod tests {
         assert_eq!((0..9000).filter(|_| origins.may_speak(now, Origin(1), 100)).count(), 600);
         assert_eq!(
             (0..9000).filter(|_| origins.may_speak(now, Origin(2), 64 * 1024)).count(),
-            66,
+            35,
             "long ones count more"
         );
     }
