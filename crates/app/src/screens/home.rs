@@ -90,7 +90,7 @@ impl HomeUi {
             pressed.or(joined).or(prepared)
         });
         if let Some(host) = self.join.host() {
-            hint(ui, &format!("Over {host}, as the link says"));
+            hint(ui, format!("Over {host}, as the link says"));
         }
         if let Some(problem) = self.join.problem() {
             let colour = Palette::of(ui).danger_text;

@@ -173,7 +173,8 @@ impl Session {
             return self.end(now, reason);
         }
         let (code, either, nobody) = (joining.code.clone(), joining.either, joining.nobody);
-        let trouble = self.links.any_trouble(|link| joining.asks(link));
+        let asked = |link: &Link| joining.asks(link);
+        let trouble = self.links.any_trouble(asked).or_else(|| self.links.any_silent(asked));
         match trouble {
             _ if either => {
                 self.leave_everywhere();

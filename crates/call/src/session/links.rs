@@ -189,6 +189,15 @@ impl Links {
         left.into_iter().filter(|id| *id != keep).collect()
     }
 
+    /// A server among the links that `asked` names that has said neither yes nor no.
+    pub(crate) fn any_silent(&self, asked: impl Fn(&Link) -> bool) -> Option<String> {
+        let silent = |link: &&Link| {
+            let server = matches!(link.info.kind, LinkKind::Configured { .. });
+            server && asked(link) && matches!(link.seat, Seat::Standing | Seat::Asked)
+        };
+        self.0.values().find(silent).map(|link| format!("{}: it does not answer", link.info.host))
+    }
+
     /// What is wrong with one of the links that `asked` names.
     pub(crate) fn any_trouble(&self, asked: impl Fn(&Link) -> bool) -> Option<String> {
         self.0

@@ -4,8 +4,8 @@ use crate::common::{
     Server, Side, call, connects, hang_up, in_call, invitation, knows, opens, options, share_in_pieces, without_devices,
 };
 use std::time::Instant;
-use visavis_call::{Command, Event, Path, Phase};
-use visavis_signaling::RoomCode;
+use visavis_call::{Command, Event, Path, Phase, Reach};
+use visavis_signaling::{Invitation, RoomCode};
 
 /// Both see, hear and read each other.
 fn converse(a: &mut Side, b: &mut Side) {
@@ -81,6 +81,28 @@ fn the_ended_call_says_who_and_how_long_and_offers_another() {
     let code = opens(&mut a);
     b.send(Command::Join(invitation(&code)));
     connects(&mut a, &mut b);
+}
+
+#[test]
+fn a_link_brings_its_server_along_to_who_uses_none_or_another() {
+    let (theirs, mine) = (Server::start(), Server::start());
+    let start = |name, server| Side::start(name, without_devices(server));
+    for uses in [None, Some(&mine)] {
+        let (mut ann, mut bob) = (start("Ann", Some(&theirs)), start("Bob", uses));
+        let code = opens(&mut ann);
+        let link = ann.until("a link", |side| {
+            let Phase::Waiting(waiting) = &side.state().phase else { return None };
+            waiting.reach.iter().find_map(|reach| match reach {
+                Reach::Server { link, .. } => link.clone(),
+                Reach::LocalNetwork { .. } | Reach::Unreachable { .. } => None,
+            })
+        });
+        let invitation: Invitation = link.parse().unwrap();
+        assert_eq!((&invitation.code, invitation.server.as_deref()), (&code, Some(theirs.url().as_str())));
+        bob.send(Command::Join(invitation));
+        connects(&mut ann, &mut bob);
+        hang_up(&mut bob, &mut ann);
+    }
 }
 
 #[test]

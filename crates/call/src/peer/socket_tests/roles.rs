@@ -6,7 +6,7 @@ use crate::session::fingerprint_of;
 use tokio::sync::mpsc;
 
 /// What becomes of an offer on its way.
-type Change = fn(String) -> String;
+type Change = fn(&str) -> String;
 
 /// Two ends, and what each has to say.
 struct Two {
@@ -37,7 +37,7 @@ impl Two {
             }
             let other = &self.ends[1 - who];
             match event {
-                PeerEvent::Offer(sdp) => other.command(PeerCommand::AcceptOffer((self.change)(sdp))),
+                PeerEvent::Offer(sdp) => other.command(PeerCommand::AcceptOffer((self.change)(&sdp))),
                 PeerEvent::Answer(sdp) => {
                     other.command(PeerCommand::AcceptAnswer(sdp.clone()));
                     answer = Some(sdp);
@@ -53,7 +53,7 @@ impl Two {
 #[tokio::test]
 async fn a_later_answer_says_the_role_that_its_sender_has() {
     let test = async {
-        let mut two = Two::new(|offer| offer).await;
+        let mut two = Two::new(str::to_owned).await;
         two.ends[0].command(PeerCommand::CreateOffer { restart: false });
         let mut open = [false; 2];
         let first = two.until(|who, event| {
@@ -82,7 +82,7 @@ async fn a_later_answer_says_the_role_that_its_sender_has() {
 }
 
 /// The offer with another fingerprint in it.
-fn forged(offer: String) -> String {
+fn forged(offer: &str) -> String {
     let line = offer.lines().find(|line| line.starts_with("a=fingerprint:")).expect("a fingerprint").to_owned();
     offer.replace(&line, &format!("a=fingerprint:sha-256 {}", ["AB"; 32].join(":")))
 }

@@ -169,6 +169,16 @@ fn a_link_is_asked_for_at_its_server_and_nowhere_else() {
 }
 
 #[test]
+fn a_server_that_says_nothing_is_not_taken_for_one_that_knows_of_nobody() {
+    let mut lone = Lone::new(1);
+    lone.input(Input::Command(Command::Join(invitation(&code()))));
+    lone.input(Input::SearchOver);
+    lone.pass(Duration::from_secs(9));
+    let Phase::Ended(ended) = lone.session.phase() else { panic!("over") };
+    assert_eq!(ended.reason, EndReason::SignalingUnreachable("s1.example: it does not answer".into()));
+}
+
+#[test]
 fn a_links_server_that_cannot_be_reached_is_the_one_that_is_named() {
     let mut lone = Lone::new(2);
     lone.input(Input::LinkDown(LinkId(1), "no such host".into()));

@@ -1,6 +1,7 @@
 //! Two (or more) sessions against each other, in no time.
 
 mod again;
+mod bent;
 mod knowing;
 mod lone;
 mod lying;
