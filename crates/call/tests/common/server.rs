@@ -7,7 +7,8 @@ use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use visavis_server::ServerConfig;
+use visavis_server::{AddressLimits, ServerConfig};
+use visavis_signaling::{OriginLimits, RelayConfig};
 
 /// Where everything runs that is no endpoint; those bring their own threads.
 pub fn runtime() -> &'static Runtime {
@@ -33,9 +34,13 @@ impl Server {
         let listener = runtime().block_on(TcpListener::bind(address)).unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
+        // Everybody comes from one address here: what an endpoint does with many strangers is to be seen, not what a
+        // server spares it.
+        let relay = RelayConfig { per_origin: OriginLimits::NONE, ..RelayConfig::default() };
+        let config = ServerConfig { relay, per_address: AddressLimits::NONE, ..ServerConfig::default() };
         let task = runtime().spawn(async move {
             let end = async { drop(stopped.await) };
-            visavis_server::run(listener, ServerConfig::default(), end).await.unwrap();
+            visavis_server::run(listener, config, end).await.unwrap();
         });
         Self { address, stop: Some(stop), task: Some(task) }
     }
