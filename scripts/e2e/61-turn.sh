@@ -105,12 +105,13 @@ back_again() {
     ((ms <= limit_again)) || fail "$1: back only after $ms ms"
 }
 
-# The one in use goes: the other one takes over.
+# The one in use goes: the other one takes over. Ports are apart: coturn listens at the one after each of its own as well,
+# and would take over from itself.
 for way in TCP TLS; do
-    turn_server two relay 3479 10.9.0.9
+    turn_server two relay 3500 10.9.0.9
     case $way in
-    TCP) urls=("turn:10.9.0.9:3478?transport=tcp" "turn:10.9.0.9:3479?transport=tcp") ;;
-    TLS) urls=(turns:10.9.0.9:5349 turns:10.9.0.9:5350) ;;
+    TCP) urls=("turn:10.9.0.9:3478?transport=tcp" "turn:10.9.0.9:3500?transport=tcp") ;;
+    TLS) urls=(turns:10.9.0.9:5349 turns:10.9.0.9:5371) ;;
     esac
     talk "two servers" "${urls[@]}"
     # The one that Ann uses; Bob may use the other one.
