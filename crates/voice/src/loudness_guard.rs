@@ -127,6 +127,27 @@ mod tests {
     }
 
     #[test]
+    fn a_loud_tone_keeps_its_shape_from_the_second_millisecond_on() {
+        let out = guarded((0..480).map(|i| 1.9 * (i as f32 * 0.06).sin()).collect());
+        let flat = out[48..].windows(2).filter(|w| w[0] == w[1]).count();
+        assert!(flat == 0, "{flat} samples were cut off");
+    }
+
+    #[test]
+    fn what_was_turned_down_comes_up_slowly() {
+        let mut guard = LoudnessGuard::new();
+        noise(8.0, 24_000).chunks_mut(480).for_each(|frame| guard.apply(frame));
+        let (mut before, mut seconds) = (guard.gain, 0.0);
+        assert!(before < 0.4, "{before}");
+        while before < 1.0 {
+            guard.apply(&mut [0.01; 480]);
+            assert!(guard.gain <= before * 1.04, "from {before} to {} within 10 ms", guard.gain);
+            (before, seconds) = (guard.gain, seconds + 0.01);
+        }
+        assert!((0.2..1.0).contains(&seconds), "{seconds}");
+    }
+
+    #[test]
     fn a_peak_makes_no_click_of_its_own() {
         let mut sound: Vec<f32> = (0..9600).map(|i| 0.3 * (i as f32 * 0.02).sin()).collect();
         sound[4900] = 40.0;

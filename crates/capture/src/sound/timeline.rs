@@ -9,11 +9,13 @@ use std::time::{Duration, Instant};
 
 /// Beyond this the line is drawn anew: the device paused, or the machine slept.
 const JUMP_S: f64 = 0.1;
-const BELIEVE_EARLIER: f64 = 0.1;
-const BELIEVE_LATER: f64 = 0.02;
+/// What is earlier than expected is made up for in about so many seconds, what is later in so many: callbacks of a busy
+/// machine are late for seconds, and the line shall not follow them.
+const EARLIER_S: f64 = 0.1;
+const LATER_S: f64 = 2.0;
 /// Off by far is what is off by more than this and by many times what is usual (in the last few hundred), once so many
 /// moments are known…
-const FAR_S: f64 = 0.003;
+const FAR_S: f64 = 0.002;
 const FAR: f64 = 4.0;
 const USUAL_NOTES: f64 = 256.0;
 const KNOWN: u32 = 20;
@@ -64,10 +66,20 @@ impl Timeline {
         } else {
             self.off = None;
             self.notes = self.notes.saturating_add(1);
-            let believe = if error < 0.0 { BELIEVE_EARLIER } else { BELIEVE_LATER };
+            let believe = 1.0 - (-self.since(first) / if error < 0.0 { EARLIER_S } else { LATER_S }).exp();
             shifted(expected, error * believe.max(1.0 / f64::from(self.notes)))
         };
         self.known = Some((first, moment));
+    }
+
+    /// Sample number `first` is heard at about `at`, whatever was expected; the moments that follow tell it better.
+    pub fn begin_anew(&mut self, first: u64, at: Instant) {
+        (self.known, self.off, self.notes) = (Some((first, at)), None, 1);
+    }
+
+    /// Seconds from the sample noted last to this one.
+    fn since(&self, first: u64) -> f64 {
+        self.known.map_or(0.0, |(known, _)| first.saturating_sub(known) as f64 / self.rate)
     }
 
     /// By how much the line moves for a moment that is off by far.

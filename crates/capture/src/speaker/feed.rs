@@ -42,6 +42,8 @@ pub(super) struct Feed {
     appetite: Appetite,
     /// When which of the device's samples is heard.
     line: Timeline,
+    /// The system tells how long sound waits before it is heard.
+    tells_delay: bool,
     /// What the device has put in, as told by its newest callback.
     gaps: u64,
     /// Samples written, and taken out of the queue until it was asked last.
@@ -77,6 +79,7 @@ impl Feed {
             margin: Margin::new(now),
             appetite: Appetite::new(now),
             line: Timeline::new(rate),
+            tells_delay: false,
             gaps: 0,
             written: 0,
             taken: 0,
@@ -164,7 +167,7 @@ impl Feed {
             let slowly_down = self.period - self.period / 64;
             self.period = slowly_down.max(mark.samples);
             self.beat.on_callback(mark.came, self.period());
-            self.line.note(mark.first, mark.heard);
+            self.note(mark);
             self.lead.on_callback(mark.came, mark.left / self.period.max(1), self.period().as_secs_f64());
             self.gaps = mark.gaps;
             self.alive = now;
@@ -172,6 +175,19 @@ impl Feed {
                 self.believe(rate);
             }
         }
+    }
+
+    /// A sound server that had nothing left of ours says that there is no delay. What it takes then is heard from then on,
+    /// later by as much as it had to wait; nothing but that moment tells how long that was.
+    fn note(&mut self, mark: Mark) {
+        let waits = mark.heard > mark.came;
+        let late = self.line.at(mark.first).is_some_and(|expected| mark.heard > expected);
+        if !waits && self.tells_delay && late {
+            self.line.begin_anew(mark.first, mark.heard);
+        } else {
+            self.line.note(mark.first, mark.heard);
+        }
+        self.tells_delay |= waits;
     }
 
     /// The device takes another rate than it said.

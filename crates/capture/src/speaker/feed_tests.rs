@@ -1,8 +1,14 @@
 //! Whether a loudspeaker tells true moments, whatever its clock and its callbacks do.
 
 use super::super::simulated::{Device, Outcome, Written, play};
+use super::Feed;
 use crate::sound::measure::frequency;
+use crate::sound::resample::{Frames, Resampler};
+use crate::speaker::callback::Mark;
+use rtrb::RingBuffer;
 use std::f32::consts::TAU;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 use visavis_media::FRAME_SAMPLES;
 
 /// Frames that were written from this second on.
@@ -131,5 +137,35 @@ fn what_the_sound_server_missed_is_noticed_within_a_fifth_of_a_second() {
             println!("{device:?}: {wrong} frames wrong");
             assert!(wrong <= 20, "{device:?}: {wrong}");
         }
+    }
+}
+
+#[test]
+fn what_a_sound_server_had_to_wait_for_is_known_from_the_callback_that_says_it_waits_no_more() {
+    let start = Instant::now();
+    let (to, mut from) = RingBuffer::new(48_000);
+    let (mut tell, marks) = RingBuffer::new(256);
+    let resampler = Resampler::new(48_000, Frames::In).expect("a rate within bounds");
+    let mut feed = Feed::new(to, marks, 48_000, resampler, Arc::default(), start);
+    let (period, waits) = (Duration::from_millis(10), Duration::from_millis(12));
+    // How long it was dry, and by how much the callback that ends it is off.
+    let (dry, dim) = (Duration::from_micros(7_300), Duration::from_micros(1_200));
+    for n in 0..200u32 {
+        let expected = start + period * n;
+        // From here on it was dry for a while, and nothing is in its queue.
+        let (came, heard) = match n {
+            0..100 => (expected, expected + waits),
+            100 => (expected + waits + dry - dim, expected + waits + dry - dim),
+            _ => (expected + dry, expected + waits + dry),
+        };
+        feed.write(&[0.0; FRAME_SAMPLES]);
+        from.read_chunk(480).expect("what was written").commit_all();
+        let mark = Mark { first: u64::from(n) * 480, samples: 480, gaps: 0, left: 0, came, heard };
+        tell.push(mark).expect("room");
+        let said = feed.heard_at(came);
+        let truth = expected + period + waits + if n < 100 { Duration::ZERO } else { dry };
+        let wrong = said.max(truth) - said.min(truth);
+        let allowed = if n < 100 { dim / 12 } else { dim / (n - 99).min(8) };
+        assert!(wrong <= allowed + Duration::from_micros(1), "{n}: {wrong:?}");
     }
 }

@@ -3,6 +3,7 @@
 //!
 //! `cargo run --release --example voice_bench` prints each figure with its goal; `--json` prints one line.
 
+mod chain;
 mod cleaning;
 mod echoes;
 #[allow(dead_code, reason = "tests use the rest")]
@@ -26,6 +27,7 @@ use scene::{Scene, play};
 use serde_json::{Map, Value, json};
 use std::time::Instant;
 use table::Table;
+use visavis_codec::opus::{SAMPLES_10_MS, SAMPLES_20_MS};
 use visavis_media::SAMPLE_RATE;
 use visavis_voice::processing::{VoiceProcessor, VoiceSettings};
 
@@ -51,6 +53,7 @@ enum Section {
     Near,
     Cost,
     Playout,
+    Delay,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -62,7 +65,7 @@ fn main() -> anyhow::Result<()> {
     let mut table = Table::new(!options.json);
     let mut report = Map::new();
     report.insert("spoken_voices".to_owned(), json!(spoken));
-    for section in [Section::Echo, Section::Near, Section::Cost, Section::Playout] {
+    for section in [Section::Echo, Section::Near, Section::Cost, Section::Playout, Section::Delay] {
         if !options.part.is_empty() && !options.part.contains(&section) {
             continue;
         }
@@ -71,6 +74,7 @@ fn main() -> anyhow::Result<()> {
             Section::Near => near(&voices, &mut table, &mut report),
             Section::Cost => cost(&voices, &mut table, &mut report),
             Section::Playout => network(&voices, &mut table, &mut report)?,
+            Section::Delay => delay(&voices, &mut table, &mut report)?,
         }
     }
     if options.json {
@@ -248,5 +252,21 @@ fn network(voices: &[Vec<f32>], table: &mut Table, report: &mut Map<String, Valu
         );
     }
     report.insert("playout".to_owned(), all.into());
+    Ok(())
+}
+
+fn delay(voices: &[Vec<f32>], table: &mut Table, report: &mut Map<String, Value>) -> anyhow::Result<()> {
+    table.head("The whole chain, without devices and network: from said to handed to the loudspeaker");
+    let mut all = Map::new();
+    for (name, settings) in [("without voice processing", VoiceSettings::OFF), ("with it", VoiceSettings::default())] {
+        for samples in [SAMPLES_10_MS, SAMPLES_20_MS] {
+            let delays: Vec<_> =
+                voices.iter().map(|voice| chain::delay_ms(voice, settings, samples)).collect::<Result<_, _>>()?;
+            let (ms, delay) = (samples / 48, mean(&delays));
+            table.row_below(&format!("packets of {ms} ms, {name}"), delay, "ms", 75.0);
+            all.insert(format!("{ms}_ms_{}", name.replace(' ', "_")), json!(delay));
+        }
+    }
+    report.insert("chain_delay_ms".to_owned(), all.into());
     Ok(())
 }

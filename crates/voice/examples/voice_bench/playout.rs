@@ -39,7 +39,8 @@ pub struct Played {
 /// The first seconds, in which the buffer learns about the path, are judged by ear.
 const BEGUN: usize = 96_000;
 
-struct Opus(OpusDecoder);
+/// The decoder of calls.
+pub struct Opus(pub OpusDecoder);
 
 impl SpeechDecoder for Opus {
     fn decode(&mut self, packet: &[u8], out: &mut Vec<f32>) -> bool {

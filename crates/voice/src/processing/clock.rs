@@ -25,6 +25,11 @@ const JUMP: f64 = 0.08;
 const SHIFT: f64 = 0.001;
 const SHIFT_SIGMAS: f64 = 6.0;
 const SHIFT_FRAMES: i32 = 3;
+/// And frames that are off on average (over some 16) by more than this, and by more than so many standard deviations:
+/// that is no jitter any more.
+const BIAS: f64 = 0.0012;
+const BIAS_SIGMAS: f64 = 3.0;
+const BIAS_FRAMES: f64 = 16.0;
 
 /// Follows one device.
 #[derive(Clone, Copy, Debug)]
@@ -37,6 +42,8 @@ pub(super) struct Clock {
     /// Covariance: of the moment, of both, of the drift.
     p: [f64; 3],
     jitter2: f64,
+    /// Mean of the errors of late.
+    bias: f64,
     /// Frames in a row that came too late by far; below zero, too early.
     off: i32,
     frames: u64,
@@ -46,7 +53,7 @@ impl Clock {
     /// A clock that is right, for all we know.
     pub fn new() -> Self {
         let p = [JITTER2, 0.0, DRIFT * DRIFT];
-        Self { origin: None, at: 0.0, drift: 0.0, p, jitter2: JITTER2, off: 0, frames: 0 }
+        Self { origin: None, at: 0.0, drift: 0.0, p, jitter2: JITTER2, bias: 0.0, off: 0, frames: 0 }
     }
 
     /// A frame of 10 ms began at `moment` by the machine's clock (seconds after `origin`, which must not change). Says
@@ -65,12 +72,17 @@ impl Clock {
         } else {
             error.signum() as i32
         };
-        let continuous = error.abs() < JUMP && self.off.abs() < SHIFT_FRAMES;
-        self.expect_jitter(error);
+        let jumped = error.abs() >= JUMP || self.off.abs() >= SHIFT_FRAMES;
+        if !jumped {
+            self.expect_jitter(error);
+        }
+        let crept = self.bias.abs() > BIAS.max(BIAS_SIGMAS * self.jitter2.sqrt());
+        let continuous = !jumped && !crept;
         if !continuous {
             // What is known of the drift stays true.
-            (self.at, self.p[0], self.p[1]) = (seen, self.jitter2, 0.0);
-            self.off = 0;
+            let moment = if jumped { seen } else { self.at + self.bias };
+            (self.at, self.p[0], self.p[1]) = (moment, self.jitter2, 0.0);
+            (self.off, self.bias) = (0, 0.0);
         } else if !far_off {
             self.learn(error);
         }
@@ -103,10 +115,13 @@ impl Clock {
         SHIFT.max(SHIFT_SIGMAS * self.jitter2.sqrt())
     }
 
-    /// What is out of the ordinary makes a little more ordinary.
+    /// What is out of the ordinary makes a little more ordinary; but not what is off the same way all the time.
     fn expect_jitter(&mut self, error: f64) {
-        let error = error.abs().min(2.0 * self.tolerance());
-        self.jitter2 = (self.jitter2 + (error * error - self.jitter2) / 200.0).clamp(MIN_JITTER2, JITTER2);
+        let most = 2.0 * self.tolerance();
+        let error = error.clamp(-most, most);
+        self.bias += (error - self.bias) / BIAS_FRAMES;
+        let scatter = error - self.bias;
+        self.jitter2 = (self.jitter2 + (scatter * scatter - self.jitter2) / 200.0).clamp(MIN_JITTER2, JITTER2);
     }
 
     fn learn(&mut self, error: f64) {
@@ -129,6 +144,7 @@ fn signed(a: Instant, b: Instant) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::f64::consts::TAU;
     use std::time::Duration;
 
     /// A clock that is `ppm` slow, seen with up to `jitter_ms` of lateness; the drift found after each second.
@@ -196,6 +212,36 @@ mod tests {
             assert!(n < 1000 || (clock.drift() - 100e-6).abs() < 70e-6, "{n}: {}", clock.drift() * 1e6);
         }
         assert!((clock.drift() - 100e-6).abs() < 15e-6 && clock.tolerance() < 0.002, "{clock:?}");
+    }
+
+    #[test]
+    fn a_shift_that_is_crept_up_to_is_made_good_and_the_clock_stays_sharp() {
+        for shift in [-0.0026, 0.0026] {
+            let (origin, mut clock, mut seed) = (Instant::now(), Clock::new(), 1u64);
+            for n in 0..3000u64 {
+                seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                let jitter = (seed >> 40) as f64 / (1u64 << 24) as f64 * 0.000_1;
+                let crept = if n < 1000 { 0.0 } else { shift * (1.0 - 0.98f64.powi(n as i32 - 1000)) };
+                let (began, _) =
+                    clock.frame(origin + Duration::from_secs_f64(1.0 + n as f64 * FRAME_S + crept + jitter), origin);
+                let off = began - 1.0 - n as f64 * FRAME_S - crept;
+                assert!(n < 50 || off.abs() < BIAS + 0.000_3, "{shift} {n}: {off}");
+                assert!(n < 1300 || off.abs() < 0.000_5, "{shift} {n}: {off}");
+            }
+            assert!(clock.drift().abs() < 20e-6 && clock.tolerance() < 0.002, "{shift}: {clock:?}");
+        }
+    }
+
+    #[test]
+    fn moments_that_a_busy_machine_tells_later_for_a_second_or_two_are_no_shift() {
+        let (origin, mut clock) = (Instant::now(), Clock::new());
+        for n in 0..6000u64 {
+            let wander = if n < 1000 { 0.0 } else { 0.000_7 * (TAU * n as f64 / 400.0).sin() };
+            let (began, continuous) =
+                clock.frame(origin + Duration::from_secs_f64(1.0 + n as f64 * FRAME_S + wander), origin);
+            let off = began - 1.0 - n as f64 * FRAME_S;
+            assert!(n == 0 || continuous && off.abs() < 0.001, "{n}: {off}");
+        }
     }
 
     #[test]
