@@ -7,6 +7,7 @@ use crate::hub::Hub;
 use crate::metrics::Counters;
 use crate::network::Network;
 use crate::reload::Reloader;
+use crate::spread::{self, Exchange};
 use crate::tls;
 use crate::turn::Turn;
 use axum::Router;
@@ -64,13 +65,21 @@ pub async fn run(
         let again = turn.clone();
         reloader.add(&[turn.file()], move || again.reread());
     }
-    let (hub, guard) = (Hub::new(config.relay.clone()), Guard::new(config.per_address));
-    let mut tasks = JoinSet::new();
+    let (guard, (stop, stopping)) = (Guard::new(config.per_address), watch::channel(()));
+    let (mut tasks, mut sharing) = (JoinSet::new(), JoinSet::new());
+    let hub = match config.redis.clone() {
+        None => Hub::new(config.relay.clone()),
+        Some(redis) => {
+            let (line, directory, exchange) = Exchange::new();
+            let hub = Hub::sharing(config.relay.clone(), config.max_connections, line, directory);
+            sharing.spawn(spread::serve(redis, hub.clone(), guard.clone(), exchange, stopping.clone()));
+            hub
+        }
+    };
     tasks.spawn(reloader.run(config.reload_every));
     tasks.spawn(hub.clone().watch_time());
     let most = config.max_connections.min(Semaphore::MAX_PERMITS).min(u32::MAX as usize);
     let seats = Arc::new(Semaphore::new(most));
-    let (stop, stopping) = watch::channel(());
     let server = Server { hub: hub.clone(), guard, counters, since: Instant::now(), config };
     let door = Door { server: Arc::new(server), tls, seats: seats.clone(), stopping };
     let router = router(door.server.clone());
@@ -94,6 +103,7 @@ pub async fn run(
     drop((listener, router, door));
     hub.stop();
     drop(stop);
+    while sharing.join_next().await.is_some() {}
     let _ = timeout(GOODBYE, seats.acquire_many(u32::try_from(most).unwrap_or(u32::MAX))).await;
     tasks.shutdown().await;
     Ok(())

@@ -1,6 +1,7 @@
 //! What a server is told, and why it may not start.
 
 use crate::guard::AddressLimits;
+use crate::spread::RedisUrl;
 use std::path::PathBuf;
 use std::time::Duration;
 use visavis_signaling::RelayConfig;
@@ -32,6 +33,8 @@ pub struct ServerConfig {
     pub guest_page: bool,
     /// How often files are looked at for changes: certificate, key and secret are used anew without a restart.
     pub reload_every: Duration,
+    /// Where rooms are shared with other servers that have the same Redis; none: all rooms are here.
+    pub redis: Option<RedisUrl>,
 }
 
 impl Default for ServerConfig {
@@ -48,6 +51,7 @@ impl Default for ServerConfig {
             browsers: true,
             guest_page: true,
             reload_every: Duration::from_secs(5),
+            redis: None,
         }
     }
 }

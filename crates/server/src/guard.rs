@@ -1,8 +1,8 @@
 //! How many connections may come from one place, and how often.
 
 use crate::network::Network;
+use ring::hmac;
 use std::collections::HashMap;
-use std::collections::hash_map::RandomState;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use visavis_signaling::{Budget, Origin};
@@ -48,7 +48,8 @@ pub(crate) struct Guard(Arc<Shared>);
 
 struct Shared {
     limits: AddressLimits,
-    secret: RandomState,
+    /// With which addresses are made numbers.
+    secret: Mutex<hmac::Key>,
     books: Mutex<Books>,
 }
 
@@ -72,7 +73,8 @@ pub(crate) struct Visit {
 
 impl Guard {
     pub(crate) fn new(limits: AddressLimits) -> Self {
-        Self(Arc::new(Shared { limits, secret: RandomState::new(), books: Mutex::default() }))
+        let secret = Mutex::new(key(&rand::random::<[u8; 32]>()));
+        Self(Arc::new(Shared { limits, secret, books: Mutex::default() }))
     }
 
     /// Lets a connection in, or says why not.
@@ -92,6 +94,11 @@ impl Guard {
         }
         known.connections += 1;
         Ok(Visit { guard: self.clone(), network })
+    }
+
+    /// Makes addresses the same numbers as other servers do with this secret.
+    pub(crate) fn share(&self, secret: &[u8]) {
+        *self.0.secret.lock().unwrap_or_else(PoisonError::into_inner) = key(secret);
     }
 
     /// Places that are remembered.
@@ -114,8 +121,12 @@ impl std::fmt::Debug for Guard {
 impl Visit {
     /// What the relay may know of that.
     pub(crate) fn origin(&self) -> Origin {
-        self.network.origin(&self.guard.0.secret)
+        self.network.origin(&self.guard.0.secret.lock().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+fn key(secret: &[u8]) -> hmac::Key {
+    hmac::Key::new(hmac::HMAC_SHA256, secret)
 }
 
 impl Drop for Visit {
@@ -161,6 +172,15 @@ mod tests {
         assert!(other.origin() != visits[0].origin() && visits[0].origin() == visits[1].origin());
         drop(visits);
         guard.admit(now, place(1)).unwrap();
+    }
+
+    #[test]
+    fn who_has_the_same_secret_makes_the_same_number_of_an_address() {
+        let (a, b) = (Guard::new(AddressLimits::NONE), Guard::new(AddressLimits::NONE));
+        let origin = |guard: &Guard| guard.admit(Instant::now(), place(1)).unwrap().origin();
+        assert_ne!(origin(&a), origin(&b));
+        [&a, &b].iter().for_each(|guard| guard.share(b"secret"));
+        assert_eq!(origin(&a), origin(&b));
     }
 
     #[test]

@@ -61,10 +61,19 @@ pub(crate) fn router(server: Arc<Server>) -> Router {
     Router::new()
         .route("/", get(websocket))
         .route("/ws", get(websocket))
-        .route("/healthz", get(|| async { ([(CACHE_CONTROL, "no-store")], "ok\n") }))
+        .route("/healthz", get(health))
         .route("/metrics", get(figures))
         .merge(guest)
         .with_state(server)
+}
+
+/// Whether rooms can be opened and found here: for whoever spreads connections over several servers.
+async fn health(State(server): State<Arc<Server>>) -> Response {
+    let (status, words) = match server.hub.can_serve() {
+        true => (StatusCode::OK, "ok\n"),
+        false => (StatusCode::SERVICE_UNAVAILABLE, "no connection to Redis\n"),
+    };
+    (status, [(CACHE_CONTROL, "no-store")], words).into_response()
 }
 
 async fn websocket(

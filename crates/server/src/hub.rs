@@ -3,6 +3,13 @@
 //! The lock is held for one event at a time. A task between connections and relay would cost two changes of task for each
 //! message that is passed on, which is most of what passing it on costs.
 
+mod apart;
+mod entering;
+
+pub(crate) use apart::ApartFigures;
+
+use crate::spread::{Directory, Homes};
+use apart::Apart;
 use axum::extract::ws::Utf8Bytes;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -24,6 +31,8 @@ const QUEUE_BYTES: usize = 256 * 1024;
 pub(crate) enum Event {
     Connected(Origin, Sender),
     Text(Utf8Bytes),
+    /// The same, where it leaves its room.
+    Leaving(Utf8Bytes),
     Alive,
     NotText,
     Closed,
@@ -35,6 +44,8 @@ pub(crate) enum Event {
 pub(crate) enum Saying {
     Text(Arc<str>),
     Ping,
+    /// Nothing: what it said is to be heard again, since its room is no longer where it was.
+    Again(String),
     /// Good-bye, with code (RFC 6455, 7.4) and reason; the last one.
     Close(u16, String),
 }
@@ -50,16 +61,22 @@ struct Shared {
     next_id: AtomicU64,
     /// The relay has a time-out again.
     due: Notify,
+    /// Where rooms are at home, if they are spread over several servers.
+    directory: Option<Directory>,
 }
 
 impl Hub {
-    /// A relay without anybody.
+    /// A relay without anybody, which has all rooms.
     pub(crate) fn new(config: RelayConfig) -> Self {
+        Self::with(config, None, None)
+    }
+
+    fn with(config: RelayConfig, apart: Option<Box<Apart>>, directory: Option<Directory>) -> Self {
         let relay = Relay::new(config, rand::random());
         let (connections, stopping) = (HashMap::new(), false);
-        let state = State { relay, connections, stopping, slow: 0, silent: 0, taken_over: 0, flooding: 0 };
-        let state = Mutex::new(state);
-        Self { shared: Arc::new(Shared { state, next_id: AtomicU64::new(0), due: Notify::new() }) }
+        let state = State { relay, connections, apart, stopping, slow: 0, silent: 0, taken_over: 0, flooding: 0 };
+        let (state, next_id, due) = (Mutex::new(state), AtomicU64::new(0), Notify::new());
+        Self { shared: Arc::new(Shared { state, next_id, due, directory }) }
     }
 
     /// Ends what has lasted too long, all the time.
@@ -80,7 +97,7 @@ impl Hub {
 
     /// Registers a connection.
     pub(crate) fn connect(&self, origin: Origin) -> (Connection, mpsc::Receiver<Saying>, Arc<AtomicUsize>) {
-        let id = ConnectionId(self.shared.next_id.fetch_add(1, Ordering::Relaxed));
+        let id = self.next_id();
         let (sayings, sayings_out) = mpsc::channel(QUEUE);
         let waiting = Arc::new(AtomicUsize::new(0));
         let connection = Connection { id, hub: self.clone() };
@@ -93,6 +110,7 @@ impl Hub {
         let mut state = self.lock();
         debug!(connections = state.connections.len(), "stopping");
         state.stopping = true;
+        state.part();
         state.connections.drain().for_each(|(_, sender)| say_that_we_stop(&sender));
     }
 
@@ -108,7 +126,24 @@ impl Hub {
             silent: state.silent,
             taken_over: state.taken_over,
             flooding: state.flooding,
+            apart: state.apart_figures(),
         }
+    }
+
+    fn next_id(&self) -> ConnectionId {
+        ConnectionId(self.shared.next_id.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Does something to the relay, and what follows from it.
+    fn with_state<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
+        let mut state = self.lock();
+        let before = state.relay.poll_timeout();
+        let done = act(&mut state);
+        state.carry_out();
+        if before.is_none() && state.relay.poll_timeout().is_some() {
+            self.shared.due.notify_one();
+        }
+        done
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -127,6 +162,8 @@ pub(crate) struct HubFigures {
     pub(crate) silent: u64,
     pub(crate) taken_over: u64,
     pub(crate) flooding: u64,
+    /// Where rooms are spread over several servers.
+    pub(crate) apart: Option<ApartFigures>,
 }
 
 /// A connection's way to the hub.
@@ -138,14 +175,7 @@ pub(crate) struct Connection {
 impl Connection {
     /// Reports something; what follows from it is queued for others when this returns. Tells how to read on.
     pub(crate) fn tell(&self, event: Event) -> Pace {
-        let mut state = self.hub.lock();
-        let before = state.relay.poll_timeout();
-        let pace = state.handle(self.id, event);
-        state.carry_out();
-        if before.is_none() && state.relay.poll_timeout().is_some() {
-            self.hub.shared.due.notify_one();
-        }
-        pace
+        self.hub.with_state(|state| state.handle(self.id, event))
     }
 }
 
@@ -171,6 +201,7 @@ impl Saying {
     pub(crate) fn bytes(&self) -> usize {
         match self {
             Self::Text(text) => text.len(),
+            Self::Again(text) => text.len(),
             Self::Ping | Self::Close(..) => 0,
         }
     }
@@ -179,6 +210,7 @@ impl Saying {
 struct State {
     relay: Relay,
     connections: HashMap<ConnectionId, Sender>,
+    apart: Option<Box<Apart>>,
     stopping: bool,
     slow: u64,
     silent: u64,
@@ -198,9 +230,12 @@ impl State {
             }
             return Pace::AsItComes;
         }
+        if let Some(pace) = self.pass_on(id, &event) {
+            return pace;
+        }
         let now = Instant::now();
         let input = match &event {
-            Event::Text(text) => Input::Text(text.as_str()),
+            Event::Text(text) | Event::Leaving(text) => Input::Text(text.as_str()),
             Event::Alive => Input::Alive,
             Event::NotText => Input::NotText,
             Event::Connected(origin, _) => Input::ConnectedFrom(*origin),
@@ -215,7 +250,7 @@ impl State {
             Event::Closed | Event::Lost => {
                 self.connections.remove(&id);
             }
-            Event::Text(_) | Event::Alive | Event::NotText => {}
+            Event::Text(_) | Event::Leaving(_) | Event::Alive | Event::NotText => {}
         }
         pace
     }
@@ -232,20 +267,57 @@ impl State {
                         CloseReason::Flooding => (1008, &mut self.flooding),
                     };
                     *count += 1;
-                    if let Some(sender) = self.connections.remove(&connection) {
-                        sender.say(Saying::Close(code, why.to_string()));
+                    match self.connections.remove(&connection) {
+                        Some(sender) => {
+                            self.come_back(connection, Homes::Lost);
+                            sender.say(Saying::Close(code, why.to_string()));
+                        }
+                        None => self.say_to_guest(connection, &Saying::Close(code, why.to_string())),
                     }
                 }
             }
         }
+        self.free_guests();
     }
 
     fn say(&mut self, to: ConnectionId, saying: Saying) {
-        if self.connections.get(&to).is_some_and(|sender| !sender.say(saying)) {
+        let Some(sender) = self.connections.get(&to) else { return self.say_to_guest(to, &saying) };
+        if !sender.say(saying) {
             debug!("a connection does not keep up and is dropped");
             self.slow += 1;
             self.connections.remove(&to);
+            self.come_back(to, Homes::Lost);
             self.relay.handle(Instant::now(), to, Input::Lost);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_comes_while_the_server_stops_is_told_so_like_those_who_are_there() {
+        let hub = Hub::new(RelayConfig::default());
+        let (_there, mut before, _) = hub.connect(Origin(1));
+        hub.stop();
+        let (_late, mut after, _) = hub.connect(Origin(2));
+        for sayings in [&mut before, &mut after] {
+            assert!(matches!(sayings.try_recv(), Ok(Saying::Close(1001, _))));
+        }
+    }
+
+    #[test]
+    fn who_takes_nothing_is_dropped_at_so_many_bytes() {
+        let hub = Hub::new(RelayConfig::default());
+        let (_there, mut sayings, waiting) = hub.connect(Origin(1));
+        let half = "x".repeat(QUEUE_BYTES / 2);
+        for _ in 0..3 {
+            hub.lock().say(ConnectionId(0), Saying::Text(half.as_str().into()));
+        }
+        assert_eq!(hub.figures().slow, 1);
+        assert!(waiting.load(Ordering::Relaxed) >= QUEUE_BYTES);
+        let kept = std::iter::from_fn(|| sayings.try_recv().ok()).map(|saying| saying.bytes()).sum::<usize>();
+        assert_eq!(kept, QUEUE_BYTES);
     }
 }

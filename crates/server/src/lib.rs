@@ -31,6 +31,7 @@ mod metrics;
 mod network;
 mod reload;
 mod socket;
+mod spread;
 mod tls;
 mod turn;
 
@@ -38,3 +39,4 @@ pub use accept::run;
 pub use config::{MetricsFor, ServerConfig, ServerError, TlsFiles, TurnConfig};
 pub use guard::AddressLimits;
 pub use ice_url::{IceUrlError, check_stun_url, check_turn_url};
+pub use spread::{RedisUrl, RedisUrlError};

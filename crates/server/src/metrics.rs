@@ -3,7 +3,7 @@
 //! Sums only: no room, no address, nothing about any one call.
 
 use crate::guard::Guard;
-use crate::hub::{Hub, HubFigures};
+use crate::hub::{ApartFigures, Hub, HubFigures};
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
@@ -49,7 +49,7 @@ impl Counter {
 
 /// All figures as text.
 pub(crate) fn render(counters: &Counters, hub: &Hub, guard: &Guard, since: Instant) -> String {
-    let HubFigures { rooms, connections, origins, relay, slow, silent, taken_over, flooding } = hub.figures();
+    let HubFigures { rooms, connections, origins, relay, slow, silent, taken_over, flooding, apart } = hub.figures();
     let mut page = Page(String::with_capacity(4096));
     page.one("connections", "gauge", "WebSockets that are open.", connections);
     page.one("rooms", "gauge", "Rooms that are open.", rooms);
@@ -73,6 +73,7 @@ pub(crate) fn render(counters: &Counters, hub: &Hub, guard: &Guard, since: Insta
     page.each("ended_connections_total", "counter", "Connections that the server ended.", "reason", ended);
     let reloads = [("used", counters.reloaded.get()), ("failed", counters.not_reloaded.get())];
     page.each("reloads_total", "counter", "Files that changed and were read again.", "result", reloads);
+    apart.iter().for_each(|apart| page.apart(apart));
     page.one("uptime_seconds", "gauge", "Seconds since the server started.", since.elapsed().as_secs());
     page.0
 }
@@ -80,6 +81,19 @@ pub(crate) fn render(counters: &Counters, hub: &Hub, guard: &Guard, since: Insta
 struct Page(String);
 
 impl Page {
+    /// Of a server that shares its rooms with others.
+    fn apart(&mut self, figures: &ApartFigures) {
+        let &ApartFigures { up, away, guests, rooms, sent, heard, unreadable, nodes_gone, cut } = figures;
+        self.one("redis_up", "gauge", "Whether there is a connection to Redis.", u8::from(up));
+        let apart = [("here", guests), ("elsewhere", away)];
+        self.each("guests", "gauge", "Connections of other servers here, and ours elsewhere.", "where", apart);
+        self.one("rooms_claimed", "gauge", "Rooms that other servers find here.", rooms);
+        let frames = [("sent", sent), ("received", heard), ("unreadable", unreadable)];
+        self.each("forwarded_messages_total", "counter", "Messages between servers.", "direction", frames);
+        self.one("servers_gone_total", "counter", "Other servers found to be gone.", nodes_gone);
+        self.one("cut_connections_total", "counter", "Connections ended because their room was out of reach.", cut);
+    }
+
     fn one(&mut self, name: &str, kind: &str, help: &str, value: impl std::fmt::Display) {
         self.head(name, kind, help);
         let _ = writeln!(self.0, "visavis_{name} {value}");

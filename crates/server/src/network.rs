@@ -1,7 +1,7 @@
 //! Where somebody connects from, as far as limits go.
 
+use ring::hmac;
 use std::fmt;
-use std::hash::BuildHasher;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use visavis_signaling::Origin;
 
@@ -26,9 +26,14 @@ impl From<IpAddr> for Network {
 }
 
 impl Network {
-    /// What the relay gets to know of it: a number that only this process can make.
-    pub(crate) fn origin(self, secret: &impl BuildHasher) -> Origin {
-        Origin(secret.hash_one(self))
+    /// What the relay gets to know of it: a number that only who has the secret can make.
+    pub(crate) fn origin(self, secret: &hmac::Key) -> Origin {
+        let tag = match self {
+            Self::V4(address) => hmac::sign(secret, &address.octets()),
+            Self::V6(prefix) => hmac::sign(secret, &prefix),
+        };
+        let first = tag.as_ref().first_chunk().expect("a tag of SHA-256 has 32 bytes");
+        Origin(u64::from_be_bytes(*first))
     }
 }
 

@@ -1,11 +1,17 @@
 //! The command line of `visavis-server`.
 
 use anyhow::Context as _;
-use clap::Parser;
+use clap::builder::TypedValueParser;
+use clap::error::ErrorKind;
+use clap::{Arg, Command, Error, Parser};
+use std::ffi::OsStr;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
-use visavis_server::{AddressLimits, MetricsFor, ServerConfig, TlsFiles, TurnConfig, check_stun_url, check_turn_url};
+use visavis_server::{
+    AddressLimits, MetricsFor, RedisUrl, RedisUrlError, ServerConfig, TlsFiles, TurnConfig, check_stun_url,
+    check_turn_url,
+};
 use visavis_signaling::{IceServer, OriginLimits, RelayConfig};
 
 /// Shortest life of TURN credentials: between joining and the last relayed address some time passes.
@@ -81,12 +87,18 @@ pub(crate) struct Options {
     /// Serve no page for guests without the app: for a relay whose page is hosted apart, or nowhere.
     #[arg(long)]
     no_guest_page: bool,
+    /// Share rooms with all servers that have the same Redis: redis://[:PASSWORD@]HOST[:PORT][/DATABASE], or rediss://.
+    #[arg(long, value_name = "URL", value_parser = RedisAddress)]
+    redis: Option<RedisUrl>,
+    /// File with the password of Redis, which then need not stand in the command line.
+    #[arg(long, value_name = "FILE", requires = "redis")]
+    redis_password_file: Option<PathBuf>,
 }
 
 impl Options {
     /// What the server is told by them.
     pub(crate) fn config(self) -> anyhow::Result<ServerConfig> {
-        let mut ice_servers = self.listed_ice_servers()?;
+        let (mut ice_servers, redis) = (self.listed_ice_servers()?, self.redis_with_password()?);
         if !self.stun.is_empty() {
             ice_servers.push(IceServer { urls: self.stun, username: None, credential: None });
         }
@@ -111,8 +123,16 @@ impl Options {
             metrics: if self.open_metrics { MetricsFor::Everybody } else { MetricsFor::ThisMachine },
             log_addresses: self.log_addresses,
             guest_page: !self.no_guest_page,
+            redis,
             ..ServerConfig::default()
         })
+    }
+
+    fn redis_with_password(&self) -> anyhow::Result<Option<RedisUrl>> {
+        let (Some(url), Some(file)) = (&self.redis, &self.redis_password_file) else { return Ok(self.redis.clone()) };
+        let text = std::fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
+        anyhow::ensure!(text.trim().lines().count() == 1, "{} has to hold the password, in one line", file.display());
+        Ok(Some(url.clone().with_password(text.trim())))
     }
 
     /// Those of the file.
@@ -120,6 +140,19 @@ impl Options {
         let Some(file) = &self.ice_servers else { return Ok(Vec::new()) };
         let text = std::fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
         serde_json::from_str(&text).with_context(|| format!("{} is not as it should be", file.display()))
+    }
+}
+
+/// Reads the address of Redis. Errors of clap's own parsers quote what they met, which may hold a password.
+#[derive(Clone)]
+struct RedisAddress;
+
+impl TypedValueParser for RedisAddress {
+    type Value = RedisUrl;
+
+    fn parse_ref(&self, _: &Command, _: Option<&Arg>, value: &OsStr) -> Result<RedisUrl, Error> {
+        let read = value.to_str().ok_or(RedisUrlError::Unreadable).and_then(RedisUrl::parse);
+        read.map_err(|error| Error::raw(ErrorKind::ValueValidation, format!("--redis: {error}\n")))
     }
 }
 

@@ -58,6 +58,9 @@ async fn serve(mut socket: WebSocket, hub: &Hub, origin: Origin) {
             saying = sayings.recv() => match saying {
                 Some(saying) => match say(&mut socket, saying, &mut sayings, &waiting).await {
                     Said::Sent => {}
+                    Said::HearAgain(text) => {
+                        connection.hear_again(text).await;
+                    }
                     Said::Closed => return,
                     Said::Broken => break Event::Lost,
                 },
@@ -67,7 +70,7 @@ async fn serve(mut socket: WebSocket, hub: &Hub, origin: Origin) {
             message = socket.recv() => match message {
                 Some(Ok(Message::Text(text))) => {
                     let bytes = text.len();
-                    let pace = connection.tell(Event::Text(text));
+                    let pace = connection.hear(text).await;
                     take_turns(pace, bytes, &mut said).await;
                 }
                 Some(Ok(Message::Binary(data))) => {
@@ -95,12 +98,21 @@ async fn serve(mut socket: WebSocket, hub: &Hub, origin: Origin) {
 /// Lets others have their turn after somebody who says much; who says too much of it waits, and so does their network.
 async fn take_turns(pace: Pace, bytes: usize, said: &mut u32) {
     *said = said.wrapping_add(1);
-    match (pace, u32::try_from(bytes / LONG).unwrap_or(u32::MAX)) {
-        (Pace::AsItComes, 0) if !said.is_multiple_of(AT_A_TIME) => {}
-        (Pace::AsItComes, 0) => yield_now().await,
-        (Pace::AsItComes, long) => sleep(BREATH * long).await,
-        (Pace::Slower, 0) => yield_now().await,
-        (Pace::Slower, long) => sleep(PAUSE * long).await,
+    match rest(pace, bytes, *said) {
+        None => {}
+        Some(Duration::ZERO) => yield_now().await,
+        Some(rest) => sleep(rest).await,
+    }
+}
+
+/// How long somebody is not read whose message this was, the `said`th: `None`, not at all; zero, until others had their
+/// turn.
+fn rest(pace: Pace, bytes: usize, said: u32) -> Option<Duration> {
+    let long = u32::try_from(bytes / LONG).unwrap_or(u32::MAX);
+    match pace {
+        Pace::AsItComes if long == 0 && !said.is_multiple_of(AT_A_TIME) => None,
+        Pace::AsItComes => Some(BREATH * long),
+        Pace::Slower => Some(PAUSE * long),
     }
 }
 
@@ -115,6 +127,8 @@ async fn end_with(connection: &Connection, end: Event, mut socket: WebSocket) {
 
 enum Said {
     Sent,
+    /// And this message of theirs is to be taken in once more.
+    HearAgain(String),
     Closed,
     Broken,
 }
@@ -133,6 +147,11 @@ async fn say(
             let message = match saying {
                 Saying::Text(text) => Message::Text(text.as_ref().into()),
                 Saying::Ping => Message::Ping(Vec::new().into()),
+                Saying::Again(text) => {
+                    waiting.fetch_sub(bytes, Ordering::Relaxed);
+                    socket.flush().await?;
+                    return Ok(Said::HearAgain(text));
+                }
                 Saying::Close(code, reason) => {
                     close(socket, code, reason).await;
                     return Ok(Said::Closed);
@@ -178,4 +197,27 @@ async fn close(socket: &mut WebSocket, code: u16, reason: String) {
         }
     })
     .await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn others_have_their_turn_after_a_few_messages_and_after_each_long_one() {
+        let rests: Vec<_> = (1..=4).map(|said| rest(Pace::AsItComes, 500, said)).collect();
+        assert_eq!(rests, [None, Some(Duration::ZERO), None, Some(Duration::ZERO)]);
+        for said in [1, 2] {
+            assert_eq!(rest(Pace::AsItComes, LONG, said), Some(BREATH));
+            assert_eq!(rest(Pace::AsItComes, 4 * LONG, said), Some(4 * BREATH));
+        }
+    }
+
+    #[test]
+    fn who_is_refused_is_read_more_slowly_the_more_so_the_longer_their_messages_are() {
+        for said in [1, 2] {
+            assert_eq!(rest(Pace::Slower, 500, said), Some(Duration::ZERO));
+            assert_eq!(rest(Pace::Slower, 4 * LONG, said), Some(4 * PAUSE));
+        }
+    }
 }

@@ -32,6 +32,8 @@ fn bad_options_end_it_with_two_and_one_line() {
         &["--turn-secret-file", "/dev/null"],
         &["--turn", "turn:call.example", "--turn-secret-file", "/dev/null", "--turn-lifetime", "24"],
         &["--turn", "turn:call.example", "--turn-secret-file", "/dev/null", "--turn-lifetime", "31d"],
+        &["--redis", "http://localhost"],
+        &["--redis-password-file", "/dev/null"],
     ] {
         let output = server().args(options).output().unwrap();
         let said = String::from_utf8(output.stderr).unwrap();
@@ -49,12 +51,22 @@ fn what_cannot_work_ends_it_with_one_line() {
         &["--listen", "127.0.0.1:0", "--tls-cert", "/nonexistent", "--tls-key", "/nonexistent"],
         &["--listen", "127.0.0.1:0", "--turn", "turn:call.example", "--turn-secret-file", "/nonexistent"],
         &["--listen", "127.0.0.1:0", "--turn", "turn:call.example", "--turn-secret-file", "/dev/null"],
+        &["--listen", "127.0.0.1:0", "--redis", "redis://localhost", "--redis-password-file", "/nonexistent"],
+        &["--listen", "127.0.0.1:0", "--redis", "redis://localhost", "--redis-password-file", "/dev/null"],
     ] {
         let output = server().args(options).output().unwrap();
         let said = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(1), "{said}");
         assert!(said.lines().last().unwrap().starts_with("visavis-server: "), "{said}");
     }
+}
+
+#[test]
+fn a_bad_address_of_redis_is_refused_without_showing_its_password() {
+    let output = server().args(["--redis", "redis://:north@host:port"]).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("redis://:PASSWORD@HOST") && !said.contains("north"), "{said}");
 }
 
 #[cfg(unix)]

@@ -7,14 +7,16 @@ use common::{LONG, ROOM, Raw, Server};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use visavis_server::{ServerConfig, TurnConfig};
-use visavis_signaling::{IceServer, RelayConfig};
+use visavis_server::{AddressLimits, ServerConfig, TurnConfig};
+use visavis_signaling::{IceServer, OriginLimits, RelayConfig};
 
 fn config(secret_file: &Path) -> ServerConfig {
     let listed = IceServer { urls: vec!["stun:call.example".into()], username: None, credential: None };
     let (urls, lifetime) = (vec!["turn:call.example".into()], Duration::from_secs(3600));
     ServerConfig {
-        relay: RelayConfig { ice_servers: vec![listed], ..RelayConfig::default() },
+        // How often somebody asks anew is not what this is about.
+        relay: RelayConfig { ice_servers: vec![listed], per_origin: OriginLimits::NONE, ..RelayConfig::default() },
+        per_address: AddressLimits::NONE,
         turn: Some(TurnConfig { urls, secret_file: secret_file.to_owned(), lifetime }),
         reload_every: Duration::from_millis(10),
         ..ServerConfig::default()
@@ -58,14 +60,18 @@ async fn a_secret_that_is_exchanged_is_used_without_a_restart() {
     let file = dir.path().join("secret");
     std::fs::write(&file, "north").unwrap();
     let server = Server::start(config(&file)).await;
+    let made_with = |secret: &[u8], (ends, name, password): (u64, String, String)| {
+        let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, secret);
+        let tag = ring::hmac::sign(&key, format!("{ends}:{name}").as_bytes());
+        base64::Engine::encode(&base64::engine::general_purpose::STANDARD, tag) == password
+    };
+    let mut before = Raw::connect(&server).await;
+    assert!(made_with(b"north", credentials(&before.open(&"b".repeat(32)).await)), "the old secret is in use first");
     std::fs::write(&file, "the south").unwrap();
-    let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, b"the south");
     let begun = Instant::now();
     loop {
         let mut raw = Raw::connect(&server).await;
-        let (ends, name, password) = credentials(&raw.open(ROOM).await);
-        let tag = ring::hmac::sign(&key, format!("{ends}:{name}").as_bytes());
-        if base64::Engine::encode(&base64::engine::general_purpose::STANDARD, tag) == password {
+        if made_with(b"the south", credentials(&raw.open(ROOM).await)) {
             break;
         }
         assert!(begun.elapsed() < LONG, "the new secret is not used");

@@ -212,7 +212,7 @@ impl Relay {
     }
 
     /// Counts a message; false where it is one too many, or from somebody unknown.
-    fn may_speak(&mut self, now: Instant, id: ConnectionId, bytes: usize) -> bool {
+    pub(super) fn may_speak(&mut self, now: Instant, id: ConnectionId, bytes: usize) -> bool {
         let Some(connection) = self.connections.get_mut(&id) else { return false };
         connection.heard = now;
         let all = |origins: &mut Origins| connection.origin.is_none_or(|origin| origins.may_speak(now, origin, bytes));
@@ -233,7 +233,7 @@ impl Relay {
         false
     }
 
-    fn message(&mut self, now: Instant, id: ConnectionId, text: &str) {
+    pub(super) fn message(&mut self, now: Instant, id: ConnectionId, text: &str) {
         if text.len() > MAX_MESSAGE {
             return self.error(id, ErrorCode::TooLarge, &format!("a message may have {MAX_MESSAGE} bytes at most"));
         }

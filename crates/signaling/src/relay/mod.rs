@@ -1,5 +1,6 @@
 //! The rules of a signaling server, without sockets, threads or a clock.
 
+mod apart;
 mod budget;
 mod core;
 mod origins;
@@ -9,6 +10,7 @@ mod seating;
 #[cfg(test)]
 mod tests;
 
+pub use apart::{Door, Heading};
 pub use budget::Budget;
 pub use core::{Relay, RelayCounts};
 

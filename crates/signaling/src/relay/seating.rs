@@ -117,7 +117,7 @@ impl Relay {
     }
 
     /// Whether this connection may try a room now; says why not.
-    fn may_enter(&mut self, now: Instant, id: ConnectionId) -> bool {
+    pub(super) fn may_enter(&mut self, now: Instant, id: ConnectionId) -> bool {
         let Some(connection) = self.connections.get_mut(&id) else { return false };
         if connection.place.is_some() {
             self.error(id, ErrorCode::AlreadyInRoom, "you are in a room; leave it first");
@@ -129,9 +129,13 @@ impl Relay {
         }
         let enough = connection.origin.is_none_or(|origin| self.origins.may_enter(now, origin));
         if !enough {
-            self.error(id, ErrorCode::TooFast, "too many rooms tried from your network; wait a minute");
+            self.too_many_from_there(id);
         }
         enough
+    }
+
+    pub(super) fn too_many_from_there(&mut self, id: ConnectionId) {
+        self.error(id, ErrorCode::TooFast, "too many rooms tried from your network; wait a minute");
     }
 
     /// An attempt showed something about a room of somebody else.
@@ -194,7 +198,7 @@ impl Relay {
     }
 
     /// Removes a room in which nobody is connected.
-    fn remove_room(&mut self, room: &RoomId) {
+    pub(super) fn remove_room(&mut self, room: &RoomId) {
         if let Some(room) = self.rooms.remove(room) {
             self.kept -= room.seats.iter().map(|seat| seat.outbox.bytes()).sum::<usize>();
         }

@@ -284,6 +284,20 @@ fn a_flood_is_refused_then_ended_and_reaches_nobody() {
 }
 
 #[test]
+fn who_is_refused_because_too_much_of_it_comes_is_to_be_read_more_slowly() {
+    let (mut world, a, b) = World::pair();
+    let message = offer(&a, &b).to_string();
+    world.now += Duration::from_secs(10);
+    for input in [Input::Text(&message), Input::NotText] {
+        let paces: Vec<_> = (0..110).map(|_| world.relay.handle(world.now, ConnectionId(1), input)).collect();
+        assert_eq!(paces.iter().filter(|pace| **pace == Pace::AsItComes).count(), 100);
+        assert_eq!(paces[100..], [Pace::Slower; 10]);
+        world.now += Duration::from_secs(1);
+    }
+    world.drain();
+}
+
+#[test]
 fn rooms_cannot_be_searched_through_quickly() {
     let mut world = World::with_connections(1);
     let tries: Vec<_> = (0..60)
