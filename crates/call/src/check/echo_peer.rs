@@ -72,7 +72,11 @@ impl EchoPeer {
         let waits = |state: &Arc<State>| match &state.phase {
             Phase::Waiting(waiting) => waiting.reach.iter().any(|reach| matches!(reach, Reach::Server { .. })),
             Phase::Ended(_) => true,
-            Phase::Home | Phase::Joining { .. } | Phase::Connecting { .. } | Phase::InCall(_) => false,
+            Phase::Home
+            | Phase::Joining { .. }
+            | Phase::Connecting { .. }
+            | Phase::Outside { .. }
+            | Phase::InCall(_) => false,
         };
         let state = self.state.wait_for(waits).await.map_err(|_| EchoError::Ended)?.clone();
         match &state.phase {

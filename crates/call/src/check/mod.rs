@@ -4,6 +4,7 @@
 mod echo_peer;
 mod network;
 mod probe;
+mod request;
 pub(crate) mod stun;
 
 pub(crate) use echo_peer::{EchoPeer, Mirror};

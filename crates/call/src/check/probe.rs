@@ -3,7 +3,8 @@
 //! All of them are asked from the same port, so that what they see can be compared. A request is repeated as RFC 8489
 //! (section 6.2.1) says, but given up sooner: somebody waits for the answer.
 
-use super::stun::{self, Answer, Credentials, Method, TransactionId};
+use super::request::{Credentials, request};
+use super::stun::{self, Answer, Method, TransactionId};
 use super::{Finding, NetworkCheck, ServerCheck, Way};
 use std::collections::{BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
@@ -84,7 +85,7 @@ impl Question {
     fn ask(&mut self, now: Instant, credentials: Option<&Credentials>) {
         self.id = rand::random();
         (self.sent, self.last, self.next) = (0, None, now);
-        match stun::request(self.method(), self.id, credentials) {
+        match request(self.method(), self.id, credentials) {
             Ok(message) => self.message = message,
             Err(error) => {
                 tracing::warn!(%error, "a request for a server could not be written");
@@ -212,7 +213,7 @@ impl Probe {
 fn give_back(question: &Question, server: SocketAddr) -> Option<(SocketAddr, Vec<u8>)> {
     let Finding::Relay(..) = question.finding else { return None };
     let credentials = question.credentials.as_ref();
-    let message = stun::request(Method::GiveBack, rand::random(), credentials).ok()?;
+    let message = request(Method::GiveBack, rand::random(), credentials).ok()?;
     Some((server, message))
 }
 

@@ -1,26 +1,21 @@
-//! Messages of STUN (RFC 8489) and TURN (RFC 8656): as many as asking a server takes.
+//! What STUN (RFC 8489) and TURN (RFC 8656) servers answer; `request` has what they are asked.
 //!
 //! Answers come from strangers; what is not as it should be is no answer.
 
-use rtc::crypto::{CryptoError, HashAlgorithm, HmacAlgorithm, default_provider};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-const COOKIE: u32 = 0x2112_A442;
-const HEADER: usize = 20;
+pub(super) const COOKIE: u32 = 0x2112_A442;
+pub(super) const HEADER: usize = 20;
 const SUCCESS: u16 = 0x0100;
 const ERROR: u16 = 0x0110;
 /// A realm or a nonce is at most 763 bytes (RFC 8489, sections 14.9 and 14.10).
 const LONGEST: usize = 763;
 
 const MAPPED_ADDRESS: u16 = 0x0001;
-const USERNAME: u16 = 0x0006;
-const MESSAGE_INTEGRITY: u16 = 0x0008;
 const ERROR_CODE: u16 = 0x0009;
-const LIFETIME: u16 = 0x000D;
 const XOR_RELAYED_ADDRESS: u16 = 0x0016;
-const REALM: u16 = 0x0014;
-const NONCE: u16 = 0x0015;
-const REQUESTED_TRANSPORT: u16 = 0x0019;
+pub(super) const REALM: u16 = 0x0014;
+pub(super) const NONCE: u16 = 0x0015;
 const XOR_MAPPED_ADDRESS: u16 = 0x0020;
 
 /// What is asked for.
@@ -35,7 +30,7 @@ pub(crate) enum Method {
 }
 
 impl Method {
-    fn number(self) -> u16 {
+    pub(super) fn number(self) -> u16 {
         match self {
             Self::Binding => 0x0001,
             Self::Allocate => 0x0003,
@@ -46,71 +41,6 @@ impl Method {
 
 /// Ties an answer to its request.
 pub(crate) type TransactionId = [u8; 12];
-
-/// What a request is signed with (RFC 8489, section 9.2: long-term credentials).
-#[derive(Clone)]
-pub(super) struct Credentials {
-    pub username: String,
-    pub password: String,
-    /// As the server gave them.
-    pub realm: Vec<u8>,
-    pub nonce: Vec<u8>,
-}
-
-/// Writes a request.
-///
-/// # Errors
-/// [`CryptoError`] where there is no MD5 or SHA-1.
-pub(super) fn request(
-    method: Method,
-    id: TransactionId,
-    credentials: Option<&Credentials>,
-) -> Result<Vec<u8>, CryptoError> {
-    let mut message = Vec::with_capacity(256);
-    message.extend(method.number().to_be_bytes());
-    message.extend([0, 0]);
-    message.extend(COOKIE.to_be_bytes());
-    message.extend(id);
-    match method {
-        Method::Binding => {}
-        // UDP.
-        Method::Allocate => attribute(&mut message, REQUESTED_TRANSPORT, &[17, 0, 0, 0]),
-        Method::GiveBack => attribute(&mut message, LIFETIME, &[0; 4]),
-    }
-    if let Some(credentials) = credentials {
-        attribute(&mut message, USERNAME, credentials.username.as_bytes());
-        attribute(&mut message, NONCE, &credentials.nonce);
-        attribute(&mut message, REALM, &credentials.realm);
-        sign(&mut message, credentials)?;
-    }
-    Ok(message)
-}
-
-fn attribute(message: &mut Vec<u8>, kind: u16, value: &[u8]) {
-    message.extend(kind.to_be_bytes());
-    message.extend((value.len() as u16).to_be_bytes());
-    message.extend(value);
-    message.resize(message.len().next_multiple_of(4), 0);
-    let all = message.len();
-    set_length(message, all);
-}
-
-fn set_length(message: &mut [u8], all: usize) {
-    message[2..4].copy_from_slice(&((all - HEADER) as u16).to_be_bytes());
-}
-
-fn sign(message: &mut Vec<u8>, credentials: &Credentials) -> Result<(), CryptoError> {
-    let provider = default_provider()?;
-    let secret = [credentials.username.as_bytes(), &credentials.realm, credentials.password.as_bytes()].join(&b":"[..]);
-    let key = provider.crypto().hash(HashAlgorithm::Md5, &secret)?;
-    // What is signed says already how long it is with the signature.
-    let all = message.len() + 24;
-    set_length(message, all);
-    let mut signature = [0; 20];
-    provider.crypto().new_hmac(HmacAlgorithm::Sha1, &key)?.sign(&[message.as_slice()], &mut signature)?;
-    attribute(message, MESSAGE_INTEGRITY, &signature);
-    Ok(())
-}
 
 /// An answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -180,11 +110,11 @@ pub(crate) fn answer(kind: u16, id: TransactionId, attributes: &[(u16, Vec<u8>)]
     message.extend(COOKIE.to_be_bytes());
     message.extend(id);
     for (kind, value) in attributes {
-        attribute(&mut message, *kind, value);
+        super::request::attribute(&mut message, *kind, value);
     }
     message
 }
 
 #[cfg(test)]
 #[path = "stun_tests.rs"]
-mod tests;
+pub(super) mod tests;

@@ -199,6 +199,18 @@ fn addresses(bind: &[SocketAddr]) -> Vec<Place> {
     ["0.0.0.0:0", "[::]:0", "127.0.0.1:0"].iter().filter_map(|a| a.parse().ok()).filter_map(Place::choose).collect()
 }
 
+/// What ICE waits for, and how long.
+fn with_timing(engine: SettingEngineBuilder, relay_only: bool) -> SettingEngineBuilder {
+    let zero = Some(Duration::ZERO);
+    engine
+        .with_ice_connection_attempts(Some(CHECK_INTERVAL), Some(CHECKS))
+        .with_host_acceptance_min_wait(zero)
+        .with_srflx_acceptance_min_wait(zero)
+        .with_prflx_acceptance_min_wait(zero)
+        .with_relay_acceptance_min_wait(if relay_only { zero } else { Some(RELAY_WAIT) })
+        .with_ice_timeouts(Some(DISCONNECTED), Some(FAILED), Some(KEEP_ALIVE))
+}
+
 /// Builds a connection; nothing is sent before a description is set.
 pub(crate) async fn build(
     settings: &PeerSettings,
@@ -232,17 +244,10 @@ async fn attempt(
     let hellos = if settings.wire.repeat { Hellos::default() } else { Hellos::unused() };
     let cryptography = rtc::crypto::default_provider().map_err(|error| PeerError(error.to_string()))?;
     let mode = if mdns { MulticastDnsMode::QueryOnly } else { MulticastDnsMode::Disabled };
-    let zero = Some(Duration::ZERO);
-    let setting = SettingEngineBuilder::new()
+    let setting = with_timing(SettingEngineBuilder::new(), settings.relay_only)
         .with_multicast_dns_mode(mode)
         .with_crypto_provider(hellos.provider(cryptography))
         .with_include_loopback_candidate(true)
-        .with_ice_connection_attempts(Some(CHECK_INTERVAL), Some(CHECKS))
-        .with_host_acceptance_min_wait(zero)
-        .with_srflx_acceptance_min_wait(zero)
-        .with_prflx_acceptance_min_wait(zero)
-        .with_relay_acceptance_min_wait(if settings.relay_only { zero } else { Some(RELAY_WAIT) })
-        .with_ice_timeouts(Some(DISCONNECTED), Some(FAILED), Some(KEEP_ALIVE))
         .with_discard_local_candidates_during_ice_restart(true)
         // Who is there is ours to say: the crate would only let the handshake fail, as on any bad network. The session
         // compares before anything is sent, heard or shown (`connected` in `session::talk_events`).
@@ -308,3 +313,7 @@ async fn attempt(
         shared,
     })
 }
+
+#[cfg(test)]
+#[path = "relay_wait_tests.rs"]
+mod relay_wait_tests;

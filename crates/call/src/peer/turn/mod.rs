@@ -11,6 +11,8 @@
 //! Beside that, [`Relays`] notes what the servers answered: by which of them a path leads, and what is wrong with
 //! others, which the crate keeps to itself.
 
+#[cfg(test)]
+mod bent;
 mod doors;
 mod framing;
 mod outbox;
