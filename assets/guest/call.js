@@ -18,6 +18,8 @@ export const ATTEMPTS = 3;
 const SEARCHING = 8000;
 // Time for their offer, and for the answer to ours.
 const OFFERING = 15_000;
+// The owner of a room that stays has a minute to let us in, and the refusal has to arrive.
+const ASKING = 75_000;
 // Who left and may be back, since their page is being loaded again, has this long.
 const BACK = 30_000;
 // Somebody waits, nobody does, somebody waits: the server makes fun of us.
@@ -48,7 +50,8 @@ export class Call {
     #makePeer;
 
     // `profile()`: what a hello says. `on`: stage(name), connected(verification), interrupted(bool), view(hello), chat(text),
-    // track(event), ended(reason, detail). Stages: joining, waiting, connecting, connected; away: they may be back.
+    // track(event), ended(reason, detail). Stages: joining, waiting, connecting, connected; away: they may be back; outside, with a name: the
+    // room's owner was asked to let us in.
     constructor({ code, url, media, profile, on, connect, makePeer }) {
         [this.#code, this.#media, this.#profile, this.#on, this.#makePeer] = [code, media, profile, on, makePeer];
         this.#secret = PakeSecret.derive(code);
@@ -187,7 +190,16 @@ export class Call {
             send: (message) => this.#signaling.send(message),
             signalingUp: () => this.#signaling.up,
             makePeer: this.#makePeer,
+            door: this.#code.lasting && polite,
             on: {
+                outside: (owner) => {
+                    this.#limit(ASKING, 'not-answered');
+                    this.#on.stage('outside', owner);
+                },
+                inside: () => {
+                    this.#limit(null);
+                    this.#on.stage('connecting');
+                },
                 proved: () => this.#proved(),
                 connected: (verification) => {
                     this.#go('connected');
@@ -363,6 +375,8 @@ export class Call {
             case 'nobody-here':
             case 'room-taken':
                 if (!asked) return;
+                // A room that stays is its owner's to open.
+                if (this.#code.lasting) return this.#end('not-open');
                 if (++this.#turns > MOST_TURNS) return this.#end('meddled');
                 return code === 'nobody-here' ? this.#open() : this.#join();
             case 'room-full':
@@ -374,6 +388,7 @@ export class Call {
                 return asked ? this.#end('refused', String(message).slice(0, 200)) : undefined;
             case 'dismissed':
                 // Turned out right after our proof: it did not open, so the words were not theirs.
+                if (this.#code.lasting) return this.#end(this.#talk ? 'they-left' : 'guarded');
                 return this.#end(this.#talk ? 'wrong-code' : 'dismissed');
             case 'seat-gone':
                 if (this.#stage !== 'waiting') return this.#end('they-left');

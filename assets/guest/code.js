@@ -1,9 +1,10 @@
-// The room code: four words that people read out to each other, or the link that holds them.
+// The room code: four words that people read out to each other, or six of a room that stays, or the link that holds them.
 
 import { hex, sha256, utf8 } from './bytes.js';
 import { WORDS } from './words.js';
 
-const COUNT = 4;
+const ONCE = 4;
+const LASTING = 6;
 // Letters that suffice to name a word: the list was chosen so.
 const ENOUGH = 4;
 
@@ -14,6 +15,8 @@ export class RoomCode {
     constructor(words) {
         this.words = words;
         this.text = words.join('-');
+        // Of a room that stays, whose owner lets each caller in.
+        this.lasting = words.length === LASTING;
         this.password = words.slice(2).join('-');
     }
 
@@ -26,9 +29,11 @@ export class RoomCode {
             if (at < 0) throw new CodeError(unknown(word, i));
             return at;
         });
-        if (found.length !== COUNT) throw new CodeError(`A code has four words; this has ${found.length}.`);
+        if (found.length !== ONCE && found.length !== LASTING) {
+            throw new CodeError(`A code has four words, or six; this has ${found.length}.`);
+        }
         const bits = found.reduce((all, index) => (all << 11n) | BigInt(index), 0n);
-        if ((await checksum(bits >> 4n)) !== (bits & 15n)) {
+        if ((await checksum(bits >> 4n, Math.ceil((found.length * 11 - 4) / 8))) !== (bits & 15n)) {
             throw new CodeError('One of these words is wrong: compare them with the other side’s.');
         }
         return new RoomCode(found.map((index) => WORDS[index]));
@@ -40,9 +45,9 @@ export class RoomCode {
     }
 }
 
-// The first 4 bits of the SHA-256 of the 5 bytes that a code stands for.
-async function checksum(bits) {
-    const bytes = Uint8Array.from({ length: 5 }, (_, i) => Number((bits >> BigInt(32 - 8 * i)) & 255n));
+// The first 4 bits of the SHA-256 of the bytes that a code stands for: 5 of them, or 8.
+async function checksum(bits, length) {
+    const bytes = Uint8Array.from({ length }, (_, i) => Number((bits >> BigInt(8 * (length - 1 - i))) & 255n));
     return BigInt((await sha256(bytes))[0] >> 4);
 }
 

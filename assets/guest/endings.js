@@ -16,9 +16,19 @@ const ENDINGS = {
     ],
     'wrong-code': [
         'These words are not theirs',
-        'Somebody waits there, under other words. Compare all four words with the other side’s.',
+        'Somebody waits there, under other words. Compare all of them with the other side’s.',
     ],
     dismissed: ['You were turned away', 'The other side closed the room to you. Ask for new words.'],
+    declined: ['They declined', 'The other side was asked, and does not want to talk now.'],
+    'not-answered': ['Nobody answered', 'The other side may be away from their computer. Try again later.'],
+    'not-open': [
+        'This room is not open',
+        'Its owner is not waiting in it. Tell them that you are here, then try again.',
+    ],
+    guarded: [
+        'This room answers nobody for a moment',
+        'Somebody tried wrong words at it. Try again in a minute.',
+    ],
     guessing: [
         'This code is used up',
         'Somebody failed to get in three times, so these words are no longer safe. Ask for new ones.',
@@ -26,7 +36,13 @@ const ENDINGS = {
     intercepted: [
         'Somebody sits between you',
         'The connection leads to other keys than those the other side sealed, so it was ended at once. Do not trust ' +
-            'this network or this server.',
+            'this network or this server, and ask for new words.',
+    ],
+    'other-keys': [
+        'Somebody may sit between you',
+        'There is a way to the other side, but this browser refused the encryption at its end, as it does where the ' +
+            'keys are not those that the other side sealed. Nothing of the call was sent. Do not trust this network ' +
+            'or this server, and ask for new words.',
     ],
     meddled: ['The server contradicts itself', 'It says things that cannot all be true. Use another one.'],
     version: ['This page is too old or too new', 'The server speaks another version. Load the page again.'],
@@ -36,14 +52,17 @@ const ENDINGS = {
 
 // A call that somebody ended, and whose words are used up with it.
 const OVER = ['hung-up', 'they-left'];
+// Whoever sat between knows the words.
+const KNOWN = ['intercepted', 'other-keys'];
 const USED_UP = 'These words were good for one call. For another one, ask for new words.';
 
 // Heading, sentence and what the button says that begins anew with the same words (empty: they are used up), for a
-// reason; `detail` is what is known beside it, `met`: there was a call.
-export function ending(reason, detail = '', met = false) {
+// reason; `detail` is what is known beside it, `met`: there was a call, `lasting`: in a room that stays.
+export function ending(reason, detail = '', met = false, lasting = false) {
     const [heading, sentence] = ENDINGS[reason] ?? ENDINGS.internal;
     const more = ['unusable', 'internal', 'refused'].includes(reason) && detail ? `${detail}.` : '';
-    if (met && OVER.includes(reason)) return { heading, sentence: USED_UP, again: '' };
+    if (KNOWN.includes(reason)) return { heading, sentence, again: '' };
+    if (met && !lasting && OVER.includes(reason)) return { heading, sentence: USED_UP, again: '' };
     const again = [...OVER, 'lost'].includes(reason) ? 'Call again' : 'Try again';
     return { heading, sentence: `${sentence}${more}`, again };
 }

@@ -19,6 +19,7 @@ let code = null;
 let remote = null;
 let since = null;
 let stage = 'home';
+let owner = '';
 
 // ---- what is shown
 
@@ -68,6 +69,7 @@ function showRemote() {
         joining: 'Looking for the other side…',
         waiting: 'Nobody is there yet. The call begins as soon as the other side comes.',
         connecting: 'Connecting…',
+        outside: `Waiting ${owner ? `for ${owner} to let you in` : 'to be let in'}…`,
         away: 'The other side left, perhaps for a moment. The call goes on if they are back soon.',
     }[stage];
     const { name = '', muted = false, videoOn = true, hasCamera = true, soundOnly = false } = remote ?? {};
@@ -120,7 +122,8 @@ function relay() {
 function profile() {
     const { muted, videoOn, hasCamera } = media;
     const name = cleanName($('name').value);
-    return { name, muted: muted || !media.audio, videoOn, hasCamera, soundOnly: false, guest: true };
+    const page = location.host;
+    return { name, muted: muted || !media.audio, videoOn, hasCamera, soundOnly: false, guest: true, page };
 }
 
 function begin() {
@@ -143,8 +146,8 @@ function begin() {
 }
 
 const events = {
-    stage(name) {
-        stage = name;
+    stage(name, whose = '') {
+        [stage, owner] = [name, whose];
         if (name === 'away') $('verification').textContent = '';
         showRemote();
         announce(name === 'connected' ? 'Connected' : $('remote-words').textContent);
@@ -184,7 +187,7 @@ const events = {
         stage = 'home';
         stayAwake();
         media.close();
-        const { heading, sentence, again } = ending(reason, detail, since !== null);
+        const { heading, sentence, again } = ending(reason, detail, since !== null, code.lasting);
         // Words are used once: those of a call that somebody ended are not offered again.
         if (!again) $('code').value = '';
         history.replaceState(null, '', again ? `#${code.text}` : location.pathname);

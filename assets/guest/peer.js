@@ -19,8 +19,8 @@ export class Peer {
     #describing = false;
     #connected = false;
 
-    // `on`: candidate(init, generation), connected(), ice(state), failed(), opened(), control(text), channelClosed(),
-    // track(event).
+    // `on`: candidate(init, generation), connected(), ice(state), failed(through), opened(), control(text),
+    // channelClosed(), track(event). `through`: ICE found a way, and it is DTLS that failed on it.
     constructor({ iceServers, media, on }) {
         [this.#media, this.#on] = [media, on];
         const pc = new RTCPeerConnection({ iceServers, bundlePolicy: 'max-bundle' });
@@ -33,7 +33,8 @@ export class Peer {
         pc.oniceconnectionstatechange = () => on.ice(pc.iceConnectionState);
         pc.onconnectionstatechange = () => {
             if (pc.connectionState === 'connected') this.#stands();
-            if (pc.connectionState === 'failed') on.failed();
+            const through = ['connected', 'completed'].includes(pc.iceConnectionState);
+            if (pc.connectionState === 'failed') on.failed(through);
         };
         pc.ontrack = (event) => on.track(event);
         this.#channel = pc.createDataChannel('control', { negotiated: true, id: CONTROL_STREAM, ordered: true });

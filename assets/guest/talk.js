@@ -3,7 +3,7 @@
 // Both may offer at any time, and one of them gives way (perfect negotiation, W3C webrtc-pc, section 10.7): the newcomer.
 // Everything that happens is worked off one after the other.
 
-import { cleanChat, readControl } from './control.js';
+import { cleanChat, cleanName, readControl } from './control.js';
 import { Peer } from './peer.js';
 import { CandidateCount, Unusable, checkCandidate, checkDescription, generationOf } from './sdp.js';
 import { DoesNotOpen } from './seal.js';
@@ -26,6 +26,8 @@ const MOST_DESCRIPTIONS = 10;
 const DESCRIPTION_EVERY = 1000;
 // Lines of chat that wait for the channel.
 const MOST_UNSENT = 500;
+// What the owner of a room that stays may say instead of letting us in; anything else means that they do not want to.
+const REFUSED = { unanswered: 'not-answered', busy: 'room-full' };
 
 const sameBytes = (a, b) => a?.length === b?.length && a.every((byte, i) => byte === b[i]);
 
@@ -48,7 +50,12 @@ export class Talk {
     // Our offer that is unanswered: its generation, and when it was made.
     #offered = null;
     #proved = false;
+    // There is a room that stays: whether its owner may have to let us in, and whether we said who we are.
+    #door;
+    #knocked = false;
     #stands = false;
+    // Connections whose keys the browser refused, one after the other.
+    #refused = 0;
     #interruption = null;
     #timers = new Map();
     #work = Promise.resolve();
@@ -63,10 +70,11 @@ export class Talk {
 
     // `ids`: { me, them, callId }. `share`: ours, to go with the first offer. `profile()`: what a hello says. `send`: to
     // the signaling server. `on`: proved(), once something of theirs opens; connected(verification), interrupted(bool),
-    // view(hello), chat(text), track(event), ended(reason, detail).
-    constructor({ keys, ids, polite, share = null, iceServers, media, profile, send, signalingUp, on, makePeer }) {
+    // view(hello), chat(text), track(event), ended(reason, detail); where there is a `door`, outside(owner) and inside().
+    constructor({ keys, ids, polite, share = null, door = false, iceServers, media, profile, send, signalingUp, on, makePeer }) {
         [this.#keys, this.#ids, this.#polite, this.#share] = [keys, ids, polite, share];
         [this.#send, this.#signalingUp, this.#on, this.#profile] = [send, signalingUp, on, profile];
+        this.#door = door;
         this.#makePeer = (events) => (makePeer ?? ((options) => new Peer(options)))({ iceServers, media, on: events });
         this.#timer('connecting', CONNECTING, () => this.#end('connect-failed'));
     }
@@ -181,6 +189,8 @@ export class Talk {
 
     #end(reason, detail = '') {
         if (this.#over) return;
+        // Whatever came of it: there was a way, and what it led to were no keys that belong here.
+        if (!this.#stands && this.#refused && ['connect-failed', 'they-left'].includes(reason)) reason = 'other-keys';
         if (!['they-left', 'away'].includes(reason)) this.#peer?.say({ type: 'bye' });
         this.close(true);
         this.#on.ended(reason, detail);
@@ -197,7 +207,7 @@ export class Talk {
             candidate: when((candidate, generation) => this.#say('ice-candidate', { candidate, generation })),
             connected: when(() => this.#connected()),
             ice: when((state) => this.#ice(state)),
-            failed: when(() => this.#failed()),
+            failed: when((through) => this.#failed(through)),
             opened: when(() => this.sayHello()),
             control: when((text) => this.#control(text)),
             channelClosed: when(() => this.#channelClosed()),
@@ -226,12 +236,30 @@ export class Talk {
         } catch {
             throw new Unusable('what is no JSON');
         }
+        if (this.#door && type === 'offer' && (body?.hold || body?.refused)) return this.#atDoor(body);
         const connection = body?.connection ?? 0;
         if (type === 'ice-candidate') return this.#candidate(body, connection);
         this.#countDescription();
         const facts = checkDescription(body?.sdp);
         if (type === 'answer') return this.#answered(body, connection, facts);
         if (type === 'offer') return this.#offeredByThem(body, connection, facts);
+    }
+
+    // The owner of a room that stays lets each caller in; until then neither side tells the other an address.
+    #atDoor({ hold, refused }) {
+        if (refused) return this.#end(REFUSED[refused] ?? 'declined');
+        if (this.#knocked) return;
+        this.#knocked = true;
+        this.#timer('connecting', null);
+        this.#say('answer', { knock: { name: this.#profile().name, guest: true } });
+        this.#on.outside(cleanName(typeof hold.name === 'string' ? hold.name : ''));
+    }
+
+    #letIn() {
+        this.#door = false;
+        if (!this.#knocked) return;
+        this.#timer('connecting', CONNECTING, () => this.#end('connect-failed'));
+        this.#on.inside();
     }
 
     // They sealed something under this name: it is theirs.
@@ -267,6 +295,7 @@ export class Talk {
 
     async #offeredByThem(body, connection, facts) {
         if (!Number.isInteger(connection) || connection < this.#connection) return;
+        if (this.#door) this.#letIn();
         if (connection >= MOST_CONNECTIONS) throw new Unusable('too many descriptions');
         if (connection > this.#connection || !this.#peer) {
             const anew = connection > this.#connection;
@@ -335,9 +364,14 @@ export class Talk {
         if (state === 'disconnected' || state === 'failed') this.#interrupted();
     }
 
-    #failed() {
-        if (this.#stands) this.#interrupted();
-        // Before that the other side may build the connection anew; the limit ends it.
+    #failed(through) {
+        if (this.#stands) return this.#interrupted();
+        // The other side may build the connection anew; the limit ends it.
+        if (!through) return;
+        // The browser holds DTLS to the description's fingerprint (RFC 8122, section 6.2), and does not say more.
+        this.#refused += 1;
+        if (this.#refused > 1) this.#end('other-keys');
+        else this.#timer('closed', NEW_OFFER, () => this.#end('other-keys'));
     }
 
     #interrupted() {

@@ -206,9 +206,13 @@ impl Peer {
             ("video", "on") => self.endpoint.send(Command::SetVideo(true)),
             ("video", "off") => self.endpoint.send(Command::SetVideo(false)),
             ("chat", text) if !text.is_empty() => self.endpoint.send(Command::Chat(text.into())),
+            ("accept", "") => self.endpoint.send(Command::LetIn(true)),
+            ("decline", "") => self.endpoint.send(Command::LetIn(false)),
             ("stop", "") => self.stopping = true,
             ("", _) => {}
-            _ => eprintln!("`{line}` is not understood: join, mute on|off, video on|off, chat TEXT, stop"),
+            _ => eprintln!(
+                "`{line}` is not understood: join, mute on|off, video on|off, chat TEXT, accept, decline, stop"
+            ),
         }
     }
 
@@ -219,6 +223,7 @@ impl Peer {
             match &timed.event {
                 Event::Connected { .. } => self.connected = Some(timed.at),
                 Event::ServerConnected(_) => self.server_up = true,
+                Event::Asks { .. } if !self.cli.ask => self.endpoint.send(Command::LetIn(true)),
                 Event::Ended(reason) => self.ended = Some(reason.clone()),
                 _ => {}
             }
@@ -302,6 +307,9 @@ fn as_json(event: &Event, t: f64) -> serde_json::Value {
         Event::Pong(id) => serde_json::json!({"id": id}),
         Event::Ended(reason) => serde_json::json!({"reason": reason.to_string()}),
         Event::PeerAway => serde_json::json!({"reason": "The other side left, perhaps for a moment", "again": true}),
+        Event::Asks { name, guest } => serde_json::json!({"name": name, "guest": guest}),
+        Event::Holds { name } => serde_json::json!({"name": name}),
+        Event::AsksNoMore => serde_json::json!({}),
         Event::PeerJoined | Event::IceConnected | Event::FirstFrame | Event::Reconnecting | Event::Reconnected => {
             serde_json::json!({})
         }

@@ -19,7 +19,7 @@ pub(crate) struct Cli {
     /// Certificate authority of a wss:// server and of turns: servers (PEM); without it, the system's.
     #[arg(long)]
     pub ca: Option<PathBuf>,
-    /// The room's code, four words.
+    /// The room's code, four words, or six of a lasting room.
     #[arg(long, default_value = "abandon-abandon-abandon-absurd")]
     pub room: RoomCode,
     /// default, a device's id or part of its name, pattern, pattern:pan, file:PATH.y4m or none.
@@ -58,6 +58,10 @@ pub(crate) struct Cli {
     /// Open the room; without it: join, and open it when nobody is there.
     #[arg(long)]
     pub open: bool,
+    /// Of a lasting room (six words) that is opened: let nobody in but by `accept` on standard input (with --wait);
+    /// without it, everybody who knows the words is let in.
+    #[arg(long, requires = "wait")]
+    pub ask: bool,
     /// Join only; without it and without --open: open the room when nobody is there.
     #[arg(long, conflicts_with = "open")]
     pub join: bool,

@@ -186,6 +186,32 @@ test('other keys in DTLS than the sealed ones end the call', async () => {
     assert.ok(![one, two].some((guest) => guest.find('connected')));
 });
 
+test('keys that the browser itself refuses are named as such, and no bad network', async () => {
+    const w = world();
+    const make = w.connections.make;
+    w.connections.make = (options) => Object.assign(make(options), { refuses: w.connections.made.length === 2 });
+    const { one, two } = await meet(w, await fresh());
+    assert.equal((await two.until('ended'))[1], 'other-keys');
+    assert.equal(two.find('connected'), undefined);
+    one.call.hangUp();
+});
+
+test('a way that ICE did not find is a bad network', async (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    const w = world();
+    const make = w.connections.make;
+    w.connections.make = (options) => {
+        const peer = make(options);
+        peer.stands = () => peer.on.failed(false);
+        return peer;
+    };
+    const { one, two } = await meet(w, await fresh());
+    await two.until('stage', 'connecting');
+    t.mock.timers.tick(20_000);
+    assert.equal((await two.until('ended'))[1], 'connect-failed');
+    one.call.hangUp();
+});
+
 test('what a server changes, doubles or plays back changes nothing', async () => {
     const w = world();
     const seen = [];

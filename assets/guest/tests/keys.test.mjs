@@ -38,7 +38,7 @@ test('the vectors of RFC 9382 hold', async () => {
 });
 
 test('the project’s vectors hold', async () => {
-    assert.equal(vectors.visavis.length, 3);
+    assert.equal(vectors.visavis.length, 4);
     for (const v of vectors.visavis) {
         const code = await RoomCode.parse(v.code);
         assert.deepEqual([await code.roomId(), code.password], [v.roomId, v.password]);
@@ -180,9 +180,21 @@ test('a code is read as people type it, and from a link', async () => {
     }
 });
 
+test('six words are a room that stays, which the first two find and the others prove', async () => {
+    for (const text of ['Velvet, Canyon, Orbit, Zero, Garden, Knock', 'https://call.example/#velv-cany-orbi-zero-gard-knoc']) {
+        const code = await RoomCode.parse(text);
+        assert.deepEqual([code.text, code.lasting], ['velvet-canyon-orbit-zero-garden-knock', true]);
+        assert.equal(code.password, 'orbit-zero-garden-knock');
+        assert.equal(await code.roomId(), await (await RoomCode.parse('velvet-canyon-orbit-zero')).roomId());
+    }
+    assert.equal((await RoomCode.parse('velvet canyon orbit zero')).lasting, false);
+});
+
 test('what is no code is refused with a word about what is wrong', async () => {
     for (const [text, says] of [
-        ['', /four words; this has 0/], ['velvet canyon orbit', /has 3/], ['zoo '.repeat(1000), /four words/],
+        ['', /four words, or six; this has 0/], ['velvet canyon orbit', /has 3/], ['zoo '.repeat(1000), /four words/],
+        ['zoo '.repeat(5), /has 5/], ['zoo '.repeat(7), /has 7/],
+        ['velvet canyon orbit zero garden zero', /One of these words is wrong/],
         ['velvet canyon orbyt zero', /Word 3, “orbyt”.*“orbit”/], ['velvet canyon xyzzy zero', /Word 3.*compare/],
         ['zero orbit canyon velvet', /One of these words is wrong/], ['evlvet canyon orbit zero', /“velvet”/],
         ['vellvet canyon orbit zero', /“velvet”/], ['https://meet.example/abc', /./],

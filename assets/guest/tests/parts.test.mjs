@@ -91,15 +91,21 @@ test('of a server’s list of ICE servers only what browsers take is kept', () =
 });
 
 test('every end has words, and unknown ones too', () => {
-    for (const reason of ['they-left', 'lost', 'wrong-code', 'room-full', 'intercepted', 'moon']) {
+    for (const reason of ['they-left', 'lost', 'wrong-code', 'room-full', 'moon']) {
         const { heading, sentence, again } = ending(reason, 'x');
         assert.ok(heading && again && (sentence || reason === 'they-left'), reason);
     }
 });
 
-test('the words of a call that somebody ended are not offered again, those of one that broke are', () => {
+test('the words of a call that somebody ended or sat in are not offered again, those of one that broke are', () => {
     assert.equal(ending('they-left', '', true).again, '');
     assert.match(ending('hung-up', '', true).sentence, /new words/);
+    for (const reason of ['intercepted', 'other-keys']) {
+        const { heading, sentence, again } = ending(reason);
+        assert.match(heading, /sits? between you/);
+        assert.match(sentence, /new words/);
+        assert.equal(again, '', 'whoever sat there knows them');
+    }
     assert.equal(ending('lost', '', true).again, 'Call again');
     assert.equal(ending('they-left', '', false).again, 'Call again');
 });

@@ -107,8 +107,11 @@ export class Connections {
                 else queueMicrotask(() => one.stands());
             }
         };
+        // A browser that refuses the keys says no more than that DTLS failed on a way that ICE found.
+        peer.refuses = false;
         peer.stands = () => {
             if (peer.open || peer.closed) return;
+            if (peer.refuses) return peer.on.failed(true);
             peer.open = true;
             peer.on.connected();
             peer.on.opened();

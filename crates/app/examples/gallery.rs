@@ -45,6 +45,14 @@ enum Screen {
     /// As somebody sees it the first time
     First,
     Home,
+    /// With a room that was kept
+    Kept,
+    /// That room, open
+    Room,
+    /// Somebody wants to be let into it
+    Asked,
+    /// And what they see
+    Outside,
     /// Without camera, with a mistyped setting file
     Trouble,
     Waiting,
@@ -115,6 +123,7 @@ impl Gallery {
         let mut settings = sample::settings();
         settings.theme = if cli.theme == "light" { ThemeChoice::Light } else { ThemeChoice::Dark };
         let mut notice = None;
+        settings.room = (cli.screen == Screen::Kept).then(sample::room);
         if cli.screen == Screen::First {
             settings.notice_seen = false;
             settings.name.clear();
@@ -160,6 +169,9 @@ fn reasons() -> Vec<EndReason> {
         EndReason::CodeTaken,
         EndReason::RoomFull,
         EndReason::Dismissed,
+        EndReason::Declined,
+        EndReason::NotAnswered,
+        EndReason::Guarded,
         EndReason::SignalingUnreachable("calls.example: the name could not be resolved".into()),
         EndReason::ConnectFailed,
         EndReason::ConnectionLost,
@@ -173,7 +185,9 @@ fn state(cli: &Cli) -> State {
     let now = Instant::now();
     let call = sample::in_call(now, Duration::from_secs(754));
     let mut state = sample::state(match cli.screen {
-        Screen::First | Screen::Home | Screen::Trouble | Screen::HeadsetHome | Screen::Icons => Phase::Home,
+        Screen::First | Screen::Home | Screen::Kept | Screen::Trouble | Screen::HeadsetHome | Screen::Icons => {
+            Phase::Home
+        }
         Screen::Waiting => Phase::Waiting(sample::waiting()),
         Screen::Opening => {
             let mut waiting = sample::waiting();
@@ -182,6 +196,9 @@ fn state(cli: &Cli) -> State {
         }
         Screen::Joining => Phase::Joining { code: sample::code(), since: now, host: None },
         Screen::Connecting => Phase::Connecting { code: sample::code(), since: now, host: None },
+        Screen::Room => Phase::Waiting(sample::room_waiting()),
+        Screen::Asked => Phase::Waiting(sample::asked(now)),
+        Screen::Outside => Phase::Outside { code: sample::room(), since: now, owner: "Grace".into() },
         Screen::Away => {
             let until = now + Duration::from_secs(24);
             Phase::Waiting(Waiting { away: Some(Away { name: "Grace".into(), until }), ..sample::waiting() })
@@ -226,7 +243,7 @@ fn state(cli: &Cli) -> State {
                 state.microphone = DeviceState::Running { name, instead_of: Some("Headset".into()) };
                 state.speaker = DeviceState::Failed(DeviceError::Unplugged);
             }
-            Screen::Guest => call.peer.guest = Some("calls.example".into()),
+            Screen::Guest => call.peer.guest = Some(sample::guest(false)),
             Screen::Silent => (state.microphone_silent, state.microphone_level) = (true, 0.0),
             Screen::Fair => call.path = Path::Relayed,
             Screen::Poor => {

@@ -6,19 +6,20 @@ use crate::command::UiCommand;
 use crate::diagnostics::{Facts, System, report};
 use crate::engine::Engine;
 use crate::quality::Health;
-use crate::settings::{Settings, Store};
+use crate::settings::{Change, Settings, Store};
 use crate::signals::Signals;
 use crate::theme::{self, Palette};
 use crate::video::VideoView;
 use crate::view::View;
 use crate::window::Window;
 use eframe::{CreationContext, Frame, glow};
-use egui::{Context, Theme, Ui, ViewportCommand};
+use egui::{Context, Theme, Ui, UserAttentionType, ViewportCommand};
 use std::io::Write as _;
 use std::sync::Arc;
 use std::time::Instant;
 use visavis_call::{Command, Event, InCall, Options, Phase, StartError, State};
 use visavis_capture::CameraState;
+use visavis_signaling::RoomCode;
 
 /// The app while it runs.
 pub struct App {
@@ -64,6 +65,11 @@ impl App {
         let ctx = creation.egui_ctx.clone();
         theme::install(&ctx);
         let engine = Engine::start(&ctx, options(store.shown(), cli))?;
+        let mut store = store;
+        if cli.open_room {
+            let code = store.shown().room.clone().unwrap_or_else(|| keep_a_room(&mut store));
+            engine.send(Command::Start(Some(code)));
+        }
         if let Some(command) = cli.first_command() {
             engine.send(command);
         }
@@ -81,7 +87,7 @@ impl App {
             other,
             awake: Awake::new(),
             signals: Signals::listen(move || ctx.request_repaint()),
-            announce: cli.start,
+            announce: cli.start || cli.open_room,
             system: System { name: system, renderer },
             closing: false,
             began: Some(began),
@@ -95,6 +101,13 @@ impl App {
                 self.store.apply(change.clone());
                 if let Some(command) = change.command(self.store.shown()) {
                     self.engine.send(command);
+                }
+            }
+            UiCommand::KeepRoom => {
+                let code = keep_a_room(&mut self.store);
+                if matches!(self.state.phase, Phase::Waiting(_)) {
+                    self.engine.send(Command::HangUp);
+                    self.engine.send(Command::Start(Some(code)));
                 }
             }
             UiCommand::CopyDiagnostics => ctx.copy_text(self.report()),
@@ -136,8 +149,14 @@ impl App {
         }
     }
 
-    fn take_events(&mut self) {
+    fn take_events(&mut self, ctx: &Context) {
         for happened in self.engine.events() {
+            // The window may lie behind others, or be minimised; whoever has it before them needs no more than the sound.
+            match &happened.event {
+                Event::Asks { .. } => attention(ctx, UserAttentionType::Critical),
+                Event::AsksNoMore => attention(ctx, UserAttentionType::Reset),
+                _ => {}
+            }
             if let (true, Event::Joined { opened: true, code }) = (self.announce, happened.event) {
                 let mut out = std::io::stdout().lock();
                 if let Err(e) = writeln!(out, "{code}").and_then(|()| out.flush()) {
@@ -157,7 +176,7 @@ impl eframe::App for App {
         if let Some(change) = self.store.known_again(&self.state.devices) {
             self.carry_out(ctx, UiCommand::Change(change));
         }
-        self.take_events();
+        self.take_events(ctx);
         self.take_pictures(ctx);
         self.awake.set(matches!(self.state.phase, Phase::InCall(_)));
         let asked = self.signals.asked();
@@ -206,6 +225,18 @@ impl Drop for App {
         // Where the window system failed in between, nobody has said goodbye yet.
         self.engine.stop();
     }
+}
+
+/// Draws the words of a room that stays, and remembers them.
+fn keep_a_room(store: &mut Store) -> RoomCode {
+    let code = RoomCode::random_lasting();
+    store.apply(Change::Room(Some(code.clone())));
+    code
+}
+
+/// Has the system point at the window, or stop that.
+fn attention(ctx: &Context, kind: UserAttentionType) {
+    ctx.send_viewport_cmd(ViewportCommand::RequestUserAttention(kind));
 }
 
 /// What draws here, in the driver's words.

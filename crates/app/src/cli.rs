@@ -31,6 +31,9 @@ pub struct Cli {
     /// Start a call at once; the first line printed is the room code
     #[arg(long, conflicts_with = "join")]
     pub start: bool,
+    /// Open the room that was kept, or keep a new one, at once; the first line printed is its code
+    #[arg(long, conflicts_with_all = ["start", "join"])]
+    pub open_room: bool,
     /// Join the call with this code or link at once
     #[arg(long, value_name = "CODE-OR-LINK")]
     pub join: Option<Invitation>,

@@ -12,6 +12,8 @@ pub enum UiCommand {
     Change(Change),
     /// For the window alone.
     Window(WindowCommand),
+    /// Draw six words for a room that stays and remember them; a room that is open is opened under them.
+    KeepRoom,
     /// Put a report of trouble on the clipboard.
     CopyDiagnostics,
 }

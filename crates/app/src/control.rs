@@ -7,7 +7,7 @@ use crate::icons::Icon;
 use crate::quality::Grade;
 use egui::{Event, Key, KeyboardShortcut, Modifiers, Ui};
 use visavis_call::{Again, Command, EchoTest, Phase, State};
-use visavis_signaling::Invitation;
+use visavis_signaling::{Invitation, RoomCode};
 
 /// Something that can be pressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +18,14 @@ pub enum Control {
     Join,
     /// Stop waiting or joining.
     Cancel,
+    /// Have a room that stays, in the place of the one that is open.
+    Keep,
+    /// Open the room that stays.
+    OpenRoom,
+    /// Let somebody into it.
+    LetIn,
+    /// Do not let them in.
+    Decline,
     /// The code to the clipboard.
     CopyCode,
     /// The link to the clipboard.
@@ -73,6 +81,8 @@ pub struct Situation {
     pub invitation: Option<Invitation>,
     /// The code that we wait under.
     pub code: Option<String>,
+    /// The room that was kept.
+    pub room: Option<RoomCode>,
     /// The link that leads to it.
     pub link: Option<String>,
     /// What "Call again" does.
@@ -96,6 +106,11 @@ impl Situation {
         let echo = tested.filter(|_| matches!(state.phase, Phase::InCall(_)));
         Self { muted: state.muted, video_on: state.video_on, echo, ..Self::default() }
     }
+
+    /// Whether calling again means to open a room that stays.
+    fn reopens(&self) -> bool {
+        matches!(&self.again, Some(Again::Open(code)) if code.is_lasting())
+    }
 }
 
 const fn key(key: Key) -> Option<KeyboardShortcut> {
@@ -108,10 +123,14 @@ const fn ctrl(key: Key) -> Option<KeyboardShortcut> {
 
 impl Control {
     /// All of them.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 25] = [
         Self::Start,
         Self::Join,
         Self::Cancel,
+        Self::Keep,
+        Self::OpenRoom,
+        Self::LetIn,
+        Self::Decline,
         Self::CopyCode,
         Self::CopyLink,
         Self::Mute,
@@ -138,6 +157,10 @@ impl Control {
             Self::Start => "Start a call",
             Self::Join => "Join",
             Self::Cancel => "Cancel",
+            Self::Keep => "Keep this room",
+            Self::OpenRoom => "Open my room",
+            Self::LetIn => "Accept",
+            Self::Decline => "Decline",
             Self::CopyCode => "Copy code",
             Self::CopyLink => "Copy link",
             Self::Mute if now.muted => "Unmute",
@@ -164,6 +187,7 @@ impl Control {
             Self::TestEcho if matches!(now.echo, Some(EchoTest::Over(_) | EchoTest::Failed)) => "Test again",
             Self::TestEcho => "Test for echo",
             Self::Done => "Done",
+            Self::CallAgain if now.reopens() => "Open my room",
             Self::CallAgain if now.never_met => "Try again",
             Self::CallAgain => "Call again",
             Self::Home => "Home",
@@ -181,6 +205,7 @@ impl Control {
             Self::Start | Self::Join | Self::Cancel | Self::CopyCode | Self::CopyLink | Self::CopyDiagnostics => None,
             Self::Mute | Self::Video | Self::HangUp | Self::FullScreen | Self::Settings | Self::TestSpeaker => None,
             Self::CheckSetup | Self::TestEcho | Self::Done | Self::CallAgain | Self::Home => None,
+            Self::Keep | Self::OpenRoom | Self::LetIn | Self::Decline => None,
         }
     }
 
@@ -188,7 +213,9 @@ impl Control {
     pub fn icon(self, now: &Situation) -> Icon {
         match self {
             Self::Start | Self::Join => Icon::Phone,
-            Self::Cancel => Icon::Close,
+            Self::Cancel | Self::Decline => Icon::Close,
+            Self::Keep | Self::OpenRoom => Icon::House,
+            Self::LetIn => Icon::Phone,
             Self::CopyCode | Self::CopyDiagnostics => Icon::Copy,
             Self::CopyLink => Icon::Link,
             Self::Mute if now.muted => Icon::MicrophoneOff,
@@ -217,6 +244,8 @@ impl Control {
             Self::Mute => key(Key::M),
             Self::Video => key(Key::V),
             Self::HangUp | Self::Cancel => ctrl(Key::H),
+            Self::LetIn => key(Key::A),
+            Self::Decline => key(Key::N),
             Self::FullScreen => key(Key::F11),
             Self::Settings => ctrl(Key::Comma),
             Self::Done => key(Key::Escape),
@@ -227,6 +256,7 @@ impl Control {
             Self::Statistics => ctrl(Key::I),
             Self::Start | Self::Join | Self::CopyCode | Self::CopyLink | Self::CopyDiagnostics => None,
             Self::TestSpeaker | Self::CheckSetup | Self::CallAgain | Self::Home => None,
+            Self::Keep | Self::OpenRoom => None,
         }
     }
 
@@ -236,7 +266,11 @@ impl Control {
             Self::Start => "Get four words to read out to somebody",
             Self::Join => "Go where somebody waits under this code",
             Self::Cancel => "Stop; nobody can join any more",
-            Self::CopyCode => "Put the four words on the clipboard",
+            Self::Keep => "Get six words that stay, for people who call you again; you are asked to let each caller in",
+            Self::OpenRoom => "Wait for callers under the words of your room; you are asked to let each of them in",
+            Self::LetIn => "Begin the call: they see and hear you",
+            Self::Decline => "They are told that you declined",
+            Self::CopyCode => "Put the words on the clipboard",
             Self::CopyLink if now.link.is_some() => "Put a link to this call on the clipboard",
             Self::CopyLink => "There is no link: a link needs a server, see the settings",
             Self::Mute if now.muted => "Let the other side hear you again",
@@ -258,6 +292,7 @@ impl Control {
             Self::CheckSetup => "See and hear yourself as others would, and find out what your network allows",
             Self::TestEcho => "Play a rising tone and listen what the microphone hears of it",
             Self::Done => "Back to the first screen",
+            Self::CallAgain if now.reopens() => "Wait for the next caller under the same words",
             Self::CallAgain => "The same once more",
             Self::Home => "Back to the first screen",
         }
@@ -270,6 +305,10 @@ impl Control {
             Self::Start => Some(Command::Start(None).into()),
             Self::Join => now.invitation.clone().map(|to| Command::Join(to).into()),
             Self::Cancel | Self::HangUp | Self::Home | Self::Done => Some(Command::HangUp.into()),
+            Self::Keep => Some(UiCommand::KeepRoom),
+            Self::OpenRoom => now.room.clone().map(|code| Command::Start(Some(code)).into()),
+            Self::LetIn => Some(Command::LetIn(true).into()),
+            Self::Decline => Some(Command::LetIn(false).into()),
             Self::CopyCode => copy(&now.code, "Code copied"),
             Self::CopyLink => copy(&now.link, "Link copied"),
             Self::Mute => Some(Command::SetMuted(!now.muted).into()),
@@ -351,7 +390,14 @@ mod tests {
     #[test]
     fn what_lacks_its_object_does_nothing() {
         let now = Situation::default();
-        for control in [Control::Join, Control::CopyCode, Control::CopyLink, Control::CallAgain, Control::TestEcho] {
+        for control in [
+            Control::Join,
+            Control::CopyCode,
+            Control::CopyLink,
+            Control::CallAgain,
+            Control::TestEcho,
+            Control::OpenRoom,
+        ] {
             assert!(control.command(&now).is_none(), "{control:?}");
         }
     }

@@ -192,11 +192,14 @@ fn phases_look_alike(a: &Phase, b: &Phase) -> bool {
     match (a, b) {
         (Phase::Home, Phase::Home) => true,
         (Phase::Waiting(a), Phase::Waiting(b)) => {
-            a.code == b.code && a.reach == b.reach && (&a.notice, &a.away) == (&b.notice, &b.away)
+            a.code == b.code && a.reach == b.reach && (&a.notice, &a.away, &a.asks) == (&b.notice, &b.away, &b.asks)
         }
         (Phase::Joining { code: a, since: s, host: _ }, Phase::Joining { code: b, since: t, host: _ })
         | (Phase::Connecting { code: a, since: s, host: _ }, Phase::Connecting { code: b, since: t, host: _ }) => {
             a == b && s == t
+        }
+        (Phase::Outside { code: a, since: s, owner: o }, Phase::Outside { code: b, since: t, owner: p }) => {
+            a == b && s == t && o == p
         }
         (Phase::InCall(a), Phase::InCall(b)) => calls_look_alike(a, b),
         (Phase::Ended(a), Phase::Ended(b)) => a.reason == b.reason && a.duration == b.duration,
@@ -205,6 +208,7 @@ fn phases_look_alike(a: &Phase, b: &Phase) -> bool {
             | Phase::Waiting(_)
             | Phase::Joining { .. }
             | Phase::Connecting { .. }
+            | Phase::Outside { .. }
             | Phase::InCall(_)
             | Phase::Ended(_),
             _,
@@ -246,6 +250,8 @@ mod tests {
         let phases = [
             Phase::Home,
             Phase::Waiting(sample::waiting()),
+            Phase::Waiting(sample::asked(now)),
+            Phase::Outside { code: sample::room(), since: now, owner: "Grace".into() },
             Phase::Joining { code: sample::code(), since: now, host: None },
             Phase::Connecting { code: sample::code(), since: now, host: None },
             Phase::InCall(sample::in_call(now, Duration::ZERO)),

@@ -5,8 +5,8 @@ use crate::settings::Settings;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use visavis_call::{
-    Again, ChatLine, Check, DeviceOffer, Echo, EchoOutcome, EchoTest, EndReason, Ended, Figures, Finding, InCall,
-    NetworkCheck, Path, PeerView, Phase, Reach, ServerCheck, State, StatsSnapshot, Waiting, Way,
+    Again, Asks, ChatLine, Check, DeviceOffer, Echo, EchoOutcome, EchoTest, EndReason, Ended, Figures, Finding, Guest,
+    InCall, NetworkCheck, Path, PeerView, Phase, Reach, ServerCheck, State, StatsSnapshot, Waiting, Way,
 };
 use visavis_capture::{CameraState, DeviceInfo, DeviceLists, DeviceState};
 use visavis_media::Size;
@@ -14,6 +14,8 @@ use visavis_signaling::RoomCode;
 
 /// The code in every example.
 pub const CODE: &str = "velvet-canyon-orbit-zero";
+/// The six words of the room in every example.
+pub const ROOM: &str = "velvet-canyon-orbit-zero-garden-knock";
 /// The link that goes with it.
 pub const LINK: &str = "https://calls.example/#velvet-canyon-orbit-zero";
 
@@ -65,7 +67,31 @@ pub fn offer() -> DeviceOffer {
 pub fn waiting() -> Waiting {
     let local = Reach::LocalNetwork { addresses: vec!["192.0.2.7:7460".into()] };
     let server = Reach::Server { host: "calls.example".into(), link: Some(LINK.into()) };
-    Waiting { code: code(), reach: vec![local, server], notice: None, away: None }
+    Waiting { code: code(), reach: vec![local, server], notice: None, asks: None, away: None }
+}
+
+/// The words of a room that was kept.
+pub fn room() -> RoomCode {
+    ROOM.parse().expect("its checksum holds")
+}
+
+/// That room, open.
+pub fn room_waiting() -> Waiting {
+    let link = format!("https://calls.example/#{ROOM}");
+    let server = Reach::Server { host: "calls.example".into(), link: Some(link) };
+    Waiting { code: room(), reach: vec![server], ..waiting() }
+}
+
+/// That room, with somebody at the door since a moment before `now`.
+pub fn asked(now: Instant) -> Waiting {
+    let since = now.checked_sub(Duration::from_secs(8)).unwrap_or(now);
+    let until = now + Duration::from_millis(51_500);
+    Waiting { asks: Some(Asks { name: "Grace".into(), guest: None, since, until }), ..room_waiting() }
+}
+
+/// Somebody in a browser; the page may be hosted apart from the call's server.
+pub fn guest(apart: bool) -> Guest {
+    Guest { host: "calls.example".into(), by_own_word: apart }
 }
 
 /// A call that began this long before `now`.

@@ -5,7 +5,10 @@
 use crate::command::{UiCommand, WindowCommand};
 use crate::control::{Control, Situation, pressed};
 use crate::icons::Icon;
-use crate::screens::{CallUi, CheckUi, HomeUi, SettingsUi, Stage, WaitingUi, away_ui, ended_ui, joining_ui, under};
+use crate::screens::{
+    CallUi, CheckUi, HomeUi, SettingsUi, Stage, WaitingUi, asked_shortcuts, asked_ui, away_ui, ended_ui, joining_ui,
+    outside_ui, under,
+};
 use crate::settings::{Settings, ThemeChoice};
 use crate::theme::{Palette, space};
 use crate::view::View;
@@ -75,7 +78,7 @@ impl Window {
                 self.say(ui.ctx(), "Diagnostics copied");
                 Some(UiCommand::CopyDiagnostics)
             }
-            for_others @ (UiCommand::Call(_) | UiCommand::Change(_)) => Some(for_others),
+            for_others @ (UiCommand::Call(_) | UiCommand::Change(_) | UiCommand::KeepRoom) => Some(for_others),
         }
     }
 
@@ -89,6 +92,9 @@ impl Window {
         }
         match &view.state.phase {
             Phase::Home => (self.home.ui(ui, view), &HomeUi::SHORTCUTS),
+            Phase::Waiting(Waiting { asks: Some(asks), .. }) => {
+                (asked_ui(ui, view, asks), asked_shortcuts(view.now, asks))
+            }
             Phase::Waiting(Waiting { away: Some(away), .. }) => (away_ui(ui, view, away), &LEFT),
             Phase::Waiting(waiting) => (self.waiting.ui(ui, view, waiting), &WaitingUi::SHORTCUTS),
             Phase::Joining { code, since, host } => {
@@ -97,6 +103,7 @@ impl Window {
             Phase::Connecting { code, since, host } => {
                 (joining_ui(ui, view, Stage::Connecting, &under(code, host.as_deref()), *since), &LITTLE)
             }
+            Phase::Outside { owner, .. } => (outside_ui(ui, view, owner), &LITTLE),
             Phase::InCall(call) => (self.call.ui(ui, view, call, full_screen), &CallUi::SHORTCUTS),
             Phase::Ended(ended) => (ended_ui(ui, view, ended), &NOTHING),
         }

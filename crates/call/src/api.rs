@@ -21,6 +21,8 @@ pub enum Command {
     Prepare(Invitation),
     /// End the call, stop waiting, or stop joining. From [`Phase::Ended`]: back to [`Phase::Home`].
     HangUp,
+    /// Let in who [asks](Waiting::asks), or decline.
+    LetIn(bool),
     /// Stop or resume sending sound.
     SetMuted(bool),
     /// Close or open the camera.
@@ -133,6 +135,15 @@ pub enum Phase {
         /// As of [`Phase::Joining`].
         host: Option<String>,
     },
+    /// The owner of a lasting room was asked to let us in.
+    Outside {
+        /// The room's code.
+        code: RoomCode,
+        /// The owner's name, cleaned of control characters; may be empty.
+        owner: String,
+        /// Since when.
+        since: Instant,
+    },
     /// Media flows (or did a moment ago).
     InCall(InCall),
     /// It is over.
@@ -148,8 +159,23 @@ pub struct Waiting {
     pub reach: Vec<Reach>,
     /// What one should know: "somebody guessed wrong three times; this is a new code".
     pub notice: Option<String>,
+    /// Somebody knows the words of this lasting room and wants to be let in: [`Command::LetIn`].
+    pub asks: Option<Asks>,
     /// Somebody in particular is waited for: the call with them goes on once they are back.
     pub away: Option<Away>,
+}
+
+/// Somebody at the door of a lasting room. Nothing of ours was sent to them but our name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asks {
+    /// Their name, as they say it, cleaned of control characters; may be empty.
+    pub name: String,
+    /// They say that they are a page in a browser, and came through this host; as [`PeerView::guest`].
+    pub guest: Option<String>,
+    /// Since when they wait.
+    pub since: Instant,
+    /// They are told that nobody answers then.
+    pub until: Instant,
 }
 
 /// Somebody who left a call and may be back in a moment: a guest whose page is being loaded again.
@@ -219,9 +245,18 @@ pub struct PeerView {
     pub has_camera: bool,
     /// It has a picture and sends none for the moment, as its network is too slow for one.
     pub sound_only: bool,
-    /// It is a page in a browser that joined through the server on this host, for reading. Whoever serves that page
-    /// could have it send sound and picture elsewhere, which nothing on our side could show.
-    pub guest: Option<String>,
+    /// It is a page in a browser.
+    pub guest: Option<Guest>,
+}
+
+/// Where the page comes from with which somebody calls who has no app. Whoever serves it could have it send sound and
+/// picture elsewhere, which nothing on our side could show.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Guest {
+    /// The host that serves it, for reading: that of the call's server, or another one where the page says so.
+    pub host: String,
+    /// It is the page's own word: it says that it comes from elsewhere than the call's server.
+    pub by_own_word: bool,
 }
 
 /// How media travels.
@@ -310,6 +345,15 @@ pub enum EndReason {
     /// They turned us away.
     #[error("The other side closed the room after too many wrong codes. Ask for a new code")]
     Dismissed,
+    /// The owner of a lasting room does not let us in.
+    #[error("The other side declined")]
+    Declined,
+    /// The owner of a lasting room did not answer.
+    #[error("Nobody answered. The other side may be away from their computer; try again later")]
+    NotAnswered,
+    /// Wrong words were tried at a lasting room, which answers nobody for a moment.
+    #[error("Somebody tried wrong words at this room, so it answers nobody for up to a minute. Try again then")]
+    Guarded,
     /// No server could be reached.
     #[error("No connection to a server ({0}). Check your network, or the server in the settings")]
     SignalingUnreachable(String),
@@ -355,6 +399,20 @@ pub enum Event {
         opened: bool,
         /// The room's code, for whoever must show it.
         code: String,
+    },
+    /// Somebody at the door of our lasting room wants to be let in.
+    Asks {
+        /// Their name; may be empty.
+        name: String,
+        /// As [`Asks::guest`].
+        guest: Option<String>,
+    },
+    /// They went away, or were not answered in time.
+    AsksNoMore,
+    /// We wait to be let into somebody's lasting room.
+    Holds {
+        /// Its owner's name; may be empty.
+        name: String,
     },
     /// Somebody came (or was there).
     PeerJoined,
@@ -408,6 +466,9 @@ impl Event {
         match self {
             Self::ServerConnected(_) => "server-connected",
             Self::Joined { .. } => "joined",
+            Self::Asks { .. } => "asks",
+            Self::AsksNoMore => "asks-no-more",
+            Self::Holds { .. } => "holds",
             Self::PeerJoined => "peer-joined",
             Self::IceConnected => "ice-connected",
             Self::Connected { .. } => "connected",

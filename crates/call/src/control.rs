@@ -3,9 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 /// Longest name that is sent or shown.
-const MAX_NAME: usize = 64;
+pub(crate) const MAX_NAME: usize = 64;
 /// Longest line of chat that is sent or shown.
 const MAX_CHAT: usize = 2000;
+/// Longest name of a host, with a port; DNS allows 253 letters.
+const MAX_HOST: usize = 260;
 
 /// A message. Unknown ones are ignored, so that newer apps can say more.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -27,6 +29,9 @@ pub(crate) enum ControlMessage {
         /// I am a page in a browser; apps say nothing about it.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         guest: bool,
+        /// …which came from this host; empty where nothing is said about it.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        page: String,
     },
     /// A line of text.
     Chat { text: String },
@@ -58,8 +63,9 @@ impl ControlMessage {
     /// Reads a message and cleans its texts; `None` where it is not one.
     pub(crate) fn read(text: &str) -> Option<Self> {
         Some(match serde_json::from_str(text).ok()? {
-            Self::Hello { name, muted, video_on, has_camera, sound_only, guest } => {
-                Self::Hello { name: clean(&name, MAX_NAME), muted, video_on, has_camera, sound_only, guest }
+            Self::Hello { name, muted, video_on, has_camera, sound_only, guest, page } => {
+                let (name, page) = (clean(&name, MAX_NAME), host(page));
+                Self::Hello { name, muted, video_on, has_camera, sound_only, guest, page }
             }
             Self::Chat { text } => Self::Chat { text: clean(&text, MAX_CHAT) },
             other => other,
@@ -69,19 +75,26 @@ impl ControlMessage {
     /// As it is sent.
     pub(crate) fn write(&self) -> String {
         let cleaned = match self {
-            Self::Hello { name, muted, video_on, has_camera, sound_only, guest } => Self::Hello {
+            Self::Hello { name, muted, video_on, has_camera, sound_only, guest, page } => Self::Hello {
                 name: clean(name, MAX_NAME),
                 muted: *muted,
                 video_on: *video_on,
                 has_camera: *has_camera,
                 sound_only: *sound_only,
                 guest: *guest,
+                page: page.clone(),
             },
             Self::Chat { text } => Self::Chat { text: clean(text, MAX_CHAT) },
             other => other.clone(),
         };
         serde_json::to_string(&cleaned).expect("strings and numbers always serialize")
     }
+}
+
+/// A host, perhaps with a port, as browsers write them; empty where it is none.
+fn host(text: String) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '[' | ']');
+    if text.len() <= MAX_HOST && text.chars().all(plain) { text } else { String::new() }
 }
 
 fn yes() -> bool {
@@ -109,14 +122,33 @@ mod tests {
             has_camera: false,
             sound_only: true,
             guest: true,
+            page: "calls.example:8443".to_owned(),
         };
-        let Some(ControlMessage::Hello { name, muted, video_on, has_camera, sound_only, guest }) =
+        let Some(ControlMessage::Hello { name, muted, video_on, has_camera, sound_only, guest, page }) =
             ControlMessage::read(&hello.write())
         else {
             panic!("a hello")
         };
         assert!(name.starts_with("Annxx") && name.chars().count() == MAX_NAME);
         assert!(muted && !video_on && !has_camera && sound_only && guest);
+        assert_eq!(page, "calls.example:8443");
+    }
+
+    #[test]
+    fn what_is_no_host_is_not_taken_for_where_a_page_comes_from() {
+        let says = |page: &str| {
+            let hello = serde_json::json!({"type": "hello", "name": "", "muted": false, "videoOn": true, "page": page});
+            match ControlMessage::read(&hello.to_string()) {
+                Some(ControlMessage::Hello { page, .. }) => page,
+                other => panic!("{other:?}"),
+            }
+        };
+        for host in ["calls.example", "[2001:db8::1]:443", "xn--bcher-kva.example", ""] {
+            assert_eq!(says(host), host);
+        }
+        for trick in ["calls.example, verified", "bücher.example", "a/b", "\u{202e}elpmaxe", &"a".repeat(261)] {
+            assert_eq!(says(trick), "", "{trick}");
+        }
     }
 
     #[test]

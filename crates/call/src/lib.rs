@@ -42,8 +42,8 @@ mod sound;
 mod stats;
 
 pub use api::{
-    Again, Away, ChatLine, Command, DeviceOffer, EndReason, Ended, Event, Figures, InCall, Path, PeerView, Phase,
-    Reach, State, Waiting,
+    Again, Asks, Away, ChatLine, Command, DeviceOffer, EndReason, Ended, Event, Figures, Guest, InCall, Path, PeerView,
+    Phase, Reach, State, Waiting,
 };
 pub use check::{Check, EchoTest, Finding, NetworkCheck, ServerCheck, Way};
 pub use endpoint::{Endpoint, StartError, TimedEvent};

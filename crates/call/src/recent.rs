@@ -70,6 +70,9 @@ fn what(event: &Event) -> &'static str {
         Event::Camera(CameraState::Failed(_)) => "camera failed",
         Event::Ended(reason) => reason.name(),
         Event::ServerConnected(_)
+        | Event::Asks { .. }
+        | Event::AsksNoMore
+        | Event::Holds { .. }
         | Event::PeerJoined
         | Event::IceConnected
         | Event::FirstFrame
@@ -96,6 +99,9 @@ impl EndReason {
             Self::CodeTaken => "ended code-taken",
             Self::RoomFull => "ended room-full",
             Self::Dismissed => "ended dismissed",
+            Self::Declined => "ended declined",
+            Self::NotAnswered => "ended not-answered",
+            Self::Guarded => "ended guarded",
             Self::SignalingUnreachable(_) => "ended signaling-unreachable",
             Self::ConnectFailed => "ended connect-failed",
             Self::NoRelay(_) => "ended no-relay",

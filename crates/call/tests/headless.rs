@@ -216,6 +216,30 @@ fn a_call_that_nobody_joins_ends_with_3() {
 }
 
 #[test]
+fn a_lasting_room_lets_everybody_in_who_knows_its_words_unless_it_is_to_ask() {
+    let server = server();
+    for asks in [false, true] {
+        let room = RoomCode::random_lasting().to_string();
+        let how: &[&str] = if asks { &["--wait", "--open", "--ask"] } else { &["--wait", "--open"] };
+        let mut owner = Peer::calling(&server, &room, &[how, &["--name", "Ann"]].concat());
+        owner.ready();
+        owner.say("join");
+        owner.event("joined");
+        let mut caller = Peer::calling(&server, &room, &["--join", "--wait", "--name", "Bob"]);
+        caller.ready();
+        caller.say("join");
+        assert_eq!(owner.event("asks")["name"], "Bob");
+        assert_eq!(caller.event("holds")["name"], "Ann");
+        if asks {
+            owner.say("accept");
+        }
+        assert_eq!(owner.event("connected")["verification"], caller.event("connected")["verification"]);
+        caller.say("stop");
+        assert_eq!(caller.exit_code(), Some(0));
+    }
+}
+
+#[test]
 fn two_peers_obey_their_lines_tell_events_and_report() {
     let folder = tempfile::tempdir().unwrap();
     let report_file = folder.path().join("report.json");

@@ -1,7 +1,9 @@
-//! The room code: four words that people read out to each other.
+//! The room code: four words that people read out to each other, or six that they keep.
 //!
-//! 40 random bits and a checksum of 4 bits, the first bits of their SHA-256, in four words of the BIP-39 English list.
-//! The first two words find the room; the last two prove, by the key agreement in [`crate::pake`], that one was told.
+//! A code of four words is used once: 40 random bits and a checksum of 4 bits in four words of the BIP-39 English list. A
+//! lasting room's has six: 62 random bits and 4 of checksum, so that it can be guessed at for years. The checksum is the
+//! first bits of the SHA-256 of the random ones, as bytes. The first two words find the room; the others prove, by the key
+//! agreement in [`crate::pake`], that one was told.
 
 use crate::words;
 use sha2::{Digest, Sha256};
@@ -11,8 +13,6 @@ use std::str::FromStr;
 use visavis_media::RoomId;
 use zeroize::Zeroizing;
 
-/// How many words a code has.
-const WORDS: usize = 4;
 /// Bits that a word stands for.
 const WORD_BITS: u32 = 11;
 /// Bits of checksum at the end of a code.
@@ -22,66 +22,126 @@ const MOST_CORRECTIONS: usize = 4;
 /// Words looked at in a text: more than a code has, so that the error can name the number.
 const MOST_WORDS_READ: usize = 64;
 
-/// Four words, checked: `velvet-canyon-orbit-zero`.
+/// Four or six words, checked: `velvet-canyon-orbit-zero`.
 ///
 /// `Debug` is redacted, because a code in a log would let its reader into the room.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct RoomCode {
-    words: [u16; WORDS],
+    words: Words,
+}
+
+/// Places in the list.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Words {
+    /// Of a code that is used once.
+    Four([u16; 4]),
+    /// Of a lasting room.
+    Six([u16; 6]),
+}
+
+impl Words {
+    fn as_slice(&self) -> &[u16] {
+        match self {
+            Self::Four(words) => words,
+            Self::Six(words) => words,
+        }
+    }
+
+    fn as_mut_slice(&mut self) -> &mut [u16] {
+        match self {
+            Self::Four(words) => words,
+            Self::Six(words) => words,
+        }
+    }
+
+    /// As many as a code has, or none.
+    fn of(indices: &[u16]) -> Option<Self> {
+        let four = indices.try_into().ok().map(Self::Four);
+        four.or_else(|| indices.try_into().ok().map(Self::Six))
+    }
+}
+
+/// How many bits are random in a code of so many words.
+const fn random_bits(words: u32) -> u32 {
+    words * WORD_BITS - CHECK_BITS
 }
 
 impl RoomCode {
-    /// Draws a new code from the operating system's randomness.
+    /// Draws a new code of four words, to be used once, from the operating system's randomness.
     pub fn random() -> Self {
-        Self::from_bits(rand::random::<u64>() >> (64 - 40))
+        Self::from_bits(rand::random())
     }
 
-    /// The code of these 40 bits; higher bits are ignored.
+    /// Draws a new code of six words, for a room that stays.
+    pub fn random_lasting() -> Self {
+        Self::lasting_from_bits(rand::random())
+    }
+
+    /// The code of four words of these 40 bits; higher bits are ignored.
     fn from_bits(bits: u64) -> Self {
-        let bits = bits & ((1 << 40) - 1);
-        let all = (bits << CHECK_BITS) | u64::from(checksum(bits));
-        let word = |i: u32| ((all >> (WORD_BITS * (3 - i))) & 0x7ff) as u16;
-        Self { words: [word(0), word(1), word(2), word(3)] }
+        let all = with_checksum(bits, 4);
+        Self { words: Words::Four(std::array::from_fn(|i| word_of(all, 3 - i as u32))) }
+    }
+
+    /// The code of six words of these 62 bits; higher bits are ignored.
+    fn lasting_from_bits(bits: u64) -> Self {
+        let all = with_checksum(bits, 6);
+        Self { words: Words::Six(std::array::from_fn(|i| word_of(all, 5 - i as u32))) }
     }
 
     /// The code of these words of the list, if their checksum holds.
-    fn from_indices(words: [u16; WORDS]) -> Option<Self> {
-        let all = words.iter().fold(0u64, |all, &word| (all << WORD_BITS) | u64::from(word));
-        let code = Self::from_bits(all >> CHECK_BITS);
+    fn from_indices(words: Words) -> Option<Self> {
+        let all = words.as_slice().iter().fold(0u128, |all, &word| (all << WORD_BITS) | u128::from(word));
+        let bits = (all >> CHECK_BITS) as u64;
+        let code = match words {
+            Words::Four(_) => Self::from_bits(bits),
+            Words::Six(_) => Self::lasting_from_bits(bits),
+        };
         (code.words == words).then_some(code)
     }
 
-    /// The words, in order.
-    pub fn words(&self) -> [&'static str; WORDS] {
-        self.words.map(words::word_at)
+    /// Whether it is that of a lasting room, whose owner lets each caller in.
+    pub fn is_lasting(&self) -> bool {
+        matches!(self.words, Words::Six(_))
+    }
+
+    /// The words, in order: four, or six of a lasting room.
+    pub fn words(&self) -> Vec<&'static str> {
+        self.words.as_slice().iter().map(|&index| words::word_at(index)).collect()
     }
 
     /// The room's public name, made from the first two words; no secret.
     ///
     /// The first 16 bytes of SHA-256("visavis/1 room" ‖ 0x00 ‖ words 1 and 2 joined by `-`) in lower-case hex.
     pub fn room_id(&self) -> RoomId {
-        let [first, second, _, _] = self.words();
-        let digest = Sha256::digest(format!("visavis/1 room\0{first}-{second}"));
+        let finds = self.words()[..2].join("-");
+        let digest = Sha256::digest(format!("visavis/1 room\0{finds}"));
         RoomId::new(digest[..16].iter().map(|byte| format!("{byte:02x}")).collect::<String>())
     }
 
-    /// The secret part, words 3 and 4 joined by `-`.
+    /// The secret part, words 3 and 4 (of a lasting room: 3 to 6) joined by `-`.
     pub fn password(&self) -> Zeroizing<String> {
-        let [_, _, third, fourth] = self.words();
-        Zeroizing::new(format!("{third}-{fourth}"))
+        Zeroizing::new(self.words()[2..].join("-"))
     }
 }
 
-/// The first 4 bits of the SHA-256 of the 5 bytes that a code stands for.
-fn checksum(bits: u64) -> u8 {
-    let bytes = bits.to_be_bytes();
-    Sha256::digest(&bytes[3..])[0] >> (8 - CHECK_BITS)
+/// The random bits of a code of so many words, and their checksum behind them: the first 4 bits of the SHA-256 of the
+/// bytes that they are (5, or 8 of six words), big-endian, with zeros in front.
+fn with_checksum(bits: u64, words: u32) -> u128 {
+    let bits = bits & ((1 << random_bits(words)) - 1);
+    let length = random_bits(words).div_ceil(8) as usize;
+    let checksum = Sha256::digest(&bits.to_be_bytes()[8 - length..])[0] >> (8 - CHECK_BITS);
+    (u128::from(bits) << CHECK_BITS) | u128::from(checksum)
+}
+
+/// A word's place in the list; counted from the last.
+fn word_of(all: u128, from_last: u32) -> u16 {
+    (all >> (WORD_BITS * from_last)) as u16 & 0x7ff
 }
 
 impl fmt::Display for RoomCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [a, b, c, d] = self.words();
-        write!(f, "{a}-{b}-{c}-{d}")
+        f.write_str(&self.words().join("-"))
     }
 }
 
@@ -109,17 +169,17 @@ impl FromStr for RoomCode {
                 }
             }
         }
-        let words: [u16; WORDS] = indices.try_into().map_err(|_| CodeError::WordCount { found: typed.len() })?;
+        let words = Words::of(&indices).ok_or(CodeError::WordCount { found: typed.len() })?;
         Self::from_indices(words).ok_or_else(|| CodeError::Checksum { likely: corrections(words) })
     }
 }
 
 /// Codes whose checksum holds and that one letter in one word turns these words into.
-fn corrections(typed: [u16; WORDS]) -> Vec<RoomCode> {
-    let tries = (0..WORDS).flat_map(|place| {
-        words::neighbours(words::word_at(typed[place])).map(move |instead| {
+fn corrections(typed: Words) -> Vec<RoomCode> {
+    let tries = (0..typed.as_slice().len()).flat_map(|place| {
+        words::neighbours(words::word_at(typed.as_slice()[place])).map(move |instead| {
             let mut words = typed;
-            words[place] = instead;
+            words.as_mut_slice()[place] = instead;
             words
         })
     });
@@ -146,7 +206,7 @@ fn shortened(word: &str) -> String {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CodeError {
     /// Too few or too many words.
-    #[error("a code has four words; this has {found}")]
+    #[error("a code has four words, or six; this has {found}")]
     WordCount {
         /// Words in the text, at most 64.
         found: usize,
@@ -224,9 +284,28 @@ mod tests {
     #[test]
     fn known_codes_hold() {
         assert_eq!(RoomCode::from_bits(0).to_string(), "abandon-abandon-abandon-absurd");
-        for text in ["velvet-canyon-orbit-zero", "abandon-abandon-abandon-absurd"] {
+        let lasting = RoomCode::lasting_from_bits(0).to_string();
+        assert_eq!(lasting, "abandon-abandon-abandon-abandon-abandon-access");
+        for text in ["velvet-canyon-orbit-zero", "abandon-abandon-abandon-absurd", &lasting] {
             assert_eq!(text.parse::<RoomCode>().unwrap().to_string(), text);
         }
+    }
+
+    #[test]
+    fn six_words_are_a_lasting_room_which_two_find_and_four_prove() {
+        for _ in 0..50 {
+            let code = RoomCode::random_lasting();
+            let text = code.to_string();
+            let words: Vec<_> = text.split('-').collect();
+            assert_eq!((words.len(), code.is_lasting()), (6, true));
+            assert_eq!(*code.password(), words[2..].join("-"));
+            // Found like a code of four words that begins as it does.
+            let digest = Sha256::digest(format!("visavis/1 room\0{}-{}", words[0], words[1]));
+            assert!(code.room_id().as_str().starts_with(&format!("{:02x}{:02x}", digest[0], digest[1])));
+            assert!(words[..5].join(" ").parse::<RoomCode>().is_err(), "five words are none");
+            assert_eq!(text.parse(), Ok(code));
+        }
+        assert!(!RoomCode::random().is_lasting());
     }
 
     #[test]
@@ -254,27 +333,31 @@ mod tests {
     #[test]
     fn the_number_of_words_is_named() {
         assert_eq!("".parse::<RoomCode>(), Err(CodeError::WordCount { found: 0 }));
-        assert_eq!("velvet canyon orbit".parse::<RoomCode>(), Err(CodeError::WordCount { found: 3 }));
+        for count in [1, 2, 3, 5, 7] {
+            let text = "zoo ".repeat(count);
+            assert_eq!(text.parse::<RoomCode>(), Err(CodeError::WordCount { found: count }));
+        }
         assert_eq!("zoo ".repeat(1000).parse::<RoomCode>(), Err(CodeError::WordCount { found: 64 }));
     }
 
     #[test]
     fn a_wrong_checksum_is_refused_with_codes_one_letter_away() {
         // Words one letter away from a word of a valid code: the checksum catches most, and proposes the right one.
-        let (mut refused, mut proposed) = (0, 0);
-        for bits in 0..400u64 {
-            let code = RoomCode::from_bits(bits * 2_654_435_761);
-            let Some(other) = words::neighbours(words::word_at(code.words[1])).next() else { continue };
-            let mut typed = code.words;
-            typed[1] = other;
-            let text = typed.map(words::word_at).join(" ");
-            if let Err(CodeError::Checksum { likely }) = text.parse::<RoomCode>() {
-                refused += 1;
-                proposed += usize::from(likely.contains(&code));
+        for draw in [RoomCode::from_bits, RoomCode::lasting_from_bits] {
+            let (mut refused, mut proposed) = (0, 0);
+            for bits in 0..400u64 {
+                let code = draw(bits.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 2);
+                let Some(other) = words::neighbours(code.words()[1]).next() else { continue };
+                let mut typed = code.words();
+                typed[1] = words::word_at(other);
+                if let Err(CodeError::Checksum { likely }) = typed.join(" ").parse::<RoomCode>() {
+                    refused += 1;
+                    proposed += usize::from(likely.contains(&code));
+                }
             }
+            assert!(refused > 50, "{refused}");
+            assert!(proposed * 10 >= refused * 9, "{proposed} of {refused}");
         }
-        assert!(refused > 50, "{refused}");
-        assert!(proposed * 10 >= refused * 9, "{proposed} of {refused}");
         assert!("zero orbit canyon velvet".parse::<RoomCode>().is_err());
     }
 
@@ -290,14 +373,16 @@ mod tests {
     #[test]
     fn a_code_does_not_show_in_debug_output() {
         assert_eq!(format!("{:?}", RoomCode::random()), "RoomCode(…)");
+        assert_eq!(format!("{:?}", RoomCode::random_lasting()), "RoomCode(…)");
     }
 
     proptest! {
         #[test]
-        fn every_code_survives_being_written_and_read(bits in 0u64..1 << 40) {
-            let code = RoomCode::from_bits(bits);
+        fn every_code_survives_being_written_and_read(bits: u64, lasting: bool) {
+            let code = if lasting { RoomCode::lasting_from_bits(bits) } else { RoomCode::from_bits(bits) };
             prop_assert_eq!(code.to_string().parse::<RoomCode>(), Ok(code.clone()));
-            let short = code.words().map(|word| word[..word.len().min(4)].to_uppercase()).join(" , ");
+            let short = code.words().into_iter().map(|word| word[..word.len().min(4)].to_uppercase());
+            let short = short.collect::<Vec<_>>().join(" , ");
             prop_assert_eq!(short.parse::<RoomCode>(), Ok(code));
         }
 

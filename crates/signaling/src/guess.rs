@@ -4,6 +4,11 @@
 //! answered, and given back only when that peer's first sealed message opens: who takes the sealed offer and leaves has
 //! used one up. Both sides count, per code, over all servers and reconnects.
 //!
+//! A lasting room's code has 40 free bits of password instead of 18, and closing it for good would hand anybody who finds
+//! it a way to take it from its owner. So from the third unproven attempt on it waits, twice as long each time, up to a
+//! minute. Then 525 600 attempts a year are answered at most, of 2⁴⁰ passwords: somebody who never rests hits once in two million
+//! years. Who merely wants to keep others out has to come back each minute for it.
+//!
 //! Nothing here reads a clock or talks to anybody: the caller spends, gives back, and closes the room.
 
 use crate::code::RoomCode;
@@ -13,9 +18,10 @@ use std::time::{Duration, Instant};
 pub const ATTEMPTS: u32 = 3;
 /// Wait after the third unproven attempt on a lasting room; doubled by each further one.
 const FIRST_WAIT: Duration = Duration::from_secs(10);
-/// The longest wait of a lasting room.
-const LONGEST_WAIT: Duration = Duration::from_secs(3600);
-/// Codes that a [`GuessBook`] remembers.
+/// The longest wait of a lasting room. Longer ones would make guesses rarer that hit never as it is, and would make it
+/// cheaper to keep the room's true callers waiting.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// Codes of each kind that a [`GuessBook`] remembers.
 const CODES_KEPT: usize = 64;
 
 /// An attempt that is spent until it is given back. Dropped, it stays spent.
@@ -37,6 +43,11 @@ enum Policy {
 }
 
 impl GuessCounter {
+    /// As the code is: lasting, or used once.
+    pub fn of(code: &RoomCode) -> Self {
+        if code.is_lasting() { Self::lasting() } else { Self::one_time() }
+    }
+
     /// For a code that is used once: [`ATTEMPTS`], then no more.
     pub fn one_time() -> Self {
         Self { spent: 0, policy: Policy::OneTime }
@@ -100,21 +111,26 @@ pub enum Refused {
     },
 }
 
-/// Counters of the codes that this app tried or opened, the 64 used last.
+/// Counters of the codes that this app tried or opened: the 64 used last, of each kind.
 ///
-/// Kept for as long as the app runs, so that neither another server nor "call again" starts the count anew.
+/// Kept for as long as the app runs, so that neither another server nor "call again" starts the count anew. Strangers can
+/// have an app draw codes that are used once, so those never push out the count of a lasting room, whose words no stranger
+/// can make it use.
 #[derive(Debug, Default)]
 pub struct GuessBook {
     counters: Vec<(RoomCode, GuessCounter)>,
 }
 
 impl GuessBook {
-    /// The counter of a code; a code that is not known yet counts as one-time.
+    /// The counter of a code, lasting where the code is.
     pub fn counter(&mut self, code: &RoomCode) -> &mut GuessCounter {
         let at = self.counters.iter().position(|(known, _)| known == code);
-        let entry = at.map_or_else(|| (code.clone(), GuessCounter::one_time()), |at| self.counters.remove(at));
-        if self.counters.len() >= CODES_KEPT {
-            self.counters.remove(0);
+        let entry = at.map_or_else(|| (code.clone(), GuessCounter::of(code)), |at| self.counters.remove(at));
+        let alike = |known: &RoomCode| known.is_lasting() == code.is_lasting();
+        if self.counters.iter().filter(|(known, _)| alike(known)).count() >= CODES_KEPT
+            && let Some(oldest) = self.counters.iter().position(|(known, _)| alike(known))
+        {
+            self.counters.remove(oldest);
         }
         self.counters.push(entry);
         let last = self.counters.len() - 1;
@@ -182,5 +198,31 @@ mod tests {
         (0..CODES_KEPT).for_each(|_| assert_eq!(book.counter(&RoomCode::random()).unproven(), 0));
         assert_eq!(book.counters.len(), CODES_KEPT);
         assert_eq!(book.counter(&first).unproven(), 0);
+    }
+
+    #[test]
+    fn codes_that_are_used_once_do_not_make_the_book_forget_a_lasting_room() {
+        let (mut book, now) = (GuessBook::default(), Instant::now());
+        let room = RoomCode::random_lasting();
+        (0..3).for_each(|_| drop(book.counter(&room).spend(now).unwrap()));
+        (0..3 * CODES_KEPT).for_each(|_| assert_eq!(book.counter(&RoomCode::random()).unproven(), 0));
+        assert!(matches!(book.counter(&room).spend(now), Err(Refused::Wait { .. })));
+        // As many rooms as that are nobody's; the memory is bounded all the same.
+        (0..3 * CODES_KEPT).for_each(|_| assert_eq!(book.counter(&RoomCode::random_lasting()).unproven(), 0));
+        assert_eq!(book.counters.len(), 2 * CODES_KEPT);
+    }
+
+    #[test]
+    fn a_wait_is_longer_by_what_failed_before_and_not_begun_anew_by_who_got_in() {
+        let (mut counter, now) = (GuessCounter::lasting(), Instant::now());
+        (0..3).for_each(|_| drop(counter.spend(now).unwrap()));
+        let later = now + FIRST_WAIT;
+        assert_eq!(counter.spend(later - Duration::from_millis(1)).unwrap_err(), Refused::Wait { until: later });
+        // Who is answered after the wait and proves the code is let through, and the next may come at once…
+        let attempt = counter.spend(later).unwrap();
+        counter.give_back(attempt);
+        drop(counter.spend(later).unwrap());
+        // …but what failed is not forgotten.
+        assert_eq!(counter.spend(later).unwrap_err(), Refused::Wait { until: later + 2 * FIRST_WAIT });
     }
 }

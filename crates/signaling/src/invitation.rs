@@ -26,7 +26,7 @@ pub fn link(server_url: &str, code: &RoomCode) -> Option<String> {
 impl FromStr for Invitation {
     type Err = InvitationError;
 
-    /// Reads a code as [`RoomCode`] does, or a link `https://HOST/#four-words`.
+    /// Reads a code as [`RoomCode`] does, or a link `https://HOST/#four-words`, or six.
     fn from_str(text: &str) -> Result<Self, InvitationError> {
         let text = text.trim();
         let (before, words) = match text.split_once('#') {
@@ -52,7 +52,9 @@ pub enum InvitationError {
     #[error(transparent)]
     Code(#[from] CodeError),
     /// It is a link, but none of ours.
-    #[error("this link to {host} is not a Visavis link; one ends in # and four words. Ask for the four words instead")]
+    #[error(
+        "this link to {host} is not a Visavis link; one ends in # and four or six words. Ask for the words instead"
+    )]
     OtherLink {
         /// Where it leads, for reading.
         host: String,

@@ -1,7 +1,7 @@
 //! How two people find each other and agree on keys, through a server that can neither read nor forge anything.
 //!
-//! - [`RoomCode`] and [`Invitation`]: the four words, and the link that holds them.
-//! - [`PakeSecret`], [`Newcomer`], [`answer`]: the key agreement (SPAKE2, RFC 9382) that the last two words protect.
+//! - [`RoomCode`] and [`Invitation`]: the four or six words, and the link that holds them.
+//! - [`PakeSecret`], [`Newcomer`], [`answer`]: the key agreement (SPAKE2, RFC 9382) that all but the first two protect.
 //! - [`Sealer`], [`Opener`]: sealed offers, answers and candidates. [`Transcript`]: the number that people compare.
 //! - [`GuessCounter`], [`GuessBook`]: how often somebody may try.
 //! - [`ClientMessage`], [`ServerMessage`]: what goes over the wire.
@@ -56,8 +56,8 @@ pub use message::{
 };
 pub use pake::{Agreed, Keys, Newcomer, PakeError, PakeSecret, Share, answer};
 pub use relay::{
-    Budget, CloseReason, ConnectionId, Input, Origin, OriginLimits, Output, Pace, Relay, RelayConfig, RelayCounts,
-    TurnAccess,
+    Budget, CloseReason, ConnectionId, Door, Heading, Input, Origin, OriginLimits, Output, Pace, Relay, RelayConfig,
+    RelayCounts, TurnAccess,
 };
 pub use seal::{OpenError, Opener, Sealer};
 pub use verify::{Transcript, VerificationNumber};

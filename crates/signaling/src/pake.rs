@@ -212,7 +212,7 @@ mod tests {
     #[test]
     fn the_projects_vectors_hold() {
         let vectors = Vectors::load();
-        assert_eq!(vectors.visavis.len(), 3);
+        assert_eq!(vectors.visavis.len(), 4);
         for v in vectors.visavis {
             let code: RoomCode = v.code.parse().unwrap();
             assert_eq!(code.room_id().as_str(), v.room_id);

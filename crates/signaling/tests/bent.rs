@@ -12,6 +12,7 @@ use visavis_signaling::{
 };
 
 const CODE: &str = "velvet-canyon-orbit-zero";
+const LASTING: &str = "velvet-canyon-orbit-zero-garden-knock";
 const ROUNDS: u64 = 4000;
 
 /// Random numbers from a seed (SplitMix64).
@@ -163,6 +164,8 @@ fn bent_codes_and_links_lead_where_they_say_or_nowhere() {
         format!("https://calls.example/#{CODE}"),
         format!("http://[2001:db8::1]:7460/visavis/#{CODE}"),
         "Velvet, canyon … orbi zero".to_owned(),
+        LASTING.to_owned(),
+        format!("https://calls.example/#{LASTING}"),
     ];
     let mut dice = Dice(4);
     for round in 0..ROUNDS {

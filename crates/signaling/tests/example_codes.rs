@@ -14,7 +14,8 @@ fn every_example_code_is_valid() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let mut found = 0;
     visit(&root, &mut |file, text| {
-        for code in codes(text) {
+        // The last four words of a room that stays are its password, and no code by themselves.
+        for code in text.lines().filter(|line| !line.contains("\"password\"")).flat_map(codes) {
             found += 1;
             assert!(code.parse::<RoomCode>().is_ok(), "{code} in {} is no valid room code", file.display());
         }
@@ -22,11 +23,11 @@ fn every_example_code_is_valid() {
     assert!(found > 10, "{found}: examples are looked for in the wrong place, or not recognised");
 }
 
-/// Four words of the list, joined by hyphens.
+/// Four or six words of the list, joined by hyphens.
 fn codes(text: &str) -> Vec<&str> {
     let parts = text.split(|c: char| !c.is_ascii_lowercase() && c != '-');
     let is_word = |word: &str| complete(word).first() == Some(&word);
-    parts.filter(|part| part.split('-').count() == 4 && part.split('-').all(is_word)).collect()
+    parts.filter(|part| matches!(part.split('-').count(), 4 | 6) && part.split('-').all(is_word)).collect()
 }
 
 fn visit(folder: &Path, look: &mut dyn FnMut(&Path, &str)) {

@@ -116,5 +116,8 @@ vectors["visavis"] = [
     ours("velvet-canyon-orbit-zero", 1, [("B->A", "offer", '{"sdp":"v=0"}'), ("A->B", "answer", '{"sdp":"v=0\\r\\n"}')]),
     ours("abandon-abandon-abandon-absurd", 2, [("B->A", "offer", "{}"), ("B->A", "ice-candidate", '{"candidate":""}')]),
     ours(vectors["visavis"][2]["code"], 3, [("A->B", "ice-candidate", '{"name":"Zoë 🙂"}'), ("A->B", "offer", "")]),
+    ours("velvet-canyon-orbit-zero-garden-knock", 4,
+         [("B->A", "offer", '{"hold":{"name":"Bob"}}'), ("A->B", "answer", '{"knock":{"name":"Ada","guest":true}}'),
+          ("B->A", "offer", '{"refused":"declined"}')]),
 ]
 file.write_text(json.dumps(vectors, indent=1, ensure_ascii=False) + "\n")

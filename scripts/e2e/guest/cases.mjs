@@ -10,6 +10,7 @@ import {
 } from './people.mjs';
 
 const CODES = ['velvet-canyon-orbit-zero', 'abandon-abandon-abandon-absurd', 'zoo-zoo-zoo-wreck'];
+const ROOM = 'velvet-canyon-orbit-zero-garden-knock';
 
 // One packet in twenty, of those that arrive.
 const LOSS = `table ip loss {
@@ -29,6 +30,36 @@ async function reloaded(tab, app, before) {
 }
 
 export const cases = {
+    // A room that stays: a guest waits at the door, is declined, and is let in at the next try, by the same words.
+    async kept_room({ browser }) {
+        const ann = await app('ann', '--open', '--ask', '--room', ROOM);
+        const tab = await guest(browser, ROOM, 'Guest Zoë');
+        const { name, guest: host } = await ann.event('asks');
+        check(name === 'Guest Zoë' && host.includes(':'), `asked about ${name}, through ${host}`);
+        await reads(tab, '#remote-words', 'Waiting for ann to let you in');
+        check((await tab.run('connections.length')) === 0, 'the page made a connection before it was let in');
+        await picture(tab, 'outside-light');
+        ann.say('decline');
+        check((await ending(tab)) === 'They declined', 'a refusal is told as something else');
+        await picture(tab, 'declined-light');
+        // For a moment after that nobody is asked about.
+        await new Promise((done) => setTimeout(done, 5500));
+        await tab.press('#again');
+        await ann.event('asks');
+        ann.say('accept');
+        const { verification } = await ann.event('connected');
+        check((await connected(tab)) === verification, 'verification numbers differ');
+        await pictureAge(tab);
+        await tab.press('#hang-up');
+        await ann.event('peer-left');
+        check((await tab.text('#again')) === 'Call again', 'the words of a room that stays are offered again');
+        await ann.stop();
+        // Nobody but its owner opens it.
+        await tab.press('#again');
+        check((await ending(tab)) === 'This room is not open', 'a guest opened a room that stays');
+        noTrouble(tab);
+    },
+
     // The app is first; picture, sound, chat and states both ways; then the tab is closed.
     async app_first({ browser }) {
         const heard = join(tmp, 'heard.wav');

@@ -8,7 +8,12 @@ import { until } from './browser.mjs';
 const [server, program] = process.argv.slice(2);
 // A folder for what is written, this machine's address, and a folder for pictures of the page, if any.
 export const [tmp, address, pictures] = process.argv.slice(4);
-const PORT = 18460;
+// The port of the server, and of whatever stands before it, if anything does.
+export const PORT = 18460;
+export const MIDDLE = 18461;
+let door = PORT;
+// Who comes from now on comes to this port.
+export const through = (port) => (door = port);
 
 // Processes to be ended.
 export const begun = new Set();
@@ -41,7 +46,7 @@ export class App {
     constructor(name, options) {
         this.name = name;
         this.report = join(tmp, `${name}.json`);
-        const given = ['--wait', '--server', `ws://127.0.0.1:${PORT}`, '--name', name, '--report', this.report];
+        const given = ['--wait', '--server', `ws://127.0.0.1:${door}`, '--name', name, '--report', this.report];
         const log = openSync(join(tmp, `${name}.log`), 'a');
         const wishes = ['--size', '640x360', '--fps', '15', ...options];
         this.#child = spawn(program, [...given, ...wishes], { stdio: ['pipe', 'pipe', log] });
@@ -113,7 +118,7 @@ const EYES = `{
 }`;
 
 // The link.
-export const url = (code = '', host = 'localhost') => `http://${host}:${PORT}/${code && `#${code}`}`;
+export const url = (code = '', host = 'localhost') => `http://${host}:${door}/${code && `#${code}`}`;
 // Looks at the page, as expressions in it.
 export const visible = (id) => `document.getElementById('${id}').getClientRects().length > 0`;
 // What the page says about the end of a call, once it is over.

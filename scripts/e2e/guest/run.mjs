@@ -1,13 +1,14 @@
 // Guests in a browser against headless peers and against each other: node run.mjs SERVER PEER FOLDER ADDRESS [PICTURES]
 //
 // To be run in a network of its own (see 60-guest.sh), where ADDRESS is this machine's. Pictures of the page are written
-// to the folder PICTURES where that is given. VISAVIS_GUEST_ASSETS=assets/guest takes the page's files from there, and
-// VISAVIS_GUEST_ONLY=NAME,… runs some of the cases only.
+// to the folder PICTURES where that is given. VISAVIS_GUEST_CASES=NAME tries what is in NAME.mjs instead of cases.mjs.
+// VISAVIS_GUEST_ASSETS=assets/guest takes the page's files from there, and VISAVIS_GUEST_ONLY=NAME,… runs some of the
+// cases only.
 import { join } from 'node:path';
 import { Browser } from './browser.mjs';
-import { cases } from './cases.mjs';
 import { apps, begun, serve, tabs, tmp } from './people.mjs';
 
+const { cases } = await import(`./${process.env.VISAVIS_GUEST_CASES ?? 'cases'}.mjs`);
 const FAKE = ['--use-fake-device-for-media-stream'];
 const NAMES_FOR_ADDRESSES = 'WebRtcHideLocalIpsWithMdns';
 // What a page shows, and where its connections are.

@@ -2,6 +2,7 @@
 
 use crate::settings::Settings;
 use visavis_call::{Phase, State};
+use visavis_signaling::RoomCode;
 
 /// What stands where something was left out.
 const GAP: &str = "…";
@@ -24,11 +25,16 @@ impl Mask {
         let mut texts = vec![settings.name.clone()];
         match &state.phase {
             Phase::Home => {}
-            Phase::Waiting(waiting) => texts.push(waiting.code.to_string()),
+            Phase::Waiting(waiting) => {
+                texts.push(waiting.code.to_string());
+                texts.extend(waiting.asks.iter().map(|asks| asks.name.clone()));
+            }
             Phase::Joining { code, .. } | Phase::Connecting { code, .. } => texts.push(code.to_string()),
+            Phase::Outside { code, owner, .. } => texts.extend([code.to_string(), owner.clone()]),
             Phase::InCall(call) => texts.push(call.peer.name.clone()),
             Phase::Ended(ended) => texts.push(ended.peer_name.clone()),
         }
+        texts.extend(settings.room.iter().map(RoomCode::to_string));
         texts.extend(settings.servers.iter().cloned());
         for server in &settings.ice_servers {
             texts.extend(server.urls.iter().cloned());

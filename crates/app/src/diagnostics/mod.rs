@@ -126,6 +126,7 @@ fn phase_words(phase: &Phase, now: Instant) -> String {
         }
         Phase::Joining { since, .. } => format!("joining for {} s", seconds(*since)),
         Phase::Connecting { since, .. } => format!("connecting for {} s", seconds(*since)),
+        Phase::Outside { since, .. } => format!("waiting to be let in for {} s", seconds(*since)),
         Phase::InCall(call) => format!("in a call for {}", clock(seconds(call.since))),
         Phase::Ended(ended) => format!("{} after {}", ended.reason.name(), clock(ended.duration.as_secs())),
     }

@@ -20,6 +20,7 @@ fn known() -> (Settings, Vec<State>) {
             username: "lovelace".into(),
             credential: "hunter2hunter2".into(),
         }],
+        room: Some(sample::room()),
         camera: "file:/home/ada/film.y4m".parse().expect("a file"),
         ..Settings::default()
     };
@@ -35,6 +36,8 @@ fn known() -> (Settings, Vec<State>) {
         Phase::Connecting { code: sample::code(), since: now, host: None },
         Phase::InCall(call),
         Phase::Ended(ended),
+        Phase::Waiting(sample::asked(now)),
+        Phase::Outside { code: sample::room(), since: now, owner: "Grace Hopper".into() },
         Phase::Ended(sample::ended(EndReason::Internal("bind 192.0.2.7:7460 failed".into()))),
     ];
     let states = phases.map(|phase| {
@@ -65,6 +68,8 @@ fn a_report_names_nobody_and_no_place() {
             "canyon",
             "orbit",
             "zero",
+            "garden",
+            "knock",
             "kestrel",
             "hunter2",
             "calls.example",

@@ -57,6 +57,8 @@ pub enum Icon {
     Curve,
     /// Back to where one came from.
     Back,
+    /// A house: a room of one's own.
+    House,
     /// Again.
     Again,
     /// Headphones.
@@ -65,7 +67,7 @@ pub enum Icon {
 
 impl Icon {
     /// All of them.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::Microphone,
         Self::MicrophoneOff,
         Self::Camera,
@@ -90,6 +92,7 @@ impl Icon {
         Self::Globe,
         Self::Curve,
         Self::Back,
+        Self::House,
         Self::Again,
         Self::Headset,
     ];
@@ -205,6 +208,11 @@ impl Icon {
             Self::Back => {
                 pen.line(&[(20.0, 12.0), (4.5, 12.0)]);
                 pen.line(&[(11.0, 5.0), (4.0, 12.0), (11.0, 19.0)]);
+            }
+            Self::House => {
+                pen.line(&[(3.0, 11.5), (12.0, 4.0), (21.0, 11.5)]);
+                pen.line(&[(5.5, 10.0), (5.5, 20.0), (18.5, 20.0), (18.5, 10.0)]);
+                pen.line(&[(10.0, 20.0), (10.0, 14.5), (14.0, 14.5), (14.0, 20.0)]);
             }
             Self::Again => {
                 pen.arc((12.0, 12.5), 8.0, -0.1 * PI, 1.62 * PI);

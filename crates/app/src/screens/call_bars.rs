@@ -10,7 +10,7 @@ use crate::view::View;
 use crate::widgets::{Look, anchored, called, clock, control_button, control_round, hint, quality_mark, text};
 use egui::{Align, Align2, CornerRadius, Layout, Rect, Sense, Shape, Ui, UiBuilder, Vec2, vec2};
 use std::time::Duration;
-use visavis_call::InCall;
+use visavis_call::{Guest, InCall};
 
 /// Height of the pills at the top.
 pub(super) const TOP_HEIGHT: f32 = 40.0;
@@ -42,7 +42,7 @@ pub(super) fn top_bar(
             ui.set_max_width((rect.width() * 0.3).max(80.0));
             ui.add(egui::Label::new(name).truncate());
         });
-        if let Some(host) = &call.peer.guest {
+        if let Some(Guest { host, .. }) = &call.peer.guest {
             ui.scope(|ui| {
                 ui.set_max_width((rect.width() * 0.25).max(80.0));
                 let words = text(format!("guest, through {host}"), Type::Small).color(quiet);

@@ -10,12 +10,14 @@ use crate::theme::{Palette, Type, size, space};
 use crate::view::View;
 use crate::widgets::{DevicePickers, Look, called, card, control_button, hint, pickers, rate_words, text, volume_row};
 use egui::{Align, Align2, Area, Grid, Layout, Order, Pos2, Rect, Ui, vec2};
-use visavis_call::{Figures, InCall, Path};
+use visavis_call::{Figures, Guest, InCall, Path};
 
 const WIDTH: f32 = 340.0;
 /// What is to be known of somebody in a browser.
 pub(super) const GUEST_TRUST: &str = "A guest trusts whoever serves the page: they could have it send sound and \
                                       picture elsewhere, and the verification number would not show it.";
+/// Where the page is hosted apart from the call's server.
+const GUEST_WORD: &str = "Not this call's server: their page says so itself.";
 
 /// The pickers over the bar, and how loud the other side is; where they lie, and what was chosen.
 pub(super) fn devices_panel(ui: &Ui, bar: Rect, view: View<'_>, call: &InCall) -> (Rect, Option<UiCommand>) {
@@ -58,9 +60,12 @@ pub(super) fn connection_panel(ui: &Ui, bar: Rect, call: &InCall, now: &Situatio
         ui.label(text("Verification number", Type::Heading).color(palette.text));
         ui.label(text(&call.verification, Type::Digits).color(palette.text));
         hint(ui, "Read it to each other: if it is the same on both sides, nobody sits between you.");
-        if let Some(host) = &call.peer.guest {
+        if let Some(Guest { host, by_own_word }) = &call.peer.guest {
             ui.add_space(space::S);
             ui.label(text(format!("Guest, through {host}"), Type::Heading).color(palette.text));
+            if *by_own_word {
+                hint(ui, GUEST_WORD);
+            }
             hint(ui, GUEST_TRUST);
         }
         ui.add_space(space::S);

@@ -47,7 +47,8 @@ pub(super) fn trouble(state: &State, check: &Check) -> Option<String> {
             }
             other => format!("The check ended: {other}"),
         }),
-        Phase::Home | Phase::Waiting(_) | Phase::Joining { .. } | Phase::Connecting { .. } | Phase::InCall(_) => None,
+        Phase::Home | Phase::Waiting(_) | Phase::Joining { .. } | Phase::Connecting { .. } => None,
+        Phase::Outside { .. } | Phase::InCall(_) => None,
     }
 }
 

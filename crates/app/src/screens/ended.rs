@@ -76,6 +76,9 @@ fn title(reason: &EndReason) -> &'static str {
         EndReason::WrongCode => "Wrong code",
         EndReason::RoomFull => "Somebody is already there",
         EndReason::Dismissed => "Room closed",
+        EndReason::Declined => "Declined",
+        EndReason::NotAnswered => "No answer",
+        EndReason::Guarded => "Try again in a minute",
         EndReason::CodeTaken => "Code already in use",
         EndReason::Unusable(_) => "Their app misbehaved",
         EndReason::Meddled => "The server interfered",
@@ -92,6 +95,8 @@ fn title(reason: &EndReason) -> &'static str {
 fn mark(reason: &EndReason, palette: &Palette) -> (Icon, egui::Color32) {
     match reason {
         EndReason::HungUp | EndReason::PeerHungUp | EndReason::PeerLeft => (Icon::HangUp, palette.weak),
+        EndReason::Declined | EndReason::NotAnswered => (Icon::HangUp, palette.weak),
+        EndReason::Guarded => (Icon::Warning, palette.warning),
         EndReason::Intercepted | EndReason::Meddled | EndReason::Guessing => (Icon::Warning, palette.danger_text),
         EndReason::NobodyHere
         | EndReason::WrongCode

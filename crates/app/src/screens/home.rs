@@ -1,5 +1,6 @@
 //! Home: see oneself, choose devices, start a call or join one.
 
+use super::room::RoomUi;
 use super::{centred_column, switches, title};
 use crate::command::{UiCommand, WindowCommand};
 use crate::control::{Control, Situation};
@@ -21,6 +22,7 @@ const ROOMY: f32 = 560.0;
 pub struct HomeUi {
     join: JoinField,
     name: Option<String>,
+    room: RoomUi,
 }
 
 impl HomeUi {
@@ -29,7 +31,8 @@ impl HomeUi {
 
     /// Draws the screen into all of `ui`.
     pub fn ui(&mut self, ui: &mut Ui, view: View<'_>) -> Option<UiCommand> {
-        let now = Situation { invitation: self.join.invitation().cloned(), ..Situation::of(view.state) };
+        let invitation = self.join.invitation().cloned();
+        let now = Situation { invitation, room: view.settings.room.clone(), ..Situation::of(view.state) };
         let window = ui.max_rect();
         let margin = if window.width() < 1000.0 { space::XL } else { space::XXL };
         let area = window.shrink(margin);
@@ -56,6 +59,9 @@ impl HomeUi {
         command = self.name_field(ui, view.settings).or(command);
         ui.add_space(if tight { space::S } else { space::L });
         command = control_button(ui, Control::Start, now, Look::Primary, full).or(command);
+        if let Some(room) = &view.settings.room {
+            command = self.room.ui(ui, room, now).or(command);
+        }
         or_line(ui);
         command = self.join_row(ui, now).or(command);
         ui.add_space(if tight { space::M } else { space::XL });

@@ -64,16 +64,10 @@ pub fn away_ui(ui: &mut Ui, view: View<'_>, away: &Away) -> Option<UiCommand> {
 }
 
 /// One's own picture, what is being done, and a way out.
-fn on_the_way(ui: &mut Ui, view: View<'_>, out: Control, title: &str, words: &str) -> Option<UiCommand> {
+pub(super) fn on_the_way(ui: &mut Ui, view: View<'_>, out: Control, title: &str, words: &str) -> Option<UiCommand> {
     let now = Situation::of(view.state);
-    let area = ui.max_rect().shrink(space::XL);
-    let height = (area.height() - AROUND_PICTURE).min(area.width() * 0.5).clamp(120.0, 400.0);
-    centred_column(ui, "joining", area, Align::Center, |ui| {
+    picture_and_words(ui, view, |ui| {
         let palette = Palette::of(ui);
-        ui.spacing_mut().item_spacing.y = space::M;
-        let (tile, _) = ui.allocate_exact_size(vec2(height * 16.0 / 9.0, height), Sense::hover());
-        own_tile(ui, tile, view.own, view.state, view.settings);
-        ui.add_space(space::S);
         centred_row(ui, "title", |ui| {
             ui.add(Spinner::new().size(18.0).color(palette.weak));
             let said = ui.label(text(title, Type::Heading).color(palette.text));
@@ -81,5 +75,18 @@ fn on_the_way(ui: &mut Ui, view: View<'_>, out: Control, title: &str, words: &st
         });
         hint(ui, words);
         centred_row(ui, "cancel", |ui| control_button(ui, out, &now, Look::Plain, vec2(136.0, size::CONTROL)))
+    })
+}
+
+/// One's own picture, and under it whatever is to be said.
+pub(super) fn picture_and_words<R>(ui: &mut Ui, view: View<'_>, add: impl FnOnce(&mut Ui) -> R) -> R {
+    let area = ui.max_rect().shrink(space::XL);
+    let height = (area.height() - AROUND_PICTURE).min(area.width() * 0.5).clamp(120.0, 400.0);
+    centred_column(ui, "joining", area, Align::Center, |ui| {
+        ui.spacing_mut().item_spacing.y = space::M;
+        let (tile, _) = ui.allocate_exact_size(vec2(height * 16.0 / 9.0, height), Sense::hover());
+        own_tile(ui, tile, view.own, view.state, view.settings);
+        ui.add_space(space::S);
+        add(ui)
     })
 }

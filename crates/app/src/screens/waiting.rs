@@ -15,6 +15,9 @@ use visavis_signaling::link;
 /// Height of everything but the two pictures.
 const AROUND_PICTURES: f32 = 290.0;
 
+/// Height of the second line of six words.
+const SECOND_LINE: f32 = 48.0;
+
 /// The QR code of the newest link.
 #[derive(Debug, Default)]
 pub struct WaitingUi {
@@ -46,6 +49,8 @@ impl WaitingUi {
         let now = Situation { code: Some(code.clone()), link, ..Situation::of(view.state) };
         let area = ui.max_rect().shrink(space::XL);
         let notice = if waiting.notice.is_some() { 32.0 } else { 0.0 };
+        // Six words take two lines.
+        let notice = notice + if waiting.code.is_lasting() { SECOND_LINE } else { 0.0 };
         let picture =
             (area.height() - AROUND_PICTURES - notice).min((area.width() - space::L) * 0.36).clamp(96.0, 330.0);
         centred_column(ui, "waiting", area, Align::Center, |ui| self.contents(ui, view, waiting, &now, picture))
@@ -65,12 +70,21 @@ impl WaitingUi {
             let said = ui.label(text(notice, Type::Small).color(palette.warning));
             announce(ui, &said);
         }
-        ui.label(text("Read these four words to the other person", Type::Heading).color(palette.weak));
+        let lasting = waiting.code.is_lasting();
+        let title = match lasting {
+            true => "Your room: whoever has these six words may ask to be let in",
+            false => "Read these four words to the other person",
+        };
+        ui.label(text(title, Type::Heading).color(palette.weak));
         ui.add(Label::new(code_job(&waiting.code.words(), palette)).selectable(true));
         let mut command = centred_row(ui, "copy", |ui| {
             let least = vec2(136.0, size::CONTROL);
             let code = control_button(ui, Control::CopyCode, now, Look::Plain, least);
-            control_button(ui, Control::CopyLink, now, Look::Plain, least).or(code)
+            let link = control_button(ui, Control::CopyLink, now, Look::Plain, least).or(code);
+            // One that is kept already is opened from the first screen.
+            let offered = !lasting && view.settings.room.is_none();
+            let kept = offered.then(|| control_button(ui, Control::Keep, now, Look::Plain, least)).flatten();
+            kept.or(link)
         });
         ui.add_space(space::S);
         centred_row(ui, "pictures", |ui| {
@@ -90,15 +104,20 @@ impl WaitingUi {
     }
 }
 
+/// Six words in one line would be wider than the window.
+const MOST_IN_A_LINE: usize = 4;
+
 /// The words in large type, hyphens in the background.
 fn code_job(words: &[&str], palette: &Palette) -> LayoutJob {
+    let line = if words.len() > MOST_IN_A_LINE { words.len().div_ceil(2) } else { words.len() };
     let format = |colour: Color32| TextFormat::simple(Type::Display.font(), colour);
     let mut job = LayoutJob { halign: Align::Center, ..LayoutJob::default() };
     for (i, word) in words.iter().enumerate() {
-        if i > 0 {
-            job.append("-", 0.0, format(palette.weak.gamma_multiply(0.6)));
-        }
         job.append(word, 0.0, format(palette.text));
+        if i + 1 < words.len() {
+            let end = if (i + 1) % line == 0 { "-\n" } else { "-" };
+            job.append(end, 0.0, format(palette.weak.gamma_multiply(0.6)));
+        }
     }
     job
 }

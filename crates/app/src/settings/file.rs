@@ -137,7 +137,7 @@ pub fn save(folder: &Path, settings: &Settings) -> io::Result<()> {
     written
 }
 
-/// The file may hold a TURN password: nobody else needs to read it.
+/// The file may hold a TURN password and the words of a room: nobody else needs to read it.
 fn write_private(path: &Path, text: &str) -> io::Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(true);

@@ -18,6 +18,7 @@ use std::fmt::Display;
 use std::str::FromStr;
 use visavis_call::{Command, IceServer, NoiseSuppression, SoundChoices, VoiceSettings, Volume};
 use visavis_capture::{CameraSpec, MicrophoneSpec, SpeakerSpec};
+use visavis_signaling::RoomCode;
 
 /// Characters of a name that are kept.
 pub const NAME_LENGTH: usize = 64;
@@ -61,6 +62,9 @@ pub struct Settings {
     pub ice_servers: Vec<IceServer>,
     /// Media only through TURN.
     pub relay_only: bool,
+    /// The room that was kept: six words, by which whoever has them may ask to be let in.
+    #[serde(deserialize_with = "lasting_room", serialize_with = "room_text")]
+    pub room: Option<RoomCode>,
     /// Dark, light, or as the system has it.
     pub theme: ThemeChoice,
     /// Where one's own picture sits in a call.
@@ -88,6 +92,7 @@ impl Default for Settings {
             servers: Vec::new(),
             ice_servers: IceServer::default_stun(),
             relay_only: false,
+            room: None,
             theme: ThemeChoice::System,
             self_view: Corner::BottomRight,
             notice_seen: false,
@@ -178,6 +183,8 @@ pub enum Change {
     IceServers(Vec<IceServer>),
     /// Media only through TURN, or not.
     RelayOnly(bool),
+    /// A room to be kept in the place of any other, or none.
+    Room(Option<RoomCode>),
     /// Other colours.
     Theme(ThemeChoice),
     /// Own picture elsewhere.
@@ -207,7 +214,7 @@ impl Change {
             Self::IceServers(_) | Self::RelayOnly(_) => {
                 Some(Command::SetIce { servers: after.ice_servers.clone(), relay_only: after.relay_only })
             }
-            Self::MicrophoneName(_) | Self::SpeakerName(_) => None,
+            Self::MicrophoneName(_) | Self::SpeakerName(_) | Self::Room(_) => None,
             Self::Theme(_) | Self::SelfView(_) | Self::NoticeSeen | Self::PushToTalk(_) | Self::RemindMuted(_) => None,
         }
     }
@@ -251,6 +258,7 @@ impl Settings {
             Change::Servers(servers) => self.servers = servers,
             Change::IceServers(servers) => self.ice_servers = servers,
             Change::RelayOnly(on) => self.relay_only = on,
+            Change::Room(room) => self.room = room,
             Change::Theme(theme) => self.theme = theme,
             Change::SelfView(corner) => self.self_view = corner,
             Change::NoticeSeen => self.notice_seen = true,
@@ -265,4 +273,14 @@ fn to_text<T: Display, S: Serializer>(value: &T, to: S) -> Result<S::Ok, S::Erro
 /// A device that is named in a way we no longer know becomes the default, which spoils nothing.
 fn from_text<'de, T: FromStr + Default, D: Deserializer<'de>>(from: D) -> Result<T, D::Error> {
     Ok(String::deserialize(from)?.parse().unwrap_or_default())
+}
+
+fn room_text<S: Serializer>(room: &Option<RoomCode>, to: S) -> Result<S::Ok, S::Error> {
+    room.as_ref().map(RoomCode::to_string).serialize(to)
+}
+
+/// Words that are no lasting room's are none, which spoils nothing else.
+fn lasting_room<'de, D: Deserializer<'de>>(from: D) -> Result<Option<RoomCode>, D::Error> {
+    let words = Option::<String>::deserialize(from)?;
+    Ok(words.and_then(|words| words.parse().ok()).filter(RoomCode::is_lasting))
 }

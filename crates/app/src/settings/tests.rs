@@ -16,6 +16,7 @@ fn settings_read_back_what_was_saved() {
     settings.apply(Change::Theme(ThemeChoice::Light));
     settings.apply(Change::SelfView(Corner::TopLeft));
     settings.apply(Change::Servers(vec!["wss://calls.example".into()]));
+    settings.apply(Change::Room(Some(crate::sample::room())));
     settings.apply(Change::NoticeSeen);
     save(&folder.path().join("new"), &settings).expect("saved");
     let loaded = load(&folder.path().join("new"));
@@ -48,6 +49,24 @@ fn unknown_fields_and_missing_ones_do_no_harm() {
         .expect("written");
     let loaded = load(folder.path());
     assert_eq!(loaded.settings, Settings { name: "Ada".into(), ..Settings::default() });
+}
+
+#[test]
+fn words_that_are_no_lasting_rooms_are_none_and_spoil_nothing_else() {
+    for room in ["null", r#""""#, r#""velvet-canyon-orbit-zero""#, r#""velvet canyon orbit zero garden zoo""#] {
+        let folder = folder();
+        let text = format!(r#"{{"name":"Ada","room":{room}}}"#);
+        fs::write(folder.path().join(FILE_NAME), text).expect("written");
+        let loaded = load(folder.path());
+        assert_eq!((loaded.settings.name.as_str(), loaded.settings.room, loaded.notice), ("Ada", None, None));
+    }
+}
+
+#[test]
+fn the_words_of_a_room_do_not_show_in_debug_output() {
+    let settings = Settings { room: Some(crate::sample::room()), ..Settings::default() };
+    let shown = format!("{settings:?} {:?}", Change::Room(settings.room.clone()));
+    assert!(crate::sample::ROOM.split('-').all(|word| !shown.contains(word)), "{shown}");
 }
 
 #[test]

@@ -10,8 +10,10 @@ use visavis_signaling::{Invitation, InvitationError, WordState, check_partial, c
 
 /// A link is a few dozen characters; nobody types more.
 const LONGEST: usize = 300;
-/// Words of a code.
+/// Words of a code that is used once.
 const WORDS: usize = 4;
+/// Words of a lasting room's.
+const MOST_WORDS: usize = 6;
 /// Letters from which on words are proposed; before, there would be too many.
 const LETTERS_TO_COMPLETE: usize = 2;
 /// Words proposed at a time.
@@ -65,7 +67,9 @@ impl JoinField {
         }
         let words = if is_link(&self.typed) { Vec::new() } else { check_partial(&self.typed) };
         let mistyped = words.iter().any(|word| matches!(word.state, WordState::Unknown { .. }));
-        let complete = words.len() >= WORDS && !words.iter().any(|word| word.state == WordState::Prefix);
+        // Behind the fourth word two more may follow; the fifth has the sixth behind it.
+        let as_many = words.len() == WORDS || words.len() >= MOST_WORDS;
+        let complete = as_many && !words.iter().any(|word| word.state == WordState::Prefix);
         (mistyped || complete || self.settled).then(|| sentence(&error.to_string()))
     }
 
@@ -74,7 +78,7 @@ impl JoinField {
         let palette = Palette::of(ui);
         let mut layouter = |ui: &Ui, typed: &dyn TextBuffer, _wrap: f32| marked(ui, typed.as_str());
         let edit = field(&mut self.typed)
-            .hint_text(text("Four words or a link", Type::Body).color(palette.weak))
+            .hint_text(text("Four or six words, or a link", Type::Body).color(palette.weak))
             .char_limit(LONGEST)
             .desired_width(width)
             .layouter(&mut layouter);
@@ -109,7 +113,8 @@ fn propose(query: &CompletionQuery<'_>) -> Vec<Suggestion> {
         return Vec::new();
     }
     let follows = query.text.chars().nth(query.word_range.end.0).is_some();
-    let last = check_partial(query.text).len() >= WORDS;
+    // Behind the fourth the code may be whole, or go on: nothing is added that would have to be taken away again.
+    let last = matches!(check_partial(query.text).len(), WORDS | MOST_WORDS..);
     let end = if follows || last { "" } else { "-" };
     let proposed = words.into_iter().take(MOST_PROPOSED);
     proposed.map(|word| Suggestion::new(format!("{word}{end}")).content(word)).collect()
@@ -169,6 +174,19 @@ mod tests {
     fn four_words_that_do_not_belong_together_are_refused() {
         assert!(typed("velvet canyon orbit zero", false).problem().is_none());
         assert!(typed("velvet canyon zero orbit", false).problem().is_some());
+        assert!(typed("velvet canyon orbit zero garden knock", false).problem().is_none());
+        assert!(typed("velvet canyon orbit zero knock garden", false).problem().is_some());
+        assert!(typed("velvet canyon orbit zero garden knock zoo", false).problem().is_some());
+    }
+
+    #[test]
+    fn on_the_way_from_four_words_to_six_nothing_is_wrong() {
+        for text in
+            ["velvet canyon orbit zero g", "velvet canyon orbit zero garden", "velvet canyon orbit zero garden kn"]
+        {
+            assert_eq!(typed(text, false).problem(), None, "{text}");
+        }
+        assert!(typed("velvet canyon orbit zero garden", true).problem().expect("said").contains("six"));
     }
 
     #[test]
@@ -182,6 +200,8 @@ mod tests {
         assert_eq!(proposed("velv", "velv"), ["velvet-"]);
         assert_eq!(proposed("velvet canyon orbit zer", "zer"), ["zero"]);
         assert!(proposed("velvet canyon orbit zero", "zero").is_empty());
+        assert_eq!(proposed("velvet canyon orbit zero gard", "gard"), ["garden-"]);
+        assert_eq!(proposed("velvet canyon orbit zero garden knoc", "knoc"), ["knock"]);
         assert!(proposed("v", "v").is_empty());
         assert!(proposed("https://velv", "velv").is_empty());
     }

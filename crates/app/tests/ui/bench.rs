@@ -58,6 +58,11 @@ impl Bench {
         commands.remove(0)
     }
 
+    /// Whether a room is to be kept, since the last time.
+    pub fn keeps_a_room(&mut self) -> bool {
+        self.asked.extract_if(.., |asked| matches!(asked, UiCommand::KeepRoom)).count() == 1
+    }
+
     /// Whether anything was asked for since the last time.
     pub fn asked_anything(&mut self) -> bool {
         !std::mem::take(&mut self.asked).is_empty()

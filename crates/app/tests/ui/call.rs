@@ -36,11 +36,16 @@ fn a_call_shows_name_time_path_verification_number_and_every_control() {
 #[test]
 fn a_guest_is_named_as_such_with_what_that_means() {
     let trust = "A guest trusts whoever serves the page";
-    let mut screen = call(|call| call.peer.guest = Some("calls.example".into()));
+    let mut screen = call(|call| call.peer.guest = Some(sample::guest(false)));
     assert!(screen.says("guest, through calls.example") && !screen.says(trust));
     screen.press("Direct");
     screen.pass(2);
-    assert!(screen.says("Guest, through calls.example") && screen.says(trust));
+    let word = "their page says so itself";
+    assert!(screen.says("Guest, through calls.example") && screen.says(trust) && !screen.says(word));
+    let mut screen = call(|call| call.peer.guest = Some(sample::guest(true)));
+    screen.press("Direct");
+    screen.pass(2);
+    assert!(screen.says("Guest, through calls.example") && screen.says(word));
     let mut screen = call(|_| {});
     screen.press("Direct");
     screen.pass(2);

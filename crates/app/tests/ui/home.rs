@@ -1,6 +1,7 @@
 use crate::bench::{Bench, Say as _, show};
 use egui::Key;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
+use visavis_app::sample;
 use visavis_app::settings::{Change, Settings};
 use visavis_call::{Command, Phase};
 use visavis_capture::{CameraSpec, CameraState, DeviceError, DeviceState, SpeakerSpec};
@@ -25,6 +26,45 @@ fn start_opens_a_room_under_a_new_code() {
     let mut screen = show(home());
     screen.press("Start a call");
     assert!(matches!(screen.state_mut().command(), Command::Start(None)));
+}
+
+#[test]
+fn a_room_that_was_kept_is_shown_by_its_words_and_opened() {
+    let mut bench = home();
+    bench.settings.room = Some(sample::room());
+    let mut screen = show(bench);
+    assert!(screen.has("My room") && screen.has(sample::ROOM));
+    screen.press("Open my room");
+    assert!(matches!(screen.state_mut().command(), Command::Start(Some(code)) if code == sample::room()));
+    assert!(!show(home()).has("My room"));
+}
+
+#[test]
+fn words_that_others_may_have_are_given_up_after_a_second_press_only() {
+    for (first, sure) in [("New words…", "Change them"), ("Forget…", "Forget them")] {
+        let mut bench = home();
+        bench.settings.room = Some(sample::room());
+        let mut screen = show(bench);
+        screen.press(first);
+        assert!(screen.says("cannot call you any more") && !screen.state_mut().asked_anything());
+        screen.press("Keep them");
+        assert!(!screen.says("cannot call you any more") && !screen.state_mut().asked_anything());
+        screen.press(first);
+        screen.press(sure);
+        match first {
+            "Forget…" => assert_eq!(screen.state_mut().changes(), [Change::Room(None)]),
+            _ => assert!(screen.state_mut().keeps_a_room()),
+        }
+    }
+}
+
+#[test]
+fn six_words_are_joined_like_four() {
+    let mut screen = show(home());
+    screen.write("Code or link", "velvet canyon orbit zero garden knock");
+    screen.press("Join");
+    let commands = screen.state_mut().commands();
+    assert!(matches!(commands.last(), Some(Command::Join(to)) if to.code == sample::room()), "{commands:?}");
 }
 
 #[test]

@@ -63,6 +63,95 @@ fn a_room_that_is_being_opened_says_so_and_a_new_code_why() {
 }
 
 #[test]
+fn a_room_can_be_kept_while_one_waits_and_only_once() {
+    let mut screen = show(Bench::new(Phase::Waiting(sample::waiting())));
+    screen.press("Keep this room");
+    assert!(screen.state_mut().keeps_a_room());
+    let mut kept = Bench::new(Phase::Waiting(sample::waiting()));
+    kept.settings.room = Some(sample::room());
+    assert!(!show(kept).has("Keep this room"));
+    let screen = show(Bench::new(Phase::Waiting(sample::room_waiting())));
+    assert!(!screen.has("Keep this room") && screen.says("six words"));
+}
+
+#[test]
+fn who_wants_to_join_is_named_and_let_in_or_not_by_buttons_and_by_keys() {
+    for (label, key, accepted) in [("Accept", Key::A, true), ("Decline", Key::N, false)] {
+        let bench = Bench::new(Phase::Home);
+        let asked = Phase::Waiting(sample::asked(bench.now));
+        let mut screen = show(bench);
+        screen.state_mut().state.phase = asked;
+        screen.pass(2);
+        assert!(screen.says("Grace wants to join") && screen.says("52 s"));
+        screen.press(label);
+        assert!(matches!(screen.state_mut().command(), Command::LetIn(a) if a == accepted));
+        screen.key(key);
+        assert!(matches!(screen.state_mut().command(), Command::LetIn(a) if a == accepted));
+    }
+}
+
+#[test]
+fn an_answer_in_the_moment_in_which_the_question_appears_is_not_meant() {
+    let bench = Bench::new(Phase::Home);
+    let mut asked = sample::asked(bench.now);
+    asked.asks.as_mut().expect("somebody asks").since = bench.now;
+    let mut screen = show(bench);
+    screen.state_mut().state.phase = Phase::Waiting(asked);
+    screen.pass(2);
+    screen.press("Accept");
+    screen.key(Key::A);
+    assert!(!screen.state_mut().asked_anything());
+    screen.state_mut().now += Duration::from_secs(1);
+    screen.pass(2);
+    screen.press("Accept");
+    assert!(matches!(screen.state_mut().command(), Command::LetIn(true)));
+}
+
+#[test]
+fn who_wants_to_join_from_a_browser_is_named_as_a_guest_and_without_a_name_as_somebody() {
+    let bench = Bench::new(Phase::Home);
+    let mut asked = sample::asked(bench.now);
+    let asks = asked.asks.as_mut().expect("somebody asks");
+    (asks.name, asks.guest) = (String::new(), Some("calls.example".into()));
+    let mut screen = show(bench);
+    screen.state_mut().state.phase = Phase::Waiting(asked);
+    screen.pass(2);
+    assert!(screen.says("Somebody wants to join") && screen.says("In a browser, at the server calls.example"));
+}
+
+#[test]
+fn who_comes_back_into_a_lasting_room_is_asked_about_before_they_are_waited_for() {
+    let bench = Bench::new(Phase::Home);
+    let away = Away { name: "Grace".into(), until: bench.now + Duration::from_secs(20) };
+    let asked = Waiting { away: Some(away), ..sample::asked(bench.now) };
+    let mut screen = show(bench);
+    screen.state_mut().state.phase = Phase::Waiting(asked);
+    screen.pass(2);
+    assert!(screen.says("Grace wants to join"));
+}
+
+#[test]
+fn waiting_to_be_let_in_names_the_owner_and_can_be_cancelled() {
+    for (owner, words) in [("Grace", "Waiting for Grace to let you in"), ("", "Waiting to be let in")] {
+        let phase = Phase::Outside { code: sample::room(), since: Instant::now(), owner: owner.into() };
+        let mut screen = show(Bench::new(phase));
+        screen.pass(2);
+        assert!(screen.says(words));
+        screen.press("Cancel");
+        assert!(matches!(screen.state_mut().command(), Command::HangUp));
+    }
+}
+
+#[test]
+fn a_call_in_a_lasting_room_leads_back_to_it() {
+    let mut ended = sample::ended(EndReason::PeerHungUp);
+    ended.again = Again::Open(sample::room());
+    let mut screen = show(Bench::new(Phase::Ended(ended)));
+    screen.press("Open my room");
+    assert!(matches!(screen.state_mut().command(), Command::Start(Some(code)) if code == sample::room()));
+}
+
+#[test]
 fn joining_can_be_cancelled_by_button_and_by_keys() {
     let since = Instant::now();
     for phase in [

@@ -47,7 +47,7 @@ fn away() -> Phase {
 
 /// A call with somebody in a browser.
 fn guest() -> Screen {
-    let mut screen = show_in(in_call(|call| call.peer.guest = Some("calls.example".into())), vec2(900.0, 600.0));
+    let mut screen = show_in(in_call(|call| call.peer.guest = Some(sample::guest(false))), vec2(900.0, 600.0));
     screen.pass(2);
     screen
 }
@@ -89,6 +89,14 @@ fn settings() -> Screen {
     screen
 }
 
+fn home_with_a_room() -> Screen {
+    let mut bench = Bench::new(Phase::Home);
+    bench.settings.room = Some(sample::room());
+    let mut screen = show_in(bench, vec2(900.0, 600.0));
+    screen.pass(2);
+    screen
+}
+
 fn after(mut screen: Screen, label: &str) -> Screen {
     screen.press(label);
     screen
@@ -118,6 +126,13 @@ pub fn scenes() -> Vec<Scene> {
         plain("first start", Box::new(first_start)),
         Scene { name: "settings", make: Box::new(settings), before: Box::new(|| bench(Phase::Home)), modal: true },
         plain("waiting", Box::new(|| bench(Phase::Waiting(sample::waiting())))),
+        plain("room", Box::new(|| bench(Phase::Waiting(sample::room_waiting())))),
+        plain("asked", Box::new(move || bench(Phase::Waiting(sample::asked(since))))),
+        plain(
+            "outside",
+            Box::new(move || bench(Phase::Outside { code: sample::room(), since, owner: "Grace".into() })),
+        ),
+        plain("home with a room", Box::new(home_with_a_room)),
         plain("joining", Box::new(move || bench(Phase::Joining { code: sample::code(), since, host: None }))),
         plain("connecting", Box::new(move || bench(Phase::Connecting { code: sample::code(), since, host: None }))),
         plain("away", Box::new(|| bench(away()))),

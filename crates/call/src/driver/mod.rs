@@ -6,7 +6,7 @@ mod links;
 mod peers;
 mod sounds;
 
-use crate::api::{Command, Event, Figures, Phase, State};
+use crate::api::{Asks, Command, Event, Figures, Phase, State};
 use crate::check::Mirror;
 use crate::endpoint::{Role, Shared};
 use crate::network::Network;
@@ -84,6 +84,7 @@ pub(crate) async fn run(
         camera: CameraState::Off,
         camera_works: video_on,
         sounds: Sounds::default(),
+        next_ring: None,
         checks,
     };
     driver.begin();
@@ -106,6 +107,8 @@ struct Driver {
     camera: CameraState,
     camera_works: bool,
     sounds: Sounds,
+    /// Somebody at the door is heard again then.
+    next_ring: Option<Instant>,
     checks: Checks,
 }
 
@@ -129,7 +132,7 @@ impl Driver {
         let mut statistics = tokio::time::interval(STATISTICS);
         statistics.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
-            let timeout = self.session.poll_timeout();
+            let timeout = self.session.poll_timeout().into_iter().chain(self.next_ring).min();
             let sleep = async {
                 match timeout {
                     Some(at) => tokio::time::sleep_until(at.into()).await,
@@ -200,7 +203,7 @@ impl Driver {
                     self.feed(Input::LinkAdded(id, info));
                 }
             }
-            Command::HangUp | Command::SetName(_) | Command::Chat(_) | Command::Ping(_) => {}
+            Command::HangUp | Command::LetIn(_) | Command::SetName(_) | Command::Chat(_) | Command::Ping(_) => {}
         }
         self.feed(Input::Command(command));
     }
@@ -286,6 +289,13 @@ impl Driver {
                 self.shared.event(event);
             }
         }
+    }
+
+    /// Rings while somebody wants to be let in.
+    fn sound_asking(&mut self, asks: Option<&Asks>) {
+        let chime = self.sounds.while_asked(asks.map(|asks| asks.since.elapsed()));
+        self.next_ring = asks.map(|asks| asks.since + self.sounds.next_ring());
+        chime.into_iter().for_each(|chime| self.devices.chime(chime));
     }
 
     /// Says once by a sound that nothing gets through.
@@ -395,6 +405,8 @@ impl Driver {
         if !active {
             self.peers.rest();
         }
+        let asks = if let Phase::Waiting(waiting) = &phase { waiting.asks.as_ref() } else { None };
+        self.sound_asking(asks);
         if let Phase::InCall(call) = &mut phase {
             call.figures = self.figures;
             if !self.checks.is_running() {

@@ -7,12 +7,17 @@ use visavis_capture::Chime;
 /// An interruption that is over sooner is not worth a sound.
 const WORTH_A_SOUND: Duration = Duration::from_millis(900);
 
+/// Somebody at the door of a lasting room is heard so often.
+const RINGING: Duration = Duration::from_secs(4);
+
 /// What was heard of the running call.
 #[derive(Debug, Default)]
 pub(super) struct Sounds {
     opened: bool,
     met: bool,
     interruption: bool,
+    /// How often somebody at the door was heard.
+    rings: u32,
 }
 
 impl Sounds {
@@ -20,13 +25,20 @@ impl Sounds {
     pub(super) fn of(&mut self, event: &Event) -> Option<Chime> {
         match event {
             Event::Joined { opened, .. } => {
-                self.opened = *opened;
+                (self.opened, self.rings) = (*opened, 0);
                 None
             }
             // Keys may be agreed on anew within a call.
             Event::Connected { .. } if !self.met => {
                 self.met = true;
-                Some(if self.opened { Chime::Ring } else { Chime::Joined })
+                // Who was let in has rung already.
+                let rang = std::mem::take(&mut self.rings) > 0;
+                Some(if self.opened && !rang { Chime::Ring } else { Chime::Joined })
+            }
+            // The next one is heard at once.
+            Event::Asks { .. } => {
+                self.rings = 0;
+                None
             }
             Event::PeerAway => std::mem::take(&mut self.met).then_some(Chime::Left),
             Event::Reconnected => std::mem::take(&mut self.interruption).then_some(Chime::Reconnected),
@@ -42,6 +54,17 @@ impl Sounds {
             }
             _ => None,
         }
+    }
+
+    /// What is to be heard while somebody has been at the door for so long.
+    pub(super) fn while_asked(&mut self, lasts: Option<Duration>) -> Option<Chime> {
+        let due = 1 + (lasts?.as_millis() / RINGING.as_millis()) as u32;
+        (std::mem::replace(&mut self.rings, due) != due).then_some(Chime::Ring)
+    }
+
+    /// When somebody at the door is heard again, from when they came.
+    pub(super) fn next_ring(&self) -> Duration {
+        RINGING * self.rings
     }
 
     /// What is to be heard while nothing has got through for so long; once for each interruption.
@@ -74,6 +97,24 @@ mod tests {
         assert_eq!(sounds.of(&Event::Ended(EndReason::PeerHungUp)), Some(Chime::Left));
         assert_eq!([joined(false), connected()].map(|e| sounds.of(&e)), [None, Some(Chime::Joined)]);
         assert_eq!(sounds.of(&Event::Ended(EndReason::HungUp)), Some(Chime::Ended));
+    }
+
+    #[test]
+    fn somebody_at_the_door_rings_until_they_are_answered_and_is_greeted_then() {
+        let s = |s| Some(Duration::from_secs(s));
+        let asks = || Event::Asks { name: String::new(), guest: None };
+        let mut sounds = Sounds::default();
+        sounds.of(&joined(true));
+        for _ in 0..2 {
+            assert_eq!(sounds.while_asked(None), None);
+            sounds.of(&asks());
+            let heard = [0, 1, 3, 4, 7, 9].map(|at| sounds.while_asked(s(at)).is_some());
+            assert_eq!(heard, [true, false, false, true, false, true]);
+            assert_eq!(sounds.while_asked(None), None, "they went away");
+        }
+        assert_eq!(sounds.of(&connected()), Some(Chime::Joined), "they have rung already");
+        sounds.of(&Event::Ended(EndReason::HungUp));
+        assert_eq!([joined(true), connected()].map(|e| sounds.of(&e)), [None, Some(Chime::Ring)]);
     }
 
     #[test]

@@ -35,6 +35,18 @@ impl Session {
         }
     }
 
+    /// They are gone, and nothing was said. A page that goes does not always get its goodbye out, and may be in the room
+    /// again by now.
+    pub(super) fn gone_without_a_word(&mut self, now: Instant) {
+        let Stage::Talking(talk) = &mut self.stage else { return };
+        let (newcomer, link, guest) = (talk.newcomer.take(), talk.link, talk.view.guest.is_some());
+        self.goodbye(now, guest);
+        if let Some((peer, share)) = newcomer {
+            // Nobody is answered where the call is over.
+            self.newcomer(now, link, peer, share);
+        }
+    }
+
     /// Whether the room of this call can be waited in: on a server that serves pages, and where we still have our seat.
     fn may_wait_again(&self) -> bool {
         let Stage::Talking(talk) = &self.stage else { return false };

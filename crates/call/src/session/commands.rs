@@ -1,5 +1,6 @@
 //! What the person wants of a call, and how one is left.
 
+use super::at_door::Refusal;
 use super::patience::Patience;
 use super::{Output, Session, Stage, waiting};
 use crate::api::{Command, EndReason, Event};
@@ -31,6 +32,7 @@ impl Session {
             }
             Command::Start(_) | Command::Join(_) | Command::Meet(_) | Command::Prepare(_) => {}
             Command::HangUp => self.hang_up(now),
+            Command::LetIn(accepted) => self.let_in(now, accepted),
             Command::SetMuted(muted) => {
                 self.me.muted = muted;
                 self.say_hello();
@@ -65,6 +67,7 @@ impl Session {
             Stage::Ended(_) => self.stage = Stage::Home,
             Stage::Waiting(waiting) if waiting.awaited.is_some() => self.end(now, EndReason::HungUp),
             Stage::Waiting(_) => {
+                self.refuse_who_asks(Refusal::Declined);
                 self.leave_everywhere();
                 self.stage = Stage::Home;
             }

@@ -3,6 +3,8 @@
 //! The first two words of a code are no secret and may be drawn twice, so somebody found under them need not be the one
 //! who is looked for. Whose offer does not open is left, and the others are still waited for; each costs an attempt.
 
+use super::at_door::AtDoor;
+use super::door::Outside;
 use super::links::{Link, LinkId, LinkKind, Seat};
 use super::sealed::Unread;
 use super::talk::Talk;
@@ -30,7 +32,7 @@ pub(crate) struct Joining {
     /// It is the echo peer that is called, and nobody else is asked.
     echo: bool,
     pub since: Instant,
-    limit: Instant,
+    pub(super) limit: Instant,
     /// The local network is still being searched.
     pub more_links: bool,
     /// Our half of the key agreement, one for each link that we asked on.
@@ -41,6 +43,8 @@ pub(crate) struct Joining {
     found: bool,
     /// The best reason so far why who was found is not the one; it counts when there is nobody else.
     refused: Option<EndReason>,
+    /// Who waits there has a lasting room, and was asked to let us in.
+    pub(super) outside: Option<Outside>,
 }
 
 impl Joining {
@@ -57,6 +61,7 @@ impl Joining {
             nobody: false,
             found: false,
             refused: None,
+            outside: None,
         }
     }
 
@@ -108,7 +113,7 @@ fn weight(reason: &EndReason) -> u32 {
     match reason {
         EndReason::WrongCode => 4,
         EndReason::Version => 3,
-        EndReason::Dismissed => 2,
+        EndReason::Dismissed | EndReason::Guarded => 2,
         EndReason::RoomFull => 1,
         _ => 0,
     }
@@ -143,7 +148,7 @@ impl Session {
         let Stage::Joining(joining) = &mut self.stage else { return };
         let Some((_, secret)) = self.secret.as_ref().filter(|(of, _)| *of == joining.code) else { return };
         let Some(link) = self.links.get(id).filter(|link| joining.asks(link)) else { return };
-        if link.up && link.seat == Seat::Standing {
+        if link.up && link.seat == Seat::Standing && joining.outside.is_none() {
             let (newcomer, share) = Newcomer::start(secret);
             joining.asked.insert(id, newcomer);
             let join = ClientMessage::join(joining.code.room_id(), share);
@@ -190,6 +195,9 @@ impl Session {
         if joining.limit > now {
             return;
         }
+        if joining.outside.is_some() {
+            return self.end(now, EndReason::NotAnswered);
+        }
         if self.links.seated() {
             let unheard = if self.patience.oddities() > 0 { EndReason::Meddled } else { EndReason::PeerLeft };
             let reason = joining.refused.clone().unwrap_or(unheard);
@@ -199,6 +207,9 @@ impl Session {
     }
 
     pub(super) fn joining_message(&mut self, now: Instant, link: LinkId, message: ServerMessage) {
+        if matches!(&self.stage, Stage::Joining(joining) if joining.outside.is_some()) {
+            return self.outside_message(now, link, message);
+        }
         match message {
             ServerMessage::Joined(_) if !self.links.asked(link) => {
                 self.patience.strange("a seat that was not asked for")
@@ -238,6 +249,9 @@ impl Session {
                 self.joining_settled(now);
             }
             ErrorCode::RoomFull if !seated => self.turned_away(now, link, EndReason::RoomFull),
+            ErrorCode::Dismissed if seated && joining.code.is_lasting() => {
+                self.turned_away(now, link, EndReason::Guarded);
+            }
             ErrorCode::Dismissed if seated => self.turned_away(now, link, EndReason::Dismissed),
             ErrorCode::AlreadyInRoom if !seated && self.links.asked(link) && self.links.leftover(link) => {
                 self.output(Output::Send(link, ClientMessage::LeaveRoom));
@@ -286,7 +300,7 @@ impl Session {
         let (code, joining_limit) = (joining.code.clone(), joining.limit);
         let Ok(guess) = self.book.counter(&code).spend(now) else {
             // Others may be there, but none of them may be answered any more.
-            self.end(now, EndReason::WrongCode);
+            self.end(now, if code.is_lasting() { EndReason::Guarded } else { EndReason::WrongCode });
             return;
         };
         let keys = match newcomer.finish(share) {
@@ -300,26 +314,35 @@ impl Session {
         let them: PeerId = envelope.from.clone();
         let key = self.new_key();
         let mut talk = Talk::newcomer(key, link, me, them, envelope.call_id.clone(), keys, joining_limit);
-        let read = talk.open_description(now, Kind::Offer, envelope);
+        let read = match code.is_lasting() {
+            true => talk.open_at_door(now, Kind::Offer, envelope),
+            false => talk.open_description(now, Kind::Offer, envelope).map(AtDoor::Description),
+        };
         if read != Err(Unread::Foreign) {
             // It opens: whoever sealed it knows the code.
             self.book.counter(&code).give_back(guess);
         }
-        let sdp = match read {
-            Ok(sdp) => sdp,
+        match read {
+            Ok(AtDoor::Description(sdp)) => self.accept_first(now, talk, sdp, code),
+            Ok(AtDoor::Hold(owner)) => self.hold(now, talk, owner),
+            Ok(AtDoor::Knock(_) | AtDoor::Refused(_)) => {
+                self.end(now, EndReason::Unusable("a word that does not belong here".into()));
+            }
             Err(Unread::Foreign) => {
                 self.not_the_one(now, link, EndReason::WrongCode);
-                return;
             }
             Err(Unread::Outdated) => {
                 self.end(now, EndReason::Unusable("an offer of another connection".into()));
-                return;
             }
             Err(Unread::Unusable(fault)) => {
                 self.end(now, EndReason::Unusable(fault.to_string()));
-                return;
             }
-        };
+        }
+    }
+
+    /// Their first offer, which is answered: the call begins.
+    pub(super) fn accept_first(&mut self, now: Instant, talk: Talk, sdp: String, code: RoomCode) {
+        let (key, link) = (talk.key, talk.link);
         for other in self.links.take_other_seats(link) {
             self.output(Output::Send(other, ClientMessage::LeaveRoom));
         }

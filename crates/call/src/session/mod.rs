@@ -9,7 +9,9 @@
 
 mod again;
 mod ahead;
+mod at_door;
 mod commands;
+mod door;
 mod ice_servers;
 mod joining;
 mod links;

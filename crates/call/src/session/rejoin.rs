@@ -134,6 +134,7 @@ impl Session {
     /// Somebody left it.
     pub(super) fn somebody_left(&mut self, now: Instant, name: &PeerId, reason: LeaveReason) {
         let Stage::Talking(talk) = &mut self.stage else { return };
+        talk.newcomer.take_if(|(newcomer, _)| newcomer == name);
         if talk.seats.went(name) {
             self.they_left(now, reason);
         }

@@ -162,7 +162,7 @@ impl Session {
         let (left, link) = (talk.left, talk.link);
         let Transport::Connected { interrupted: interrupted @ None, .. } = &mut talk.transport else { return };
         if left {
-            return self.end(now, EndReason::PeerHungUp);
+            return self.gone_without_a_word(now);
         }
         *interrupted = Some(Interruption::new(now));
         talk.seats.hurry(now);

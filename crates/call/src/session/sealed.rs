@@ -1,6 +1,7 @@
 //! Descriptions and candidates as they travel: sealed for the other side, opened, looked through.
 
 use super::Output;
+use super::at_door::AtDoor;
 use super::links::Links;
 use super::sdp::{self, Facts, MOST_CANDIDATES, SdpFault};
 use super::talk::{MAX_CONNECTIONS, Talk};
@@ -94,12 +95,17 @@ impl Talk {
         envelope: &Envelope,
     ) -> Result<(Description, Facts), Unread> {
         let plain = self.open(kind, envelope)?;
+        self.look_through(now, &plain)
+    }
+
+    /// Looks through a description that opened.
+    fn look_through(&mut self, now: Instant, plain: &[u8]) -> Result<(Description, Facts), Unread> {
         let (most, per_second) = DESCRIPTIONS;
         if !self.descriptions.get_or_insert_with(|| Budget::new(now, most, per_second)).take(now) {
             return Err(Unread::Unusable(SdpFault::TooMany));
         }
         let description: Description =
-            serde_json::from_slice(&plain).map_err(|_| Unread::Unusable(SdpFault::Garbage))?;
+            serde_json::from_slice(plain).map_err(|_| Unread::Unusable(SdpFault::Garbage))?;
         let facts = sdp::check(&description.sdp).map_err(Unread::Unusable)?;
         Ok((description, facts))
     }
@@ -123,7 +129,22 @@ impl Talk {
     /// Opens a sealed description of the connection that there is, looks through it, and remembers the fingerprint in
     /// it.
     pub(super) fn open_description(&mut self, now: Instant, kind: Kind, envelope: &Envelope) -> Result<String, Unread> {
-        let (Description { sdp, connection, answers }, facts) = self.read_description(now, kind, envelope)?;
+        let (description, facts) = self.read_description(now, kind, envelope)?;
+        self.take_description(description, facts)
+    }
+
+    /// Opens what is said at the door of a lasting room, or the description that is said instead.
+    pub(super) fn open_at_door(&mut self, now: Instant, kind: Kind, envelope: &Envelope) -> Result<AtDoor, Unread> {
+        let plain = self.open(kind, envelope)?;
+        if let Some(said) = AtDoor::read(&plain) {
+            return Ok(said);
+        }
+        let (description, facts) = self.look_through(now, &plain)?;
+        self.take_description(description, facts).map(AtDoor::Description)
+    }
+
+    fn take_description(&mut self, description: Description, facts: Facts) -> Result<String, Unread> {
+        let Description { sdp, connection, answers } = description;
         let another = answers.is_some_and(|generation| !self.exchange.is_of(&generation));
         if connection != self.connection || another {
             return Err(Unread::Outdated);
@@ -188,6 +209,12 @@ impl Talk {
         let plain = serde_json::to_vec(&description).expect("strings serialize");
         let share = self.share.take();
         self.say(outputs, kind, share, &plain);
+    }
+
+    /// Seals what is said at the door.
+    pub(super) fn say_at_door(&mut self, outputs: &mut VecDeque<Output>, kind: Kind, said: &AtDoor) {
+        let share = self.share.take();
+        self.say(outputs, kind, share, &said.write());
     }
 
     pub(super) fn candidate(&mut self, outputs: &mut VecDeque<Output>, json: &str) {

@@ -96,6 +96,8 @@ pub(crate) struct Talk {
     pub chat: Vec<ChatLine>,
     /// The server says that they left the room. It may lie, so the call ends only when nothing gets through either.
     pub left: bool,
+    /// Who came after they left, with their share: the same guest with the page loaded anew, perhaps.
+    pub(super) newcomer: Option<(PeerId, Share)>,
     /// They closed the connection before they said anything; unless a new one is offered, the call ends then.
     pub closed: Option<Instant>,
 }
@@ -174,6 +176,7 @@ impl Talk {
             unsent: Vec::new(),
             chat: Vec::new(),
             left: false,
+            newcomer: None,
             closed: None,
         }
     }

@@ -5,7 +5,7 @@ use super::negotiation::Verdict;
 use super::sealed::{Offered, Unread};
 use super::talk::{CONNECTING, MAX_CHAT_LINES, Talk, Transport};
 use super::{Output, PeerKey, Session, Stage, later};
-use crate::api::{ChatLine, EndReason, Event, Path};
+use crate::api::{ChatLine, EndReason, Event, Guest, Path, PeerView};
 use crate::control::ControlMessage;
 use crate::peer::{PeerCommand, PeerEvent};
 use std::time::{Duration, Instant};
@@ -124,7 +124,11 @@ impl Session {
                 }
             }
             ServerMessage::PeerLeft { peer_id, reason } => self.somebody_left(now, &peer_id, reason),
-            ServerMessage::PeerJoined { peer_id, .. } => self.somebody_came(now, peer_id),
+            ServerMessage::PeerJoined { peer_id, pake } => {
+                talk.newcomer =
+                    pake.filter(|_| talk.left).map(|share| (peer_id.clone(), share)).or(talk.newcomer.take());
+                self.somebody_came(now, peer_id);
+            }
             ServerMessage::Error { code, .. } => self.talk_error(now, &code),
             ServerMessage::Resumed(seat) => self.seat_resumed(now, seat),
             ServerMessage::Opened(seat) | ServerMessage::Joined(seat) => self.seat_given(now, seat),
@@ -184,7 +188,7 @@ impl Session {
             (true, LeaveReason::Left | LeaveReason::Dismissed) => {
                 talk.left = true;
                 if matches!(talk.transport, Transport::Connected { interrupted: Some(_), .. }) {
-                    self.end(now, EndReason::PeerHungUp);
+                    self.gone_without_a_word(now);
                 }
             }
             // Their way to the server broke, or the server says so: media tells whether they are there.
@@ -305,6 +309,7 @@ impl Session {
             has_camera: me.camera_works,
             sound_only: me.sound_only,
             guest: false,
+            page: String::new(),
         });
     }
 
@@ -334,10 +339,12 @@ impl Session {
         let Stage::Talking(talk) = &mut self.stage else { return };
         let Some(message) = ControlMessage::read(text) else { return };
         match message {
-            ControlMessage::Hello { name, muted, video_on, has_camera, sound_only, guest } => {
-                let host = self.links.get(talk.link).map(|link| link.info.host.clone()).unwrap_or_default();
-                let guest = guest.then_some(host);
-                let view = crate::api::PeerView { name, muted, video_on, has_camera, sound_only, guest };
+            ControlMessage::Hello { name, muted, video_on, has_camera, sound_only, guest, page } => {
+                let server = self.links.get(talk.link).map(|link| link.info.host.clone()).unwrap_or_default();
+                let by_own_word = !page.is_empty() && !page.eq_ignore_ascii_case(&server);
+                let host = if by_own_word { page } else { server };
+                let guest = guest.then_some(Guest { host, by_own_word });
+                let view = PeerView { name, muted, video_on, has_camera, sound_only, guest };
                 let before = std::mem::replace(&mut talk.view, view);
                 let first = !std::mem::replace(&mut talk.greeted, true);
                 if before.muted != muted {

@@ -1,12 +1,14 @@
 //! What a person is shown of the session.
 
+use super::door::Outside;
+use super::joining::Joining;
 use super::links::{LinkKind, Seat};
 use super::talk::Transport;
 use super::waiting::Waiting;
 use super::{Session, Stage};
 use crate::api::{Again, Away, EndReason, Ended, Figures, InCall, Phase, Reach, Waiting as WaitingView};
 use std::time::{Duration, Instant};
-use visavis_signaling::link;
+use visavis_signaling::{RoomCode, link};
 
 impl Session {
     /// The stage as the front end shows it; `figures` are filled in by whoever measures.
@@ -17,8 +19,13 @@ impl Session {
                 code: waiting.code.clone(),
                 reach: self.reach(waiting),
                 notice: waiting.notice.clone(),
+                asks: self.asks(),
                 away: waiting.awaited.as_ref().map(|of| Away { name: of.name.clone(), until: of.until }),
             }),
+            Stage::Joining(Joining { outside: Some(outside), code, .. }) => {
+                let Outside { owner, since, .. } = outside;
+                Phase::Outside { code: code.clone(), owner: owner.clone(), since: *since }
+            }
             Stage::Joining(joining) => {
                 let (code, since, host) = (joining.code.clone(), joining.since, joining.host().map(str::to_owned));
                 match self.links.seated() {
@@ -78,18 +85,21 @@ impl Session {
         Ended { reason, duration, peer_name, again }
     }
 
-    /// Codes are used once: that of a call which somebody ended is not offered again. One that broke is gone on with
-    /// under its code, from both sides, and one that never came about is tried again.
+    /// Codes of four words are used once: that of a call which somebody ended is not offered again. One that broke is gone on with
+    /// under its code, from both sides, and one that never came about is tried again. A lasting room
+    /// stays one.
     fn again(&self, reason: &EndReason, met: bool) -> Again {
         let broke = matches!(reason, EndReason::ConnectionLost | EndReason::PeerLeft | EndReason::Internal(_));
-        if matches!(reason, EndReason::Intercepted) || (met && !broke) {
+        let lasting =
+            matches!(&self.stage, Stage::Talking(talk) if talk.code.as_ref().is_some_and(RoomCode::is_lasting));
+        if matches!(reason, EndReason::Intercepted) || (met && !broke && !lasting) {
             return Again::Start;
         }
         let joined = self.last_invitation.clone().map_or(Again::Start, Again::Join);
         match &self.stage {
             Stage::Talking(talk) if talk.negotiation.is_polite() => joined,
             Stage::Joining(_) => joined,
-            Stage::Talking(talk) if met => talk.code.clone().map_or(Again::Start, Again::Open),
+            Stage::Talking(talk) if met || lasting => talk.code.clone().map_or(Again::Start, Again::Open),
             Stage::Talking(_) | Stage::Home | Stage::Waiting(_) | Stage::Ended(_) => Again::Start,
         }
     }

@@ -1,6 +1,8 @@
 //! A room that is open: whoever comes is answered, and the first to prove the code is in the call.
 
 use super::again::Awaited;
+use super::at_door::Refusal;
+use super::door::Asking;
 use super::links::{LinkId, Seat};
 use super::meeting::Meeting;
 use super::sealed::Unread;
@@ -16,6 +18,10 @@ use visavis_signaling::{
 
 /// No server has given us a seat for so long: say so instead of waiting for nobody.
 const OPENING: Duration = Duration::from_secs(5);
+/// The server may count us into our lasting room still, after a crash: it is asked again so often…
+const TAKEN_AGAIN: Duration = Duration::from_secs(3);
+/// …and given up after this long, in which it notices that nobody is there.
+const TAKEN: Duration = Duration::from_secs(60);
 /// Who took our offer has this long to answer it.
 const ANSWERING: Duration = Duration::from_secs(15);
 /// Newcomers that may be waiting for our keys to be ready.
@@ -40,6 +46,12 @@ pub(crate) struct Waiting {
     /// Only who was in a call with us is waited for, under the code of that call.
     pub(super) awaited: Option<Awaited>,
     attempts: Vec<Talk>,
+    /// Of a lasting room: who proved the code and is not let in yet.
+    pub(super) asking: Option<Asking>,
+    /// Nobody else is asked about until then.
+    pub(super) quiet: Option<Instant>,
+    /// Of a lasting room: servers that say it is taken are asked again then.
+    taken: Option<Instant>,
     queued: Vec<(LinkId, PeerId, Share)>,
     /// Newcomers who came when no attempt was left.
     turned_away: usize,
@@ -56,6 +68,9 @@ impl Waiting {
             notice: None,
             awaited: None,
             attempts: Vec::new(),
+            asking: None,
+            quiet: None,
+            taken: None,
             queued: Vec::new(),
             turned_away: 0,
             opening: None,
@@ -68,15 +83,18 @@ impl Waiting {
         Self { awaited: Some(awaited), ..Self::new(code, Choice::Asked) }
     }
 
-    /// Whether somebody is being answered.
+    /// Whether somebody is being answered, or asked about.
     pub(super) fn is_answering(&self) -> bool {
-        !self.attempts.is_empty()
+        !self.attempts.is_empty() || self.asking.is_some()
     }
 
     pub(crate) fn deadline(&self) -> Option<Instant> {
         // Who came back in time is not cut short.
         let awaited = self.awaited.as_ref().filter(|_| !self.is_answering()).map(|awaited| awaited.until);
-        self.attempts.iter().map(|a| a.limit).chain(self.opening).chain(awaited).chain(self.meeting.deadline()).min()
+        let asking = self.asking.as_ref().map(|asking| asking.until);
+        let attempts = self.attempts.iter().map(|a| a.limit);
+        let others = attempts.chain(self.opening).chain(self.taken).chain(self.meeting.deadline());
+        others.chain(awaited).chain(asking).min()
     }
 
     pub(crate) fn keys(&self) -> impl Iterator<Item = PeerKey> {
@@ -85,6 +103,11 @@ impl Waiting {
 
     pub(crate) fn attempt_mut(&mut self, key: PeerKey) -> Option<&mut Talk> {
         self.attempts.iter_mut().find(|a| a.key == key)
+    }
+
+    pub(super) fn take_attempt(&mut self, key: PeerKey) -> Option<Talk> {
+        let i = self.attempts.iter().position(|a| a.key == key)?;
+        Some(self.attempts.swap_remove(i))
     }
 
     fn attempt_of(&self, link: LinkId, peer: &PeerId) -> Option<PeerKey> {
@@ -136,6 +159,9 @@ impl Session {
         let Stage::Waiting(waiting) = &mut self.stage else { return };
         if waiting.opening.is_some_and(|at| at <= now) {
             waiting.opening = None;
+            if waiting.taken.is_some() {
+                return self.end(now, EndReason::CodeTaken);
+            }
             let why = self.links.any_trouble(|_| true).unwrap_or_else(|| "no server answers".into());
             self.end(now, EndReason::SignalingUnreachable(why));
             return;
@@ -146,6 +172,8 @@ impl Session {
         for key in late {
             self.drop_attempt(now, key, Some("they took the offer and did not answer"));
         }
+        self.ask_again_where_taken(now);
+        self.asking_timeout(now);
         self.awaited_timeout(now);
     }
 
@@ -175,6 +203,7 @@ impl Session {
                 for key in gone {
                     self.drop_attempt(now, key, None);
                 }
+                self.asks_no_more(link, |asking| !seat.peers.iter().any(|p| p.peer_id == *asking));
             }
             ServerMessage::PeerJoined { peer_id, pake: Some(share) } => self.newcomer(now, link, peer_id, share),
             ServerMessage::PeerJoined { peer_id, pake: None } => {
@@ -183,7 +212,10 @@ impl Session {
             ServerMessage::PeerLeft { peer_id, reason } => self.newcomer_left(now, link, &peer_id, reason),
             ServerMessage::Answer(envelope) => {
                 if let Some(key) = waiting.attempt_of(link, &envelope.from) {
-                    self.proof(now, key, &envelope);
+                    match waiting.code.is_lasting() {
+                        true => self.knock(now, key, &envelope),
+                        false => self.proof(now, key, &envelope),
+                    }
                 }
             }
             ServerMessage::IceCandidate(envelope) => {
@@ -209,6 +241,7 @@ impl Session {
                     self.links.trouble(link, "it says that every code is taken");
                 }
                 Choice::Drawn => self.start_over(now, ""),
+                Choice::Asked if waiting.code.is_lasting() => self.taken_elsewhere(now, link),
                 Choice::Asked => self.end(now, EndReason::CodeTaken),
                 Choice::Meet => {
                     let code = waiting.code.clone();
@@ -217,6 +250,7 @@ impl Session {
                 }
             },
             ErrorCode::SeatGone => {
+                self.asks_no_more(link, |_| true);
                 self.links.seat(link, Seat::Standing);
                 self.waiting_link(now, link);
             }
@@ -235,7 +269,33 @@ impl Session {
         }
     }
 
-    fn newcomer(&mut self, now: Instant, link: LinkId, peer: PeerId, share: Share) {
+    /// A server says that our lasting room is open already: most likely by ourselves, before a crash.
+    fn taken_elsewhere(&mut self, now: Instant, link: LinkId) {
+        self.links.seat(link, Seat::Refused);
+        self.links.trouble(link, "it says that this room is open somewhere else");
+        let Stage::Waiting(waiting) = &mut self.stage else { return };
+        if waiting.taken.is_none() && waiting.opening.is_some() {
+            waiting.opening = Some(later(now, TAKEN));
+        }
+        waiting.taken = Some(later(now, TAKEN_AGAIN));
+    }
+
+    fn ask_again_where_taken(&mut self, now: Instant) {
+        let Stage::Waiting(waiting) = &mut self.stage else { return };
+        if waiting.taken.is_none_or(|at| at > now) {
+            return;
+        }
+        let refused = self.links.iter().filter(|(_, link)| link.seat == Seat::Refused).map(|(id, _)| id);
+        let refused: Vec<_> = refused.collect();
+        // As long as some server does not have us, it is asked; once all do, none is.
+        waiting.taken = (!refused.is_empty()).then(|| later(now, TAKEN_AGAIN));
+        for id in refused {
+            self.links.seat(id, Seat::Standing);
+            self.waiting_link(now, id);
+        }
+    }
+
+    pub(super) fn newcomer(&mut self, now: Instant, link: LinkId, peer: PeerId, share: Share) {
         let Stage::Waiting(waiting) = &mut self.stage else { return };
         let secret = self.secret.as_ref().filter(|(of, _)| *of == waiting.code).map(|(_, s)| s.clone());
         let Some(secret) = secret else {
@@ -265,8 +325,10 @@ impl Session {
             Ok((ours, agreed)) => {
                 let limit = later(now, ANSWERING);
                 let talk = Talk::host(key, link, me, peer, agreed.into_keys(), ours, guess, limit);
-                if let Stage::Waiting(waiting) = &mut self.stage {
-                    waiting.attempts.push(talk);
+                let Stage::Waiting(waiting) = &mut self.stage else { return };
+                waiting.attempts.push(talk);
+                if waiting.code.is_lasting() {
+                    return self.ask_to_hold(key);
                 }
                 self.output(Output::PeerNew(key, self.links.ice_servers(link)));
                 self.output(Output::PeerDo(key, PeerCommand::CreateOffer { restart: false }));
@@ -292,13 +354,13 @@ impl Session {
         if let Some(key) = waiting.attempt_of(link, peer) {
             self.drop_attempt(now, key, None);
         }
+        self.asks_no_more(link, |asking| asking == peer);
     }
 
     /// An attempt came to nothing; the guess that it was stays spent. With a reason, the peer is sent away.
     pub(super) fn drop_attempt(&mut self, now: Instant, key: PeerKey, dismissed: Option<&str>) {
         let Stage::Waiting(waiting) = &mut self.stage else { return };
-        let Some(i) = waiting.attempts.iter().position(|a| a.key == key) else { return };
-        let attempt = waiting.attempts.swap_remove(i);
+        let Some(attempt) = waiting.take_attempt(key) else { return };
         self.output(Output::PeerDrop(key));
         if let Some(why) = dismissed {
             tracing::debug!(why, "newcomer dismissed");
@@ -309,6 +371,7 @@ impl Session {
 
     /// Turns everybody away who is being answered.
     pub(super) fn drop_attempts(&mut self) {
+        self.refuse_who_asks(Refusal::Busy);
         let Stage::Waiting(waiting) = &mut self.stage else { return };
         for attempt in std::mem::take(&mut waiting.attempts) {
             self.output(Output::PeerDrop(attempt.key));
@@ -351,8 +414,7 @@ impl Session {
                 return;
             }
         };
-        let Some(i) = waiting.attempts.iter().position(|a| a.key == key) else { return };
-        let mut talk = waiting.attempts.swap_remove(i);
+        let Some(mut talk) = waiting.take_attempt(key) else { return };
         if let Some(guess) = talk.guess.take() {
             self.book.counter(&waiting.code).give_back(guess);
         }

@@ -6,6 +6,9 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+#[path = "../live/between.rs"]
+#[allow(dead_code, reason = "the other test program uses the rest")]
+mod between;
 #[path = "../live/impostor.rs"]
 #[allow(dead_code, reason = "the other test program uses the rest")]
 mod impostor;

@@ -4,7 +4,7 @@ use crate::common::{
     Server, Side, call, connects, hang_up, in_call, invitation, knows, opens, options, share_in_pieces, without_devices,
 };
 use std::time::Instant;
-use visavis_call::{Command, Event, Path, Phase, Reach};
+use visavis_call::{Command, EndReason, Event, Path, Phase, Reach};
 use visavis_signaling::{Invitation, RoomCode};
 
 /// Both see, hear and read each other.
@@ -81,6 +81,32 @@ fn the_ended_call_says_who_and_how_long_and_offers_another() {
     let code = opens(&mut a);
     b.send(Command::Join(invitation(&code)));
     connects(&mut a, &mut b);
+}
+
+#[test]
+fn the_owner_of_a_lasting_room_is_asked_by_name_before_each_call() {
+    let server = Server::start();
+    let (mut owner, mut caller) =
+        (Side::start("Ann", without_devices(Some(&server))), Side::start("Bob", without_devices(Some(&server))));
+    let room = RoomCode::random_lasting();
+    // The same words serve one call after the other.
+    for accepted in [true, false] {
+        owner.send(Command::Start(Some(room.clone())));
+        owner.shows("the room", |s| matches!(&s.phase, Phase::Waiting(waiting) if !waiting.reach.is_empty()));
+        caller.send(Command::Join(invitation(&room)));
+        owner.shows("the question", |s| {
+            matches!(&s.phase, Phase::Waiting(waiting) if waiting.asks.as_ref().is_some_and(|asks| asks.name == "Bob"))
+        });
+        caller.shows("whose door it is", |s| matches!(&s.phase, Phase::Outside { owner, .. } if owner == "Ann"));
+        owner.send(Command::LetIn(accepted));
+        if accepted {
+            connects(&mut owner, &mut caller);
+            caller.send(Command::HangUp);
+            assert_eq!((caller.ends(), owner.ends()), (EndReason::HungUp, EndReason::PeerHungUp));
+        } else {
+            assert_eq!(caller.ends(), EndReason::Declined);
+        }
+    }
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! A server may say what it likes: the attempt comes to a clear end, and the next call works.
 
+use crate::between::Meddled;
 use crate::common::{Server, Side, call, connects, hang_up, invitation, knows, opens, options, without_devices};
-use crate::impostor::{Impostor, Meddled, text};
+use crate::impostor::{Impostor, text};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -183,9 +184,9 @@ fn a_server_that_takes_every_message_and_says_nothing_does_not_hold_anybody_up()
 fn sealed_messages_that_a_server_repeats_reflects_or_forges_change_nothing() {
     let real = Server::start();
     let sealed = |m: &Value| matches!(m["type"].as_str(), Some("offer" | "answer" | "ice-candidate"));
-    let meddler = Impostor::between(real.url(), move |message, from_client| {
+    let meddler = Impostor::between(real.address(), move |message, from_client| {
         if !sealed(message) {
-            return Meddled { on: vec![message.clone()], back: Vec::new() };
+            return Meddled::passed(message);
         }
         let mut swapped = message.clone();
         (swapped["from"], swapped["to"]) = (message["to"].clone(), message["from"].clone());
@@ -251,7 +252,7 @@ fn a_server_that_swaps_the_keys_of_the_key_agreement_gets_no_call() {
     let guess = visavis_signaling::PakeSecret::derive(&RoomCode::random());
     let (_, share) = visavis_signaling::Newcomer::start(&guess);
     let share = share.as_str().to_owned();
-    let meddler = Impostor::between(real.url(), move |message, _| {
+    let meddler = Impostor::between(real.address(), move |message, _| {
         let mut message = message.clone();
         if message["type"] == "peer-joined" {
             message["pake"] = share.clone().into();

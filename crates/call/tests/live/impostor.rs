@@ -1,5 +1,6 @@
 //! A signaling server that says whatever a test wants it to say, and one that meddles with a real one's messages.
 
+use crate::between::{Meddled, stand_between};
 use crate::common::runtime;
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
@@ -12,12 +13,6 @@ use tokio_tungstenite::tungstenite::Message;
 
 /// What it answers to each message; connections share it.
 type Script = Box<dyn FnMut(&Value) -> Vec<Message> + Send>;
-
-/// What a meddler makes of a message: what goes on to where it was going, and what goes back to its sender.
-pub struct Meddled {
-    pub on: Vec<Value>,
-    pub back: Vec<Value>,
-}
 
 /// A listener on loopback; it ends with the test.
 pub struct Impostor {
@@ -80,12 +75,12 @@ impl Impostor {
     }
 
     /// Stands between clients and a real server; `meddle` is asked about each message, and whether a client sent it.
-    pub fn between(server: String, meddle: impl Fn(&Value, bool) -> Meddled + Send + Sync + 'static) -> Self {
+    pub fn between(server: SocketAddr, meddle: impl Fn(&Value, bool) -> Meddled + Send + Sync + 'static) -> Self {
         let (listener, address) = listen();
         let meddle = Arc::new(meddle);
         let task = runtime().spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(stand_between(stream, server.clone(), meddle.clone()));
+                tokio::spawn(stand_between(stream, server.to_string(), meddle.clone()));
             }
         });
         Self { address, task: task.abort_handle() }
@@ -109,35 +104,6 @@ async fn play(stream: TcpStream, hello: Vec<Message>, script: Arc<Mutex<Script>>
         let answers = script.lock().unwrap_or_else(PoisonError::into_inner)(&said);
         for answer in answers {
             if socket.send(answer).await.is_err() {
-                return;
-            }
-        }
-    }
-}
-
-async fn stand_between(
-    stream: TcpStream,
-    server: String,
-    meddle: Arc<impl Fn(&Value, bool) -> Meddled + Send + Sync + 'static>,
-) {
-    let Ok(mut client) = tokio_tungstenite::accept_async(stream).await else { return };
-    let Ok((mut server, _)) = tokio_tungstenite::connect_async(server).await else { return };
-    loop {
-        let (message, from_client) = tokio::select! {
-            message = client.next() => (message, true),
-            message = server.next() => (message, false),
-        };
-        let Some(Ok(message)) = message else { return };
-        let Message::Text(said) = message else { continue };
-        let meddled = meddle(&serde_json::from_str(&said).expect("both send JSON"), from_client);
-        let (to_server, to_client) = if from_client { (meddled.on, meddled.back) } else { (meddled.back, meddled.on) };
-        for message in to_server {
-            if server.send(text(&message)).await.is_err() {
-                return;
-            }
-        }
-        for message in to_client {
-            if client.send(text(&message)).await.is_err() {
                 return;
             }
         }

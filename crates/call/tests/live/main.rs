@@ -5,11 +5,13 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod between;
 mod calls;
 mod devices;
 mod hostile_peer;
 mod hostile_server;
 mod impostor;
+mod insider;
 mod local_network;
 mod loudness;
 mod middle;

@@ -1,25 +1,16 @@
 //! A man in the middle: a server with a change to it, between two whole endpoints over real sockets. Whatever it does is
 //! refused and named; what changes nothing leaves the call as it was.
 //!
-//! Most deeds need no knowledge of the code. `Insider` is the worst case: its server knows the code (was told it, or hit
-//! one of 2¹⁸ with one of three attempts), agrees on keys with both sides, and opens and seals what it likes.
+//! Most deeds need no knowledge of the code; an [`Insider`] has it. `examples/middle.rs` does the same deeds to programs.
 
+use crate::between::{Meddled, kind_of};
 use crate::common::{Server, Side, connects, hang_up, invitation, knows, opens, without_devices};
-use crate::impostor::{Impostor, Meddled};
-use serde_json::Value;
+use crate::impostor::Impostor;
+use crate::insider::{Insider, other_fingerprint};
 use std::any::Any;
 use std::sync::{Mutex, PoisonError};
 use visavis_call::{Command, EndReason, Options, Phase};
-use visavis_signaling::{ClientMessage, Envelope, Keys, Kind, Newcomer, PakeSecret, RoomCode, Share, answer};
-
-fn kind_of(message: &Value) -> Option<Kind> {
-    match message["type"].as_str()? {
-        "offer" => Some(Kind::Offer),
-        "answer" => Some(Kind::Answer),
-        "ice-candidate" => Some(Kind::IceCandidate),
-        _ => None,
-    }
-}
+use visavis_signaling::{Kind, RoomCode};
 
 /// Two people whose server is this one.
 fn people(between: &Impostor) -> (Side, Side) {
@@ -27,90 +18,21 @@ fn people(between: &Impostor) -> (Side, Side) {
     (Side::start("Ann", options()), Side::start("Bob", options()))
 }
 
-fn passed(message: &Value) -> Meddled {
-    Meddled { on: vec![message.clone()], back: Vec::new() }
-}
-
-/// Sits between two people and knows the code.
-struct Insider {
-    secret: PakeSecret,
-    /// What it does to the descriptions that it opens and seals again.
-    change: fn(&str) -> String,
-    newcomer: Option<Newcomer>,
-    /// The share for Bob, until it went with the first offer.
-    reply: Option<Share>,
-    with_ann: Option<Keys>,
-    with_bob: Option<Keys>,
-}
-
-impl Insider {
-    fn new(code: &RoomCode, change: fn(&str) -> String) -> Self {
-        let secret = PakeSecret::derive(code);
-        Self { secret, change, newcomer: None, reply: None, with_ann: None, with_bob: None }
-    }
-
-    /// Ann waits and Bob joins her; only what they send is looked at.
-    fn meddle(&mut self, message: &Value, from_client: bool) -> Meddled {
-        if !from_client {
-            return passed(message);
-        }
-        let mut message = message.clone();
-        if message["type"] == "join" {
-            let theirs = Share::from_text(message["pake"].as_str().unwrap());
-            let (reply, agreed) = answer(&self.secret, &theirs).unwrap();
-            let (newcomer, ours) = Newcomer::start(&self.secret);
-            (self.newcomer, self.reply, self.with_bob) = (Some(newcomer), Some(reply), Some(agreed.into_keys()));
-            message["pake"] = ours.as_str().into();
-        }
-        match kind_of(&message) {
-            Some(kind) => Meddled { on: vec![self.seal_again(kind, message)], back: Vec::new() },
-            None => passed(&message),
-        }
-    }
-
-    fn seal_again(&mut self, kind: Kind, message: Value) -> Value {
-        let envelope: Envelope = serde_json::from_value(message).unwrap();
-        if let (Some(share), Some(newcomer)) = (&envelope.pake, self.newcomer.take_if(|_| kind == Kind::Offer)) {
-            self.with_ann = Some(newcomer.finish(share).unwrap().into_keys());
-        }
-        let (ann, bob) = (self.with_ann.as_mut().unwrap(), self.with_bob.as_mut().unwrap());
-        let (from, to, plain) = match ann.opener.open(kind, &envelope) {
-            Ok(plain) => (true, bob, plain),
-            Err(_) => (false, ann, bob.opener.open(kind, &envelope).expect("sealed by one of the two")),
-        };
-        let plain = match kind {
-            Kind::Offer | Kind::Answer => (self.change)(std::str::from_utf8(&plain).unwrap()),
-            Kind::IceCandidate => String::from_utf8(plain.to_vec()).unwrap(),
-        };
-        let share = self.reply.take_if(|_| from && kind == Kind::Offer);
-        let Envelope { from, to: whom, call_id, .. } = envelope;
-        let sealed = to.sealer.seal(kind, &from, &whom, &call_id, share, plain.as_bytes());
-        serde_json::from_str(&ClientMessage::sealed(kind, sealed).to_json()).unwrap()
-    }
-}
-
 /// Two people with everything between them through an insider that does this; servers last as long as what is last.
-fn through_insider(change: fn(&str) -> String) -> (Side, Side, RoomCode, [Box<dyn Any>; 2]) {
+fn through_insider(change: fn(Kind, &str) -> String) -> (Side, Side, RoomCode, [Box<dyn Any>; 2]) {
     let real = Server::start();
     let code = RoomCode::random();
     let insider = Mutex::new(Insider::new(&code, change));
-    let between = Impostor::between(real.url(), move |message, from_client| {
+    let between = Impostor::between(real.address(), move |message, from_client| {
         insider.lock().unwrap_or_else(PoisonError::into_inner).meddle(message, from_client)
     });
     let (ann, bob) = people(&between);
     (ann, bob, code, [Box::new(real), Box::new(between)])
 }
 
-/// Another fingerprint, where the certificate in DTLS stays what it is.
-fn other_fingerprint(description: &str) -> String {
-    let at = description.find("a=fingerprint:sha-256 ").expect("a fingerprint") + "a=fingerprint:sha-256 ".len();
-    let digits = &description[at..at + 95];
-    description.replace(digits, &["AB"; 32].join(":"))
-}
-
 #[test]
 fn fingerprints_that_a_server_which_knows_the_code_swaps_end_the_call_with_a_plain_warning() {
-    let (mut ann, mut bob, code, _servers) = through_insider(other_fingerprint);
+    let (mut ann, mut bob, code, _servers) = through_insider(|_, description| other_fingerprint(description));
     ann.send(Command::Start(Some(code.clone())));
     ann.shows("a room", |s| matches!(&s.phase, Phase::Waiting(w) if !w.reach.is_empty()));
     bob.send(Command::Join(invitation(&code)));
@@ -124,7 +46,7 @@ fn fingerprints_that_a_server_which_knows_the_code_swaps_end_the_call_with_a_pla
 
 #[test]
 fn a_server_that_knows_the_code_and_changes_nothing_is_betrayed_by_the_numbers() {
-    let (mut ann, mut bob, code, _servers) = through_insider(str::to_owned);
+    let (mut ann, mut bob, code, _servers) = through_insider(|_, description| description.to_owned());
     ann.send(Command::Start(Some(code.clone())));
     ann.shows("a room", |s| matches!(&s.phase, Phase::Waiting(w) if !w.reach.is_empty()));
     bob.send(Command::Join(invitation(&code)));
@@ -139,7 +61,7 @@ fn a_server_that_knows_the_code_and_changes_nothing_is_betrayed_by_the_numbers()
 fn candidates_that_a_server_sends_ahead_of_the_answer_and_twice_change_nothing() {
     let real = Server::start();
     let held = Mutex::new(Vec::new());
-    let between = Impostor::between(real.url(), move |message, from_client| {
+    let between = Impostor::between(real.address(), move |message, from_client| {
         let mut held = held.lock().unwrap_or_else(PoisonError::into_inner);
         match kind_of(message) {
             Some(Kind::Answer) if from_client => {
@@ -152,7 +74,7 @@ fn candidates_that_a_server_sends_ahead_of_the_answer_and_twice_change_nothing()
                 on.push(message.clone());
                 Meddled { on, back: Vec::new() }
             }
-            Some(_) | None => passed(message),
+            Some(_) | None => Meddled::passed(message),
         }
     });
     let (mut ann, mut bob) = people(&between);
@@ -166,9 +88,9 @@ fn candidates_that_a_server_sends_ahead_of_the_answer_and_twice_change_nothing()
 #[test]
 fn a_server_that_keeps_the_answer_back_ends_nothing_in_silence() {
     let real = Server::start();
-    let between = Impostor::between(real.url(), |message, _| match kind_of(message) {
+    let between = Impostor::between(real.address(), |message, _| match kind_of(message) {
         Some(Kind::Answer) => Meddled { on: Vec::new(), back: Vec::new() },
-        Some(_) | None => passed(message),
+        Some(_) | None => Meddled::passed(message),
     });
     let (mut ann, mut bob) = people(&between);
     let code = opens(&mut ann);

@@ -4,7 +4,7 @@ use super::super::*;
 use super::lone::{Lone, code};
 use super::world::World;
 use super::{call, invitation, other_password};
-use crate::api::{Again, Away, EndReason, Phase};
+use crate::api::{Again, Away, EndReason, Guest, Phase};
 use visavis_signaling::Invitation;
 
 const BYE_AGAIN: &str = r#"{"type":"bye","again":true}"#;
@@ -41,13 +41,20 @@ fn again(w: &World, i: usize) -> Again {
 }
 
 #[test]
-fn a_guest_is_one_through_the_server_that_the_call_went_over() {
+fn a_guest_is_one_through_the_server_that_the_call_went_over_or_from_where_they_say_their_page_is() {
     let mut w = call();
     hears(&mut w, 0, HELLO);
     let Phase::InCall(call) = w.phase(0) else { panic!("in a call") };
-    assert_eq!((call.peer.guest.as_deref(), call.peer.name.as_str()), (Some("server.example"), "Guest"));
+    let guest = |host: &str, by_own_word| Some(Guest { host: host.to_owned(), by_own_word });
+    assert_eq!((call.peer.guest, call.peer.name.as_str()), (guest("server.example", false), "Guest"));
     let Phase::InCall(call) = w.phase(1) else { panic!("in a call") };
     assert_eq!(call.peer.guest, None);
+    // Where their page comes from elsewhere, they say so themselves.
+    for (page, by_own_word) in [("server.EXAMPLE", false), ("pages.example", true)] {
+        hears(&mut w, 0, &HELLO.replace('}', &format!(r#","page":"{page}"}}"#)));
+        let Phase::InCall(call) = w.phase(0) else { panic!("in a call") };
+        assert_eq!(call.peer.guest, guest(&page.to_lowercase(), by_own_word));
+    }
 }
 
 #[test]
@@ -65,6 +72,29 @@ fn a_guest_who_loads_the_page_again_is_waited_for_and_the_call_goes_on_whoever_c
         assert!(w.in_call(stays) && w.in_call(goes), "{:?} / {:?}", w.phase(stays), w.phase(goes));
         let Phase::InCall(call) = w.phase(stays) else { panic!("in a call") };
         assert_eq!(&*call.chat[0].text, "before");
+    }
+}
+
+#[test]
+fn a_page_that_went_without_a_goodbye_is_waited_for_and_may_be_back_before_that_is_noticed() {
+    for comes_first in [false, true] {
+        let (mut w, code) = with_code();
+        hears(&mut w, 0, HELLO);
+        let key = w.key_of(0);
+        w.cut = true;
+        w.command(1, Command::HangUp);
+        w.cut = false;
+        assert!(w.in_call(0), "that is what the server says");
+        if comes_first {
+            w.command(1, Command::Join(invitation(&code)));
+        }
+        w.pass(Duration::from_secs(2));
+        w.input(0, Input::Peer(key, PeerEvent::IceDisconnected));
+        if !comes_first {
+            assert_eq!(away(&w, 0).expect("somebody is away").name, "Guest");
+            w.command(1, Command::Join(invitation(&code)));
+        }
+        assert!(w.in_call(0) && w.in_call(1), "{comes_first}: {:?} / {:?}", w.phase(0), w.phase(1));
     }
 }
 

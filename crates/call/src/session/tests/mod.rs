@@ -2,6 +2,7 @@
 
 mod again;
 mod bent;
+mod door;
 mod knowing;
 mod lone;
 mod lying;
@@ -28,10 +29,9 @@ fn invitation(code: &RoomCode) -> Invitation {
 /// Wrong last words, right first ones.
 fn other_password(code: &RoomCode) -> RoomCode {
     loop {
-        let words = code.words();
-        let other = RoomCode::random();
-        let other = other.words();
-        if let Ok(candidate) = format!("{} {} {} {}", words[0], words[1], other[2], other[3]).parse::<RoomCode>()
+        let other = if code.is_lasting() { RoomCode::random_lasting() } else { RoomCode::random() };
+        let words = [&code.words()[..2], &other.words()[2..]].concat();
+        if let Ok(candidate) = words.join(" ").parse::<RoomCode>()
             && candidate != *code
         {
             return candidate;
