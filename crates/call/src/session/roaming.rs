@@ -7,7 +7,7 @@
 use super::ahead::Held;
 use super::talk::{Talk, Transport};
 use super::{Output, Session, Stage, later, sdp};
-use crate::api::{EndReason, Event};
+use crate::api::Event;
 use crate::peer::PeerCommand;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
