@@ -15,6 +15,7 @@ use visavis_codec::opus::{
 use visavis_media::{AudioFrame, ClockRate, EncodedAudio, FRAME_DURATION, FRAME_SAMPLES, RtpTicks};
 use visavis_voice::playout::{PlayedKind, PlayoutBuffer, PlayoutSettings};
 use visavis_voice::processing::{VoiceProcessor, VoiceSettings};
+use visavis_voice::ramp::Ramp;
 
 /// A pause is announced by so many packets that say nothing, since one may get lost; the rest of it is not sent.
 const ANNOUNCEMENTS: u32 = 2;
@@ -85,6 +86,10 @@ pub(super) struct Call {
     /// A packet's samples being gathered, and the capture moment of the first.
     gathered: Vec<f32>,
     gathered_at: Option<Instant>,
+    /// The microphone's sound comes in gently, at the call's beginning and after a silence.
+    ramp: Ramp,
+    /// The last sample that was sent.
+    last: f32,
     packets: Receiver<AudioPacket>,
     out: mpsc::Sender<EncodedAudio>,
     counters: Counters,
@@ -111,6 +116,8 @@ impl Call {
             effort: SoundEffort::default(),
             gathered: Vec::with_capacity(SAMPLES_20_MS),
             gathered_at: None,
+            ramp: Ramp::new(false),
+            last: 0.0,
             packets,
             out,
             counters,
@@ -132,7 +139,9 @@ impl Call {
         if self.gathered.is_empty() {
             self.gathered_at = Some(frame.at);
         }
-        self.gathered.extend_from_slice(&frame.samples);
+        let mut samples = frame.samples;
+        self.ramp.apply(&mut samples, true);
+        self.gathered.extend_from_slice(&samples);
         while self.gathered.len() >= self.length.samples() {
             self.encode();
         }
@@ -155,6 +164,7 @@ impl Call {
                 self.length = PacketLength::Long;
             }
         }
+        self.last = samples.checked_sub(1).map_or(self.last, |last| self.gathered[last]);
         self.gathered.drain(..samples);
         let at = self.gathered_at.take().unwrap_or(began);
         self.gathered_at = (!self.gathered.is_empty()).then(|| at + sound);
@@ -171,14 +181,16 @@ impl Call {
         }
     }
 
-    /// From now on no sample of the microphone is sent; what had been gathered is replaced by silence, which also
-    /// lets the far end's decoder fade out.
+    /// From now on no sample of the microphone is sent; what had been gathered is replaced by a glide from the last sample
+    /// that was sent to silence, which also lets the far end's decoder fade out.
     pub(super) fn mute(&mut self) {
         if self.gathered_at.is_none() {
             self.gathered_at = Some(Instant::now());
         }
-        self.gathered.clear();
-        self.gathered.resize(self.length.samples(), 0.0);
+        let mut glide = vec![self.last; self.length.samples()];
+        Ramp::new(true).apply(&mut glide, false);
+        self.gathered = glide;
+        self.ramp = Ramp::new(false);
         self.encode();
     }
 

@@ -114,3 +114,36 @@ fn samples_that_do_not_follow_each_other_share_no_packet() {
     speaking.say(2);
     assert_eq!(speaking.sent(), [(1010, 20)]);
 }
+
+/// What the other side hears of everything that was sent.
+fn heard(speaking: &mut Speaking) -> Vec<f32> {
+    let (mut decoder, mut sound) = (OpusDecoder::new().expect("a decoder"), Vec::new());
+    while let Ok(packet) = speaking.out.try_recv() {
+        decoder.decode(&packet.data, &mut sound).expect("Opus");
+    }
+    sound
+}
+
+/// The strongest of a piece of sound above 6 kHz or so, where a voice has nothing and a click has much.
+fn click(sound: &[f32]) -> f32 {
+    sound.windows(4).map(|w| (w[3] - 3.0 * w[2] + 3.0 * w[1] - w[0]).abs()).fold(0.0, f32::max)
+}
+
+#[test]
+fn muting_and_speaking_again_make_no_click() {
+    for length in [PacketLength::Long, PacketLength::Short] {
+        let mut speaking = Speaking::begin();
+        speaking.encode_as(length);
+        speaking.say(40);
+        let plain = click(&heard(&mut speaking)[9600..]);
+        // At different places of the wave, in the middle of a packet and at its end.
+        for frames in 1..8 {
+            speaking.say(30 + frames);
+            speaking.call.mute();
+            speaking.say(10 + frames);
+            let clicks = click(&heard(&mut speaking));
+            assert!(clicks < 3.0 * plain, "{frames}: {clicks}, {plain} of the tone itself");
+            speaking.call.mute();
+        }
+    }
+}

@@ -69,7 +69,8 @@ pub(crate) struct MediaHooks {
 pub(crate) struct MediaSession {
     pub(crate) counters: Counters,
     tasks: JoinSet<()>,
-    audio: SyncSender<AudioCommand>,
+    /// Until the sound thread was told to let go: told twice, it would let go of the call after this one.
+    audio: Option<SyncSender<AudioCommand>>,
     sender: Option<VideoSender>,
     decoder: Option<Worker>,
 }
@@ -143,12 +144,12 @@ impl MediaSession {
                 tokio::time::sleep(Duration::from_millis(500)).await;
             }
         });
-        Self { counters, tasks, audio: hooks.audio, sender: Some(prepared.sender), decoder: Some(decoder) }
+        Self { counters, tasks, audio: Some(hooks.audio), sender: Some(prepared.sender), decoder: Some(decoder) }
     }
 
     /// Stops everything and waits for it, off the async threads where it may block.
     pub(crate) async fn stop(mut self) {
-        let _ = self.audio.try_send(AudioCommand::Detach);
+        self.let_go_of_sound();
         self.tasks.shutdown().await;
         let (sender, decoder) = (self.sender.take(), self.decoder.take());
         let joined = tokio::task::spawn_blocking(move || {
@@ -159,11 +160,17 @@ impl MediaSession {
         });
         let _ = joined.await;
     }
+
+    fn let_go_of_sound(&mut self) {
+        if let Some(audio) = self.audio.take() {
+            let _ = audio.try_send(AudioCommand::Detach);
+        }
+    }
 }
 
 impl Drop for MediaSession {
     fn drop(&mut self) {
-        let _ = self.audio.try_send(AudioCommand::Detach);
+        self.let_go_of_sound();
         self.tasks.abort_all();
     }
 }
@@ -274,5 +281,20 @@ async fn pump_sound(mut sound: mpsc::Receiver<EncodedAudio>, outlet: SoundOutlet
             s.outbound_audio.bytes_sent += bytes;
             s.outbound_audio.packets_sent += 1;
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_sound_thread_is_told_once_to_let_go_of_a_call() {
+        let (audio, told) = sync_channel(8);
+        let (counters, tasks) = Default::default();
+        let session = MediaSession { counters, tasks, audio: Some(audio), sender: None, decoder: None };
+        session.stop().await;
+        let told: Vec<_> = told.iter().collect();
+        assert!(matches!(told[..], [AudioCommand::Detach]), "another one would be taken by the call after this one");
     }
 }

@@ -10,7 +10,7 @@ const WINDOW: f32 = 6.0;
 /// Mean square that sound may have: −9 dBFS, a tone of half of full scale. A single frame may have a little more.
 const MOST: f32 = 0.126;
 const AT_ONCE: f32 = 1.25;
-/// After a packet that was none, or of another length than those before, for so many frames: −20 dBFS.
+/// After a packet that was none, or held more or less than its place says, for so many frames: −20 dBFS.
 const MOST_IF_WARY: f32 = 0.01;
 const WARY: u32 = 20;
 /// A gain that falls is there within half a millisecond.

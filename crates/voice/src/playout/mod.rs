@@ -144,6 +144,8 @@ pub struct PlayoutBuffer {
     clock: Option<f64>,
     arrivals: Arrivals,
     packets: BTreeMap<i64, Packet>,
+    /// Lengths of packets that the next one's place agreed with, a bit each.
+    lengths: u64,
     /// What comes after the sound that is already decoded.
     next: Option<Place>,
     flow: Flow,
@@ -176,6 +178,7 @@ impl PlayoutBuffer {
             clock: None,
             arrivals: Arrivals::default(),
             packets: BTreeMap::new(),
+            lengths: 0,
             next: None,
             flow: Flow::Idle { silent: 0 },
             sound: Sound::default(),

@@ -3,7 +3,7 @@
 use super::arrival::MS;
 use super::delay::FLUSH_BEYOND;
 use super::stats::span;
-use super::{Flow, Place, PlayedKind, PlayoutBuffer, SpeechDecoder, USUAL_FRAME, Unsettled};
+use super::{Flow, Packet, Place, PlayedKind, PlayoutBuffer, SpeechDecoder, USUAL_FRAME, Unsettled};
 use visavis_media::{FRAME_SAMPLES, SAMPLE_RATE};
 
 /// 120 ms (RFC 6716 §2.1.4).
@@ -158,6 +158,9 @@ impl PlayoutBuffer {
     pub(super) fn decode_first(&mut self, decoder: &mut dyn SpeechDecoder) {
         let Some((seq, packet)) = self.packets.pop_first() else { return };
         let mut decoded = Vec::with_capacity(self.frame);
+        if self.next.is_some_and(|next| (next.seq, next.ts) == (seq, packet.ts)) {
+            self.lengths |= length_bit(self.frame);
+        }
         self.next = Some(Place { seq: seq + 1, ts: packet.ts });
         self.flow = Flow::Playing { owed: 0, paused: 0 };
         if !decoder.decode(&packet.payload, &mut decoded) || decoded.is_empty() {
@@ -166,8 +169,7 @@ impl PlayoutBuffer {
             self.advance(self.frame.min(USUAL_FRAME));
             return;
         }
-        // Garbage that happens to be a packet seldom has the length of those before it.
-        if decoded.len() != self.frame && self.stats.jitter_buffer_emitted_count > 0 {
+        if !self.is_credible(seq, &packet, decoded.len()) {
             self.guard.be_wary();
         }
         let held = self.now() + self.sound.len() as f64 + decoded.len() as f64 / 2.0 - packet.arrival as f64;
@@ -190,6 +192,19 @@ impl PlayoutBuffer {
         };
         self.sound.push(&decoded, kind);
         self.advance(decoded.len());
+    }
+
+    /// Whether a packet holds as much sound as its place says. Garbage that happens to be a packet seldom does.
+    fn is_credible(&self, seq: i64, packet: &Packet, samples: usize) -> bool {
+        match self.packets.get(&(seq + 1)) {
+            // More than that may be a pause.
+            Some(next) => next.ts - packet.ts == samples as i64 || packet.payload.len() <= PAUSE_BYTES,
+            // What is next has not come: then lengths count that were right before, and those that voices are sent in.
+            None => {
+                let usual = length_bit(USUAL_FRAME) | length_bit(USUAL_FRAME / 2);
+                (self.lengths | usual) & length_bit(samples) != 0
+            }
+        }
     }
 
     pub(super) fn conceal(&mut self, samples: usize, decoder: &mut dyn SpeechDecoder) {
@@ -236,4 +251,9 @@ impl PlayoutBuffer {
             self.lossy_until = self.now() as i64 + LOSS_REMEMBERED;
         }
     }
+}
+
+/// A bit for each length of 2.5 to 120 ms.
+fn length_bit(samples: usize) -> u64 {
+    1 << (samples * 400 / SAMPLE_RATE as usize).min(63)
 }

@@ -147,6 +147,26 @@ fn a_change_of_length_is_hardly_heard_and_its_delay_goes_with_it() {
     assert!((mean(&again) - mean(&long)).abs() < 6.0 && largest(&again) < 50.0, "{} {}", mean(&again), largest(&again));
 }
 
+/// The least and the most power that a twentieth of a second has.
+fn powers(sound: &[f32]) -> (f32, f32) {
+    let power = |piece: &[f32]| piece.iter().map(|s| s * s).sum::<f32>() / piece.len() as f32;
+    sound.windows(2400).step_by(480).map(power).fold((f32::MAX, 0.0), |(least, most), p| (least.min(p), most.max(p)))
+}
+
+#[test]
+fn a_change_of_length_is_as_loud_as_what_was_before() {
+    let by_turns = |at: Duration| if (at.as_secs() / 5).is_multiple_of(2) { 20 } else { 10 };
+    let mixed = |at: Duration| [20, 40, 10, 60][at.as_millis() as usize / 20 % 4];
+    let plain = powers(&call(Duration::from_secs(30), |_| 20, |_| Some(10.0), None).sound()[48_000..]);
+    assert!(plain.0 > 0.01, "a voice that a wary guard would turn down: {plain:?}");
+    let mut random = Random(11);
+    let changed = powers(&call(Duration::from_secs(30), by_turns, |_| Some(10.0), None).sound()[48_000..]);
+    let jumbled = call(Duration::from_secs(30), mixed, |_| Some(30.0 + random.unit() * 5.0), None);
+    let jumbled = powers(&jumbled.sound()[2 * 48_000..]);
+    println!("as it is {plain:?}, changed {changed:?}, jumbled {jumbled:?}");
+    assert!(changed.0 > 0.8 * plain.0 && jumbled.0 > 0.8 * plain.0);
+}
+
 #[test]
 fn a_change_to_longer_packets_that_is_announced_is_not_heard_at_all() {
     let holds = |at: Duration| if (at.as_secs() / 15).is_multiple_of(2) { 20 } else { 10 };
