@@ -24,7 +24,8 @@ impl Speaking {
         for _ in 0..frames {
             let mut frame = AudioFrame::silence(self.begun + FRAME_DURATION * self.said);
             for (i, sample) in frame.samples.iter_mut().enumerate() {
-                *sample = 0.3 * (i as f32 * 0.13).sin();
+                // Ten periods: the tone goes on from frame to frame.
+                *sample = 0.3 * (i as f32 * std::f32::consts::TAU / 48.0).cos();
             }
             self.call.speak(&frame);
             self.said += 1;
@@ -115,35 +116,36 @@ fn samples_that_do_not_follow_each_other_share_no_packet() {
     assert_eq!(speaking.sent(), [(1010, 20)]);
 }
 
-/// What the other side hears of everything that was sent.
-fn heard(speaking: &mut Speaking) -> Vec<f32> {
-    let (mut decoder, mut sound) = (OpusDecoder::new().expect("a decoder"), Vec::new());
-    while let Ok(packet) = speaking.out.try_recv() {
-        decoder.decode(&packet.data, &mut sound).expect("Opus");
-    }
-    sound
-}
-
-/// The strongest of a piece of sound above 6 kHz or so, where a voice has nothing and a click has much.
-fn click(sound: &[f32]) -> f32 {
+/// The most that sound bends from sample to sample: a click bends much more than a low tone.
+fn bend(sound: &[f32]) -> f32 {
     sound.windows(4).map(|w| (w[3] - 3.0 * w[2] + 3.0 * w[1] - w[0]).abs()).fold(0.0, f32::max)
 }
 
 #[test]
 fn muting_and_speaking_again_make_no_click() {
     for length in [PacketLength::Long, PacketLength::Short] {
-        let mut speaking = Speaking::begin();
+        let (mut speaking, mut decoder) = (Speaking::begin(), OpusDecoder::new().expect("a decoder"));
+        let mut heard = |speaking: &mut Speaking| {
+            let mut sound = Vec::new();
+            while let Ok(packet) = speaking.out.try_recv() {
+                decoder.decode(&packet.data, &mut sound).expect("Opus");
+            }
+            sound
+        };
         speaking.encode_as(length);
         speaking.say(40);
-        let plain = click(&heard(&mut speaking)[9600..]);
-        // At different places of the wave, in the middle of a packet and at its end.
-        for frames in 1..8 {
-            speaking.say(30 + frames);
+        let plain = bend(&heard(&mut speaking)[9600..]);
+        // In the middle of a packet and at its end.
+        for frames in 30..38 {
+            speaking.say(frames);
             speaking.call.mute();
-            speaking.say(10 + frames);
-            let clicks = click(&heard(&mut speaking));
-            assert!(clicks < 3.0 * plain, "{frames}: {clicks}, {plain} of the tone itself");
             speaking.call.mute();
+            let muted = bend(&heard(&mut speaking));
+            speaking.say(10);
+            let speaks_again = bend(&heard(&mut speaking));
+            // A step from the tone to silence, or back, bends by 0.3.
+            assert!(muted < 8.0 * plain, "{length:?}, {frames}: {muted}, {plain} of the tone itself");
+            assert!(speaks_again < 4.0 * plain, "{length:?}, {frames}: {speaks_again}, {plain} of the tone itself");
         }
     }
 }

@@ -21,6 +21,7 @@ pub struct NearAlone {
     /// With noise suppression.
     pub stoi_ns: f64,
     pub pesq_ns: Option<f64>,
+    pub stoi_whole: f64,
     /// From microphone to what is sent, the whole chain.
     pub delay_ms: f64,
 }
@@ -35,6 +36,7 @@ pub fn near_alone(voice: &[f32]) -> NearAlone {
         sdr_db: db(fitted_filter(said, &plain.sent[plain_late.saturating_sub(TAPS / 4)..], TAPS)),
         stoi: stoi(said, &plain.sent[plain_late..]),
         stoi_ns: stoi(said, &ns.sent[ns_late..]),
+        stoi_whole: stoi(said, &whole.sent[late(&whole)..]),
         pesq_ns: pesq(said, &ns.sent[ns_late..]),
         delay_ms: late(&whole) as f64 / 48.0,
     }
@@ -45,19 +47,25 @@ pub struct Noises {
     pub fan: f64,
     pub keyboard: f64,
     pub fan_light: f64,
+    pub fan_whole: f64,
+    pub keyboard_whole: f64,
 }
 
 pub fn noises() -> Noises {
-    let reduced = |noise: &[f32], noise_suppression| {
-        let heard = play(&Scene::new(&[], noise), VoiceSettings { noise_suppression, ..AEC });
+    let reduced = |noise: &[f32], settings| {
+        let heard = play(&Scene::new(&[], noise), settings);
         let from = 5 * SECOND;
-        db(power(&noise[from..]) / power(&heard.sent[from..]).max(1e-14))
+        // Gain raises a voice as much as the noise beside it.
+        let gain = heard.report.gain_db.map_or(0.0, f64::from);
+        db(power(&noise[from..]) / power(&heard.sent[from..]).max(1e-14)) + gain
     };
     let (fan, keyboard) = (fan(3, 20 * SECOND, -45.0), keyboard(4, 20 * SECOND, -40.0));
     Noises {
-        fan: reduced(&fan, NoiseSuppression::Full),
-        keyboard: reduced(&keyboard, NoiseSuppression::Full),
-        fan_light: reduced(&fan, NoiseSuppression::Light),
+        fan: reduced(&fan, AEC_NS),
+        keyboard: reduced(&keyboard, AEC_NS),
+        fan_whole: reduced(&fan, VoiceSettings::default()),
+        keyboard_whole: reduced(&keyboard, VoiceSettings::default()),
+        fan_light: reduced(&fan, VoiceSettings { noise_suppression: NoiseSuppression::Light, ..AEC }),
     }
 }
 

@@ -91,6 +91,8 @@ fn echo(voices: &[Vec<f32>], table: &mut Table, report: &mut Map<String, Value>)
     let with_ns = far_alone(&far, office, 0.0, AEC_NS);
     table.row("canceller alone, after 10 s", plain.settled, "dB", Some(35.0..));
     table.row("with noise suppression, after 10 s", with_ns.settled, "dB", Some(45.0..));
+    let whole = far_alone(&far, office, 0.0, VoiceSettings::default());
+    table.row("the whole chain, after 10 s", whole.settled, "dB", Some(45.0..));
     table.row("in the first second", plain.first_second, "dB", None);
     table.row("in the second", plain.second, "dB", Some(15.0..));
     table.row_below("until 15 dB", plain.to_15_db, "s", 1.0);
@@ -104,8 +106,8 @@ fn echo(voices: &[Vec<f32>], table: &mut Table, report: &mut Map<String, Value>)
         ("a hall, reverberation of 0.6 s", Room { rt60: 0.6, ..office }, 0.0),
         ("a loudspeaker that distorts", Room { distortion: 0.5, ..office }, 0.0),
     ] {
-        let other = far_alone(&far, room, drift, AEC_NS);
-        table.row(&format!("{name}, with noise suppression"), other.settled, "dB", Some(30.0..));
+        let other = far_alone(&far, room, drift, VoiceSettings::default());
+        table.row(&format!("{name}, the whole chain"), other.settled, "dB", Some(30.0..));
         if drift != 0.0 {
             table.row("  drift as estimated", other.drift_ppm, "ppm", None);
         }
@@ -126,9 +128,9 @@ fn echo(voices: &[Vec<f32>], table: &mut Table, report: &mut Map<String, Value>)
         ("echo_3_db_below_50_ppm", 3.0, 50.0, Some(-5.0..)),
         ("echo_3_db_below_200_ppm", 3.0, 200.0, Some(-5.0..)),
     ] {
-        for (settings, whole) in [(AEC, false), (AEC_NS, true)] {
+        for (settings, whole) in [(AEC, false), (VoiceSettings::default(), true)] {
             let both = double_talk(&pairs, below, drift, settings);
-            let part = if whole { " with noise suppression" } else { "" };
+            let part = if whole { ", the whole chain" } else { "" };
             table.row(&format!("{}{part}", key.replace('_', " ")), both.near_db, "dB", goal.clone());
             table.row("  fitted SDR", both.sdr_db, "dB", None);
             if whole {
@@ -153,6 +155,7 @@ fn near(voices: &[Vec<f32>], table: &mut Table, report: &mut Map<String, Value>)
     for (voice, score) in speech::NAMES.iter().zip(&clean) {
         table.row(&format!("  PESQ, with noise suppression, {voice}"), *score, "", None);
     }
+    table.row("STOI, the whole chain", of(|n| n.stoi_whole), "", Some(0.98..));
     table.maybe("PESQ, with noise suppression", (!clean.is_empty()).then(|| mean(&clean)), "", 4.4);
     let delay = of(|n| n.delay_ms);
     table.row_below("delay of the chain", delay, "ms", 25.0);
@@ -163,6 +166,8 @@ fn near(voices: &[Vec<f32>], table: &mut Table, report: &mut Map<String, Value>)
     let noises = cleaning::noises();
     table.row("a fan, weaker by", noises.fan, "dB", Some(25.0..));
     table.row("a keyboard, weaker by", noises.keyboard, "dB", Some(12.0..));
+    table.row("a fan, the whole chain before its gain", noises.fan_whole, "dB", Some(25.0..));
+    table.row("a keyboard, the whole chain before its gain", noises.keyboard_whole, "dB", Some(12.0..));
     table.row("a fan, light suppression", noises.fan_light, "dB", None);
     report.insert("fan_noise_db".to_owned(), json!(noises.fan));
     report.insert("keyboard_noise_db".to_owned(), json!(noises.keyboard));
