@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """How much later bursts of a tone are in one PulseAudio source than in another: `ear.py MOUTH EAR SECONDS`.
 
-Records both at once and prints how many bursts were found in both, and the median and 95th percentile of the delay in
-milliseconds. The moment of a sample is when the recorder had it, by this machine's clock, at the best of all chunks;
+Records both at once and prints how many bursts were found in both, and of the delay the median, the 95th and the 10th
+percentile in milliseconds. The moment of a sample is when the recorder had it, by this machine's clock, at the best of all chunks;
 both recorders ask for the same short fragments, so what recording takes is the same in both.
 """
 import array
@@ -76,4 +76,4 @@ for said in mouth:
         delays.append(heard[0])
 delays.sort()
 at = lambda share: delays[min(len(delays) - 1, int(share * len(delays)))] if delays else float("nan")
-print(f"{len(delays)} {at(0.5):.1f} {at(0.95):.1f}")
+print(f"{len(delays)} {at(0.5):.1f} {at(0.95):.1f} {at(0.1):.1f}")

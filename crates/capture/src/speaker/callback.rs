@@ -162,6 +162,27 @@ mod tests {
     }
 
     #[test]
+    fn one_to_eight_channels_hold_what_was_written_at_any_rate_and_nothing_of_the_frame_that_is_not_whole() {
+        for rate in [8000, 16_000, 44_100, 48_000, 96_000, 192_000] {
+            for channels in 1..=8 {
+                let ((mut to, samples), (marks, _told)) = (RingBuffer::new(4800), RingBuffer::new(4));
+                let mut drain = Drain::new(samples, channels, rate, marks, Arc::default());
+                let said: Vec<f32> = (0..4000).map(|i| (i as f32 * 0.1).sin()).collect();
+                to.push_entire_slice(&said).expect("room");
+                // A device that asks for a piece of a frame at the end.
+                let mut out = vec![9.0f32; 4000 * channels + channels - 1];
+                drain.fill(&mut out, &info(), Instant::now());
+                // It comes in gently within 10 ms.
+                for (i, (frame, said)) in out.chunks_exact(channels).zip(&said).enumerate() {
+                    let right = if i < rate as usize / 100 { frame[0] } else { *said };
+                    assert!(frame.iter().all(|s| *s == right), "{rate} Hz, {channels} channels, sample {i}");
+                }
+                assert!(out[4000 * channels..].iter().all(|s| *s == 0.0), "{rate} Hz, {channels} channels");
+            }
+        }
+    }
+
+    #[test]
     fn each_call_marks_what_it_took_what_of_it_was_silence_and_when_it_is_heard() {
         let (mut to, mut told, mut drain) = drain(2);
         to.push_entire_slice(&[0.5; 600]).expect("room");
