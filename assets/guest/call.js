@@ -359,7 +359,11 @@ export class Call {
         return this.#join();
     }
 
-    #resumed({ peers = [] }) {
+    #resumed({ peers = [], iceServers = [] }) {
+        if (this.#seat) {
+            this.#seat = { ...this.#seat, iceServers };
+            this.#talk?.serversChanged(usableServers(iceServers));
+        }
         const there = (id) => peers.some((peer) => peer.peerId === id);
         if (this.#attempt && !there(this.#attempt.peerId)) this.#dropAttempt(false);
         else if (this.#stage === 'joining' && this.#seat && peers.length === 0) this.#end('they-left');

@@ -45,6 +45,28 @@ export class RoomCode {
     }
 }
 
+// The code that a link's part after `#` holds, as text. Browsers and people may leave anything there: what is no proper
+// encoding is taken as it stands.
+export function codeOfHash(hash) {
+    const raw = hash.replace(/^#/, '');
+    try {
+        return decodeURIComponent(raw);
+    } catch {
+        return raw;
+    }
+}
+
+// What is wrong with the code that a link brought along, for a person; empty where nothing is.
+export async function troubleOfLink(text) {
+    try {
+        await RoomCode.parse(text);
+        return '';
+    } catch (error) {
+        if (!(error instanceof CodeError)) throw error;
+        return `The link that you opened holds no valid code. ${error.message} Or ask for the link again.`;
+    }
+}
+
 // The first 4 bits of the SHA-256 of the bytes that a code stands for: 5 of them, or 8.
 async function checksum(bits, length) {
     const bytes = Uint8Array.from({ length }, (_, i) => Number((bits >> BigInt(8 * (length - 1 - i))) & 255n));

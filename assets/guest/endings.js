@@ -12,7 +12,7 @@ const ENDINGS = {
     refused: ['The server has no place', ''],
     'room-full': [
         'This room is full',
-        'Two people are in it already. Ask for new words, or wait until one of them has left and try again.',
+        'Somebody else is already there. Ask for new words, or wait until they have left and try again.',
     ],
     'wrong-code': [
         'These words are not theirs',
@@ -21,6 +21,10 @@ const ENDINGS = {
     dismissed: ['You were turned away', 'The other side closed the room to you. Ask for new words.'],
     declined: ['They declined', 'The other side was asked, and does not want to talk now.'],
     'not-answered': ['Nobody answered', 'The other side may be away from their computer. Try again later.'],
+    'not-asked': [
+        'Nobody is asked for a moment',
+        'Somebody, perhaps you, called just now and was not let in. Wait a few seconds, then try again.',
+    ],
     'not-open': [
         'This room is not open',
         'Its owner is not waiting in it. Tell them that you are here, then try again.',

@@ -1,7 +1,7 @@
 // The page: what is on it, and what its buttons do. What a call is, call.js says.
 
 import { Call } from './call.js';
-import { CodeError, RoomCode } from './code.js';
+import { CodeError, RoomCode, codeOfHash, troubleOfLink } from './code.js';
 import { cleanName } from './control.js';
 import { ending } from './endings.js';
 import { Media, obstacle } from './media.js';
@@ -286,9 +286,7 @@ addEventListener('keydown', (event) => {
     if (!$('proof').hidden) toggle('proof', 'show-proof', false);
     else if (!$('chat').hidden) toggle('chat', 'show-chat', false);
 });
-addEventListener('hashchange', () => {
-    if (!call) $('code').value = decodeURIComponent(location.hash.slice(1));
-});
+addEventListener('hashchange', () => !call && readLink());
 addEventListener('visibilitychange', () => {
     if (awake?.released) awake = null;
     stayAwake();
@@ -319,10 +317,20 @@ function remembered() {
     }
 }
 
+// The words come with the link, and what is wrong with them is said before anybody presses Join.
+async function readLink() {
+    const text = codeOfHash(location.hash);
+    $('code').value = text;
+    $('code-trouble').textContent = '';
+    if (!text || obstacle()) return;
+    const trouble = await troubleOfLink(text);
+    if ($('code').value === text) $('code-trouble').textContent = trouble;
+}
+
 async function start() {
     for (const element of all('.host')) element.textContent = location.host;
     $('name').value = cleanName(remembered());
-    $('code').value = decodeURIComponent(location.hash.slice(1));
+    readLink();
     const why = obstacle();
     $('enter').disabled = why !== null;
     mediaChanged();

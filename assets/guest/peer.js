@@ -7,6 +7,7 @@ import { fingerprintOf, generationOf } from './sdp.js';
 
 // Time for the last control message to leave before the connection closes; there is no flush that could be awaited.
 const FAREWELL = 100;
+const BUNDLE = 'max-bundle';
 
 export class Peer {
     #pc;
@@ -23,7 +24,7 @@ export class Peer {
     // channelClosed(), track(event). `through`: ICE found a way, and it is DTLS that failed on it.
     constructor({ iceServers, media, on }) {
         [this.#media, this.#on] = [media, on];
-        const pc = new RTCPeerConnection({ iceServers, bundlePolicy: 'max-bundle' });
+        const pc = new RTCPeerConnection({ iceServers, bundlePolicy: BUNDLE });
         this.#pc = pc;
         pc.onicecandidate = ({ candidate }) => {
             if (!candidate?.candidate) return;
@@ -83,6 +84,15 @@ export class Peer {
     described() {
         this.#describing = false;
         for (const candidate of this.#held.splice(0)) this.#tell(candidate);
+    }
+
+    // Other STUN and TURN servers, or other credentials, from when ICE begins anew.
+    useServers(iceServers) {
+        try {
+            this.#pc.setConfiguration({ iceServers, bundlePolicy: BUNDLE });
+        } catch {
+            // Closed, or one that this browser does not take: those of before stay.
+        }
     }
 
     async addCandidate(candidate) {

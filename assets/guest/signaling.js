@@ -1,6 +1,8 @@
 // One connection to the signaling server, which mends itself: after a lost connection it takes its seat over, and what
 // did not arrive is sent again.
 
+import { renewIn } from './ice.js';
+
 export const VERSION = 1;
 // Sealed messages kept to be sent again, and their characters.
 const MOST_KEPT = 64;
@@ -16,6 +18,7 @@ const SEALED = new Set(['offer', 'answer', 'ice-candidate']);
 const COUNTED = new Set([...SEALED, 'peer-joined', 'peer-left']);
 // A request that was refused so is not to be repeated; other errors answer something older.
 const REFUSALS = new Set(['room-taken', 'nobody-here', 'room-full', 'server-full', 'version', 'bad-message']);
+const GIVE = new Set(['opened', 'joined', 'resumed']);
 const SEAT_LOST = new Set(['seat-gone', 'dismissed', 'not-in-room']);
 
 // What is remembered to take a seat over. No socket, no clock.
@@ -84,6 +87,7 @@ export class Signaling {
     #given = [];
     #failures = 0;
     #retry = null;
+    #stale = null;
     #since = 0;
     #closed = false;
 
@@ -119,6 +123,7 @@ export class Signaling {
         if (this.#ready && this.#standing.greeting()) this.#put({ type: 'leave-room' });
         this.#closed = true;
         clearTimeout(this.#retry);
+        clearTimeout(this.#stale);
         this.#socket?.close(1000);
         for (const socket of this.#given.splice(0)) socket.close();
     }
@@ -178,8 +183,17 @@ export class Signaling {
         if (typeof message?.type !== 'string') return;
         const again = this.#standing.received(message);
         again.forEach((kept) => this.#put(kept));
+        if (GIVE.has(message.type)) this.#handedOut(message.iceServers);
         if (!this.#ready && (message.type === 'resumed' || message.code === 'seat-gone')) this.#stands();
         this.#on.message(message);
+    }
+
+    // TURN credentials that came with a seat end. Taking it over on another connection brings new ones.
+    #handedOut(servers) {
+        clearTimeout(this.#stale);
+        const wait = renewIn(servers);
+        const renew = () => this.#ready && this.#standing.greeting()?.type === 'resume' && this.renew();
+        this.#stale = wait === null ? null : setTimeout(renew, wait * (0.8 + Math.random() / 5));
     }
 
     #broken() {

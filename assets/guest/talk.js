@@ -21,15 +21,33 @@ const ON_ITS_WAY = 8000;
 const NEW_OFFER = 1000;
 // Connections that one call may use up, one after the other.
 const MOST_CONNECTIONS = 6;
-// Descriptions that one side may send at once, and how often one more.
-const MOST_DESCRIPTIONS = 10;
-const DESCRIPTION_EVERY = 1000;
+// Descriptions that one side may send at once, and how often one more, in ms.
+const DESCRIPTIONS = [10, 1000];
+// The same for what is said over the control channel, which the app reads at the same pace.
+const CONTROL_MESSAGES = [600, 10];
 // Lines of chat that wait for the channel.
 const MOST_UNSENT = 500;
 // What the owner of a room that stays may say instead of letting us in; anything else means that they do not want to.
-const REFUSED = { unanswered: 'not-answered', busy: 'room-full' };
+const REFUSED = { unanswered: 'not-answered', busy: 'room-full', quiet: 'not-asked' };
 
 const sameBytes = (a, b) => a?.length === b?.length && a.every((byte, i) => byte === b[i]);
+
+// So many at once, and one more each `every` ms.
+class Budget {
+    constructor([most, every]) {
+        [this.most, this.every, this.left, this.at] = [most, every, most, performance.now()];
+    }
+
+    // Whether this one is within it.
+    take() {
+        const more = Math.floor((performance.now() - this.at) / this.every);
+        this.left = Math.min(this.most, this.left + more);
+        this.at += more * this.every;
+        if (this.left <= 0) return false;
+        this.left -= 1;
+        return true;
+    }
+}
 
 export class Talk {
     #keys;
@@ -46,7 +64,9 @@ export class Talk {
     #announced = null;
     #generation = '';
     #candidates = new CandidateCount();
-    #descriptions = { left: MOST_DESCRIPTIONS, at: performance.now() };
+    #descriptions = new Budget(DESCRIPTIONS);
+    #heard = new Budget(CONTROL_MESSAGES);
+    #iceServers;
     // Our offer that is unanswered: its generation, and when it was made.
     #offered = null;
     #proved = false;
@@ -75,7 +95,9 @@ export class Talk {
         [this.#keys, this.#ids, this.#polite, this.#share] = [keys, ids, polite, share];
         [this.#send, this.#signalingUp, this.#on, this.#profile] = [send, signalingUp, on, profile];
         this.#door = door;
-        this.#makePeer = (events) => (makePeer ?? ((options) => new Peer(options)))({ iceServers, media, on: events });
+        this.#iceServers = iceServers;
+        const make = makePeer ?? ((options) => new Peer(options));
+        this.#makePeer = (events) => make({ iceServers: this.#iceServers, media, on: events });
         this.#timer('connecting', CONNECTING, () => this.#end('connect-failed'));
     }
 
@@ -122,6 +144,12 @@ export class Talk {
         if (this.#greeted) this.#peer.say({ type: 'chat', text: line });
         else this.#unsent.push(line);
         return line;
+    }
+
+    // The server's credentials for TURN end; these are newer. They serve from the next time that ICE begins anew.
+    serversChanged(iceServers) {
+        this.#iceServers = iceServers;
+        this.#peer?.useServers(iceServers);
     }
 
     // We have another name on the server; whoever is there is a stranger until something of theirs opens.
@@ -239,7 +267,7 @@ export class Talk {
         if (this.#door && type === 'offer' && (body?.hold || body?.refused)) return this.#atDoor(body);
         const connection = body?.connection ?? 0;
         if (type === 'ice-candidate') return this.#candidate(body, connection);
-        this.#countDescription();
+        if (!this.#descriptions.take()) throw new Unusable('too many descriptions');
         const facts = checkDescription(body?.sdp);
         if (type === 'answer') return this.#answered(body, connection, facts);
         if (type === 'offer') return this.#offeredByThem(body, connection, facts);
@@ -267,15 +295,6 @@ export class Talk {
         const news = !this.#here || name !== this.#ids.them;
         [this.#ids.them, this.#here, this.#left] = [name, true, false];
         if (news && this.#interruption) this.#mend();
-    }
-
-    #countDescription() {
-        const budget = this.#descriptions;
-        const now = performance.now();
-        const more = Math.floor((now - budget.at) / DESCRIPTION_EVERY);
-        budget.left = Math.min(MOST_DESCRIPTIONS, budget.left + more);
-        budget.at += more * DESCRIPTION_EVERY;
-        if (budget.left-- <= 0) throw new Unusable('too many descriptions');
     }
 
     async #candidate(body, connection) {
@@ -401,7 +420,9 @@ export class Talk {
         this.#on.interrupted(false);
     }
 
+    // Nothing holds a sender back here, as the app does: what comes too fast is passed over, before it is read.
     #control(text) {
+        if (!this.#heard.take()) return;
         const message = readControl(text);
         if (message?.type === 'hello') {
             const first = !this.#greeted;

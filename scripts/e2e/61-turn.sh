@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Calls through a real TURN server (coturn): over UDP, TCP and TLS, by IPv4 and IPv6; with a wrong password and with a
-# certificate that nobody trusts; and a server that goes away in mid-call.
+# certificate that nobody trusts; a server that goes away in mid-call; and credentials that the signaling server makes, for
+# who comes at once and for who waits longer than they are good.
 source "$(dirname "$0")/common.bash"
 source "$(dirname "$0")/networks.bash"
 need turnserver openssl
@@ -27,14 +28,34 @@ pids+=($!)
 until_true 10 "the server" on relay bash -c 'exec 3<>/dev/tcp/10.9.0.9/8080' 2>/dev/null
 turn_server one relay 3478 10.9.0.9 2001:db8:9::9
 
-# talk WHAT URL…: Ann and Bob call each other through these servers alone.
+# Another TURN server, with credentials that another signaling server makes for a minute, the shortest that it offers.
+echo "$secret" >"$tmp/secret"
+ip netns exec "$prefix-relay" "$bin/visavis-server" --listen 0.0.0.0:8081 --turn turn:10.9.0.9:3700 \
+    --turn-secret-file "$tmp/secret" --turn-lifetime 1m >"$tmp/lending.log" 2>&1 &
+pids+=($!)
+until_true 10 "the second server" on relay bash -c 'exec 3<>/dev/tcp/10.9.0.9/8081' 2>/dev/null
+turn_users=("${by_secret[@]}")
+turn_server lent relay 3700 10.9.0.9
+turn_users=("${by_name[@]}")
+# Carol waits from now on, while everything else goes on.
+carols=zoo-zoo-zoo-wreck
+lent=(--server ws://10.9.0.9:8081 --relay-only)
+peer carol ann "${lent[@]}" --room "$carols" --open
+opened carol
+carol_since=$SECONDS
+
+# talk WHAT URL…: Ann and Bob call each other through these servers alone; without any, through those that are lent.
 talk() {
     local what=$1 who url options=()
     shift
     for url in "$@"; do options+=(--turn "$url"); done
+    if (($# == 0)); then
+        options=("${lent[@]}")
+    else
+        options+=(--server ws://10.9.0.9:8080 --ca "$tmp/ca.pem" --relay-only --turn-user "$user" --turn-password "$password")
+    fi
     for who in ann bob; do
-        peer "$who" "$who" --server ws://10.9.0.9:8080 --ca "$tmp/ca.pem" --relay-only --turn-user "$user" \
-            --turn-password "$password" "${options[@]}" "$([[ $who = ann ]] && echo --open || echo --join)"
+        peer "$who" "$who" "${options[@]}" "$([[ $who = ann ]] && echo --open || echo --join)"
     done
     opened ann
     say bob join
@@ -63,10 +84,12 @@ relayed "over UDP, by IPv6" "[2001:db8:9::9]:3478 over UDP" "turn:[2001:db8:9::9
 relayed "over TCP, by IPv6" "[2001:db8:9::9]:3478 over TCP" "turn:[2001:db8:9::9]:3478?transport=tcp"
 relayed "over TLS, by IPv6" "[2001:db8:9::9]:5349 over TLS" "turns:[2001:db8:9::9]"
 ok "calls are relayed over UDP, TCP and TLS"
+relayed "by credentials that the signaling server made" "10.9.0.9:3700 over UDP"
+ok "credentials that the signaling server makes are those that coturn takes"
 
 # --- What is wrong is said -------------------------------------------------------------------------------------------
 
-# no_way WHAT WORDS URL [OPTIONS…]: there is no call, and Bob is told why.
+# no_way WHAT WORDS URL [OPTIONS…]: there is no call, and both are told why.
 no_way() {
     local what=$1 words=$2 url=$3 who
     shift 3
@@ -76,11 +99,15 @@ no_way() {
     done
     opened ann
     say bob join
-    event bob relay-trouble
-    has "$tmp/bob.log" "$words" || fail "$what: $(grep relay-trouble "$tmp/bob.log")"
-    until_true 40 "the end of the call" has "$tmp/bob.log" '"event":"ended"'
-    grep -F '"event":"ended"' "$tmp/bob.log" | grep -qF -- "$words" || fail "$what: $(grep ended "$tmp/bob.log")"
-    echo "$what: $(grep -F '"event":"ended"' "$tmp/bob.log" | grep -o '"reason":"[^"]*"')"
+    for who in ann bob; do
+        event "$who" relay-trouble
+        has "$tmp/$who.log" "$words" || fail "$what: $who: $(grep relay-trouble "$tmp/$who.log")"
+        until_true 40 "the end of the call" has "$tmp/$who.log" '"event":"ended"'
+    done
+    # Whoever gives up first, the other one may hear only that they left.
+    cat "$tmp/ann.log" "$tmp/bob.log" | grep -F '"event":"ended"' | grep -qF -- "$words" ||
+        fail "$what: $(cat "$tmp/ann.log" "$tmp/bob.log" | grep ended)"
+    for who in ann bob; do echo "$what: $who: $(grep -F '"event":"ended"' "$tmp/$who.log" | grep -o '"reason":"[^"]*"')"; done
     stop ann bob
 }
 
@@ -137,3 +164,15 @@ for url in turn:10.9.0.9:3478 "turn:10.9.0.9:3478?transport=tcp" turns:10.9.0.9:
     stop ann bob
 done
 ok "a call outlives its TURN server"
+
+# --- Who waits longer than the credentials are good ------------------------------------------------------------------
+
+outlasted() { ((SECONDS >= carol_since + 75)); }
+until_true 80 "the first credentials to be over" outlasted
+peer dave bob "${lent[@]}" --room "$carols" --join
+say dave join
+in_call carol dave
+for who in carol dave; do has "$tmp/$who.log" '"path":"relayed"' || fail "$who is not relayed"; done
+! has "$tmp/carol.log" relay-trouble || fail "carol's credentials were refused"
+stop carol dave
+ok "who waited $((SECONDS - carol_since)) s, with credentials of one minute, is met through the relay"

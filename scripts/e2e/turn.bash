@@ -4,6 +4,11 @@
 
 user=ann
 password=a-good-one
+# How a TURN server knows its users: by name and password, or by a secret that it shares with the signaling server.
+by_name=(--lt-cred-mech --user "$user:$password")
+secret=what-both-servers-know
+by_secret=(--use-auth-secret --static-auth-secret "$secret")
+turn_users=("${by_name[@]}")
 
 # authority: makes ca.pem.
 authority() {
@@ -29,13 +34,14 @@ certificate() {
 }
 
 declare -A turn_pid
-# turn_server NAME MACHINE PORT ADDRESS…: TURN over UDP and TCP at PORT, over TLS at PORT + 1871 (5349 for 3478).
+# turn_server NAME MACHINE PORT ADDRESS…: TURN over UDP and TCP at PORT, over TLS at PORT + 1871 (5349 for 3478), for
+# $turn_users.
 turn_server() {
     local which=$1 where=$2 port=$3 first=$4 address listen=()
     shift 3
     for address in "$@"; do listen+=(-L "$address" -E "$address"); done
     ip netns exec "$prefix-$where" turnserver -n --no-cli --log-file stdout --simple-log --pidfile "$tmp/$which.pid" \
-        --userdb "$tmp/$which.db" --lt-cred-mech --user "$user:$password" --realm visavis.example \
+        --userdb "$tmp/$which.db" "${turn_users[@]}" --realm visavis.example \
         --listening-port "$port" --tls-listening-port "${tls_port:-$((port + 1871))}" --cert "$tmp/relay.pem" \
         --pkey "$tmp/relay.key" --allocation-default-address-family keep --min-port $((port + 20000)) \
         --max-port $((port + 20900)) "${listen[@]}" >>"$tmp/turn-$which.log" 2>&1 &

@@ -81,6 +81,56 @@ test('chat reaches the other side, cleaned', async () => {
     [one, two].forEach(({ call }) => call.hangUp());
 });
 
+test('a flood over the control channel is heard at the app’s pace, and the rest of it is dropped', async () => {
+    const now = performance.now;
+    let time = now.call(performance);
+    performance.now = () => time;
+    try {
+        const w = world();
+        const { one, two } = await inCall(w, await fresh());
+        time += 10_000;
+        const [ours] = w.connections.made;
+        const flood = (message) => {
+            one.events.length = 0;
+            for (let i = 0; i < 5000; i++) ours.on.control(JSON.stringify(message));
+            return one.events.length;
+        };
+        assert.equal(flood({ type: 'chat', text: 'x' }), 600);
+        time += 1000;
+        assert.equal(flood({ type: 'hello', name: 'x', muted: false, videoOn: true }), 100);
+        assert.equal(flood({ type: 'chat', text: 'x' }), 0);
+        // Who is quiet again is heard again.
+        time += 1000;
+        two.call.talk.chat('still there?');
+        assert.deepEqual(await one.until('chat'), ['chat', 'still there?']);
+        [one, two].forEach(({ call }) => call.hangUp());
+    } finally {
+        performance.now = now;
+    }
+});
+
+const turn = (username) => [{ urls: ['turn:turn.example'], username, credential: 'c' }];
+
+test('who waits long, and who goes on long, uses the TURN credentials that came last', async () => {
+    const w = world();
+    const code = await fresh();
+    const one = await Guest.of(w, code, 'One');
+    await one.until('stage', 'waiting');
+    const [server] = w.relay.clients;
+    const resumed = (peers, username) =>
+        server.on.message({ type: 'resumed', peerId: server.seat.peerId, resume: 'token', peers, iceServers: turn(username) });
+    resumed([], '1700000000:a');
+    resumed([], '1700086400:b');
+    const two = await Guest.of(w, code, 'Two');
+    await Promise.all([one, two].map((guest) => guest.until('connected')));
+    const ours = w.connections.made.find(({ iceServers }) => iceServers.length > 0);
+    assert.deepEqual(ours?.iceServers, turn('1700086400:b'));
+    resumed([{ peerId: one.call.talk.them }], '1700172800:c');
+    while (ours.iceServers[0].username !== '1700172800:c') await new Promise(setImmediate);
+    assert.equal(one.find('ended'), undefined);
+    [one, two].forEach(({ call }) => call.hangUp());
+});
+
 test('chat that is written before the other side was heard arrives all the same', async () => {
     const w = world();
     w.connections.held = [];

@@ -87,7 +87,8 @@ test('a guest knocks by name, tells nothing else, and comes in when they are let
 
 test('a refusal is told as what it is', async () => {
     for (const [refused, reason] of [
-        ['declined', 'declined'], ['unanswered', 'not-answered'], ['busy', 'room-full'], ['a newer word', 'declined'],
+        ['declined', 'declined'], ['unanswered', 'not-answered'], ['busy', 'room-full'], ['quiet', 'not-asked'],
+        ['a newer word', 'declined'],
     ]) {
         const w = world();
         const text = await fresh();

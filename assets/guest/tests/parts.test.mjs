@@ -2,12 +2,13 @@
 import './setup.mjs';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { codeOfHash, troubleOfLink } from '../code.js';
 import { cleanChat, cleanName, readControl } from '../control.js';
 import { ending } from '../endings.js';
-import { usableServers } from '../ice.js';
+import { renewIn, usableServers } from '../ice.js';
 import { rankCodecs } from '../peer.js';
 import { CandidateCount, Unusable, checkCandidate, checkDescription, fingerprintOf, generationOf } from '../sdp.js';
-import { Standing } from '../signaling.js';
+import { Signaling, Standing } from '../signaling.js';
 
 const fingerprint = (byte) => `a=fingerprint:sha-256 ${Array(32).fill(byte).join(':')}\r\n`;
 
@@ -90,8 +91,75 @@ test('of a server’s list of ICE servers only what browsers take is kept', () =
     assert.equal(usableServers(Array(50).fill({ urls: ['stun:stun.example'] })).length, 4);
 });
 
+const turn = (username) => ({ urls: ['turn:turn.example'], username, credential: 'c' });
+
+test('TURN credentials are fetched anew after half of their time, within bounds', () => {
+    const now = 1_700_000_000_000;
+    const seconds = (...names) => renewIn(names.map(turn), now) / 1000;
+    assert.equal(seconds('1700003600:ab'), 1800);
+    assert.equal(seconds('1700003600:ab', 'ann', '1700001800:cd'), 900);
+    assert.deepEqual([seconds('1700000001:ab'), seconds('1700086400:ab')], [30, 6 * 3600]);
+    // The clocks differ: nothing is known.
+    assert.equal(seconds('1600000000:ab'), 6 * 3600);
+    for (const endless of ['ann', '1700003600', ':', 'x:1700003600', `${'9'.repeat(30)}:a`]) {
+        assert.equal(renewIn([turn(endless)], now), null, endless);
+    }
+    for (const none of [undefined, null, 7, [], [{ urls: ['stun:stun.example'] }]]) assert.equal(renewIn(none, now), null);
+});
+
+test('before TURN credentials end the seat is taken over on another connection', () => {
+    const [sockets, timers] = [[], []];
+    const { WebSocket, setTimeout } = globalThis;
+    globalThis.WebSocket = class {
+        said = [];
+        constructor() {
+            sockets.push(this);
+        }
+        send(text) {
+            this.said.push(JSON.parse(text));
+        }
+        close() {
+            this.closed = true;
+        }
+    };
+    globalThis.setTimeout = (action, ms) => timers.push([action, ms]);
+    try {
+        const heard = [];
+        const signaling = new Signaling('', { message: ({ type }) => heard.push(type), up() {}, down() {} });
+        const hears = (socket, message) => socket.onmessage({ data: JSON.stringify(message) });
+        sockets[0].onopen();
+        signaling.send({ type: 'open', roomId: 'room' });
+        const iceServers = [turn(`${Math.floor(Date.now() / 1000) + 3600}:a`)];
+        hears(sockets[0], { type: 'opened', peerId: 'a', resume: 'token', iceServers });
+        const [[renew, wait]] = timers;
+        assert.ok(wait > 1_400_000 && wait <= 1_800_000, `after ${wait} ms`);
+        renew();
+        sockets[1].onopen();
+        assert.deepEqual(sockets[1].said, [{ type: 'resume', version: 1, roomId: 'room', resume: 'token', received: 0 }]);
+        assert.ok(!sockets[0].closed, 'closed before the seat was taken over, it would give it up');
+        hears(sockets[1], { type: 'resumed', peerId: 'a', resume: 'token', peers: [], iceServers });
+        assert.ok(sockets[0].closed);
+        assert.deepEqual(heard, ['opened', 'resumed']);
+        signaling.close();
+    } finally {
+        Object.assign(globalThis, { WebSocket, setTimeout });
+    }
+});
+
+test('the words of a link are read however it was spoilt, and what is no code is said to be none', async () => {
+    assert.equal(codeOfHash('#velvet-canyon%20orbit-zero'), 'velvet-canyon orbit-zero');
+    for (const hash of ['#velvet-canyon-orbit-zero%', '#velvet%-canyon-orbit-zero', '#velvet-canyon-orbit-zero%E0%A4']) {
+        assert.equal(codeOfHash(hash), hash.slice(1));
+    }
+    assert.equal(codeOfHash(''), '');
+    assert.equal(await troubleOfLink(codeOfHash('#velvet-canyon-orbit-zero%')), '');
+    for (const hash of ['#%', '#%E0%A4%A', '#velvet-canyon', '#velvet-canyon-orbit-zero%E0%A4']) {
+        assert.match(await troubleOfLink(codeOfHash(hash)), /^The link that you opened holds no valid code\. .*ask for the link again/);
+    }
+});
+
 test('every end has words, and unknown ones too', () => {
-    for (const reason of ['they-left', 'lost', 'wrong-code', 'room-full', 'moon']) {
+    for (const reason of ['they-left', 'lost', 'wrong-code', 'room-full', 'not-asked', 'moon']) {
         const { heading, sentence, again } = ending(reason, 'x');
         assert.ok(heading && again && (sentence || reason === 'they-left'), reason);
     }

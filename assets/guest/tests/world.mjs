@@ -88,9 +88,9 @@ export class Connections {
         for (const arrive of held) arrive();
     }
 
-    make = ({ media, on }) => {
+    make = ({ iceServers, media, on }) => {
         const certificate = randomHex(32);
-        const peer = { on, media, other: null, open: false, restarts: 0, fingerprint: null, closed: false };
+        const peer = { on, iceServers, media, other: null, open: false, restarts: 0, fingerprint: null, closed: false };
         peer.fingerprint = Uint8Array.from(certificate.match(/../g), (pair) => parseInt(pair, 16));
         peer.used = () => peer.other.fingerprint;
         const describe = () => {
@@ -126,6 +126,7 @@ export class Connections {
         peer.described = () => on.candidate({ candidate: 'candidate:1 1 udp 1 192.0.2.1 9 typ host' }, peer.generation);
         peer.taken = [];
         peer.addCandidate = async (candidate) => void peer.taken.push(candidate);
+        peer.useServers = (servers) => (peer.iceServers = servers);
         peer.refresh = async () => {};
         peer.usedFingerprint = async () => peer.used();
         peer.say = (message) => {

@@ -333,14 +333,14 @@ pub enum EndReason {
     /// Nobody waits under the code.
     #[error("Nobody is waiting under this code. Check the words, and that the other side is still waiting")]
     NobodyHere,
-    /// The last two words are wrong.
-    #[error("The last two words don't match. Ask for the code again; each wrong attempt counts")]
+    /// The words after the first two are wrong: two, or four of a lasting room.
+    #[error("The words don't match. Ask for the code again; each wrong attempt counts")]
     WrongCode,
     /// The code that was asked for is in use.
     #[error("Somebody already waits under this code. Join them, or start a call with a new code")]
     CodeTaken,
-    /// The room holds as many as it can.
-    #[error("Somebody else is already in this call. Ask for a new code")]
+    /// The room holds as many as it can, or its owner is being asked about somebody else.
+    #[error("Somebody else is already there. Try again later, or ask for a new code")]
     RoomFull,
     /// They turned us away.
     #[error("The other side closed the room after too many wrong codes. Ask for a new code")]
@@ -348,8 +348,8 @@ pub enum EndReason {
     /// The owner of a lasting room does not let us in.
     #[error("The other side declined")]
     Declined,
-    /// The owner of a lasting room did not answer.
-    #[error("Nobody answered. The other side may be away from their computer; try again later")]
+    /// The owner of a lasting room did not answer, or was not asked, as they had sent somebody away a moment before.
+    #[error("Nobody answered. The other side may be away, or was called only a moment ago; try again later")]
     NotAnswered,
     /// Wrong words were tried at a lasting room, which answers nobody for a moment.
     #[error("Somebody tried wrong words at this room, so it answers nobody for up to a minute. Try again then")]

@@ -1,11 +1,11 @@
 // What is tried with guests. Each is given browsers, made when they are first asked for: `browser` with a camera and a
 // microphone that are none, `hidden` that tells names for addresses and may use no devices, `bare` without devices.
-import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { until } from './browser.mjs';
 import {
-    address, app, check, connected, ending, goesOn, guest, newTab, noTrouble, picture, pictureAge, reads, serve, stat, tmp, url,
+    address, app, begun, check, connected, ending, goesOn, guest, newTab, noTrouble, picture, pictureAge, reads, serve, stat, tmp, url,
     visible, waits,
 } from './people.mjs';
 
@@ -296,6 +296,43 @@ export const cases = {
         }
     },
 
+    // Neither takes another way than a relay's, by the credentials that the server hands each of them.
+    async relayed({ browser }) {
+        if (spawnSync('which', ['turnserver']).status !== 0) return 'not tried, needs turnserver';
+        const secret = join(tmp, 'turn-secret');
+        writeFileSync(secret, 'what-both-servers-know\n');
+        const users = ['--use-auth-secret', '--static-auth-secret', 'what-both-servers-know', '--realm', 'visavis.example'];
+        const files = ['--pidfile', join(tmp, 'turn.pid'), '--userdb', join(tmp, 'turn.db'), '--log-file', 'stdout'];
+        const where = ['-L', address, '-E', address, '--listening-port', '3478', '--no-tls', '--no-dtls'];
+        const turn = spawn('turnserver', ['-n', '--no-cli', ...users, ...files, ...where], { stdio: 'ignore' });
+        begun.add(turn);
+        await serve('--turn', `turn:${address}:3478`, '--turn-secret-file', secret);
+        try {
+            const ann = await app('ann-relay', '--open', '--room', CODES[0], '--relay-only');
+            const tab = await newTab(browser);
+            await tab.open(url(CODES[0]));
+            await tab.run('void (globalThis.policy = "relay")');
+            await tab.press('#enter');
+            const shown = await connected(tab);
+            const { verification, path } = await ann.event('connected');
+            check(shown === verification && path === 'relayed', `the app's path is ${path}`);
+            await pictureAge(tab);
+            const kinds = await tab.run(`stats().then((all) => {
+                const { selectedCandidatePairId } = all.find((s) => s.type === 'transport');
+                const pair = all.find((s) => s.id === selectedCandidatePairId);
+                return all.find((s) => s.id === pair.localCandidateId).candidateType;
+            })`);
+            check(kinds === 'relay', `the page sends by ${kinds}`);
+            await ann.stop();
+            await ending(tab);
+            noTrouble(tab);
+            await tab.close();
+        } finally {
+            turn.kill('SIGKILL');
+            await serve();
+        }
+    },
+
     // One packet in twenty is lost, both ways.
     async loss({ browser }) {
         const ann = await app('ann-loss', '--open', '--room', CODES[0]);
@@ -327,6 +364,17 @@ export const cases = {
             for (const word of WORDS) try { return (await RoomCode.parse('velvet canyon ' + word + ' zero')).text; } catch {}
         })()`);
         check(other && other !== CODES[0], 'there is no such code');
+        // A link that was spoilt on its way: what is no code is named at once, and the page works as ever.
+        const spoilt = await newTab(browser);
+        await spoilt.open(url('velvet-canyon-orbyt-zero%'));
+        await reads(spoilt, '#code-trouble', 'holds no valid code');
+        await spoilt.until('a picture of oneself', 'document.getElementById("preview").videoWidth > 0');
+        await picture(spoilt, 'spoilt-light');
+        await spoilt.run('void (location.hash = "velvet-canyon-orbit-zero%")');
+        await spoilt.until('the words', 'document.getElementById("code").value.endsWith("zero%")');
+        await spoilt.until('no complaint', '!document.getElementById("code-trouble").textContent');
+        noTrouble(spoilt);
+        await spoilt.close();
         await wrong.type('#code', 'velvet canyon orbyt zero');
         await wrong.key('Enter');
         await reads(wrong, '#code-trouble', 'did you mean “orbit”');

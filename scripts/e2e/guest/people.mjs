@@ -28,14 +28,14 @@ export const check = (holds, what) => {
 let relay = null;
 
 // Starts the server, anew where there is one.
-export async function serve() {
+export async function serve(...options) {
     const before = relay;
     if (before) {
         before.kill('SIGKILL');
         await new Promise((done) => before.on('exit', done));
     }
     const log = openSync(join(tmp, 'server.log'), 'a');
-    relay = spawn(server, ['--listen', `0.0.0.0:${PORT}`], { stdio: ['ignore', 'inherit', log] });
+    relay = spawn(server, ['--listen', `0.0.0.0:${PORT}`, ...options], { stdio: ['ignore', 'inherit', log] });
     begun.add(relay);
 }
 
@@ -92,7 +92,10 @@ export async function app(name, ...options) {
 const EYES = `{
     const made = globalThis.connections = [];
     globalThis.RTCPeerConnection = class extends RTCPeerConnection {
-        constructor(...how) { super(...how); made.push(this); }
+        constructor(how, ...more) {
+            super({ ...how, iceTransportPolicy: globalThis.policy ?? 'all' }, ...more);
+            made.push(this);
+        }
     };
     globalThis.stats = async () => Array.from((await made.at(-1).getStats()).values());
     globalThis.strip = () => {

@@ -41,6 +41,8 @@ pub(super) enum Refusal {
     Unanswered,
     /// Somebody else is at the door or in the call.
     Busy,
+    /// Nobody is asked about for a moment, as somebody was just not let in. Older apps take it for `Declined`.
+    Quiet,
     /// The owner does not want to; also what newer apps may say instead.
     #[serde(other)]
     Declined,
@@ -91,6 +93,7 @@ mod tests {
             (AtDoor::Refused(Refusal::Declined), r#"{"refused":"declined"}"#),
             (AtDoor::Refused(Refusal::Unanswered), r#"{"refused":"unanswered"}"#),
             (AtDoor::Refused(Refusal::Busy), r#"{"refused":"busy"}"#),
+            (AtDoor::Refused(Refusal::Quiet), r#"{"refused":"quiet"}"#),
         ] {
             assert_eq!(String::from_utf8_lossy(&said.write()), text);
             assert_eq!(AtDoor::read(text.as_bytes()), Some(said));

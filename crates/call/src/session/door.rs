@@ -81,9 +81,12 @@ impl Session {
         let guest = who.guest.then(|| self.links.get(talk.link).map(|l| l.info.host.clone()).unwrap_or_default());
         let asking = Asking { talk: Box::new(talk), who, since: now, until: later(now, ASKING) };
         let quiet = waiting.quiet.is_some_and(|until| until > now);
-        if waiting.asking.is_some() || quiet {
-            // Found by way of another server than who is being asked about, or too soon after they were.
+        if waiting.asking.is_some() {
+            // Found by way of another server than who is being asked about.
             return self.refuse(asking, Refusal::Busy);
+        }
+        if quiet {
+            return self.refuse(asking, Refusal::Quiet);
         }
         let name = asking.who.name.clone();
         waiting.asking = Some(asking);
@@ -220,7 +223,8 @@ impl Session {
 fn reason(why: Refusal) -> EndReason {
     match why {
         Refusal::Declined => EndReason::Declined,
-        Refusal::Unanswered => EndReason::NotAnswered,
+        // Whether they or somebody else called a moment ago: nobody was asked now, so nobody answered.
+        Refusal::Unanswered | Refusal::Quiet => EndReason::NotAnswered,
         Refusal::Busy => EndReason::RoomFull,
     }
 }

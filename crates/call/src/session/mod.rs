@@ -321,6 +321,12 @@ impl Session {
         if !self.links.known(link) {
             return;
         }
+        if let ServerMessage::Resumed(seat) = &message
+            && self.links.my_id(link).is_some()
+        {
+            // TURN credentials end; these are new. Their addresses are those that were looked up with the seat.
+            self.links.ice(link, seat.ice_servers.clone());
+        }
         match &self.stage {
             // A seat that was granted after we had given up is given back.
             Stage::Home | Stage::Ended(_) => {

@@ -243,6 +243,8 @@ impl Talk {
                 tracing::debug!(error, "peer connection failed");
                 return true;
             }
+            // Mostly before the other side has proved anything; it is told when the call begins.
+            PeerEvent::RelayTrouble(trouble) => self.relay_trouble = Some(trouble),
             PeerEvent::Closed
             | PeerEvent::TheyClosed
             | PeerEvent::Connected { .. }
@@ -252,7 +254,6 @@ impl Talk {
             | PeerEvent::Nudged
             | PeerEvent::Uses(_)
             | PeerEvent::Way(..)
-            | PeerEvent::RelayTrouble(_)
             | PeerEvent::IceConnected
             | PeerEvent::IceDisconnected
             | PeerEvent::IceFailed => {}

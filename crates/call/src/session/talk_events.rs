@@ -23,6 +23,9 @@ impl Session {
             self.output(Output::Send(other, ClientMessage::LeaveRoom));
         }
         self.output(Output::Release { keep: Some(link) });
+        if let Some(trouble) = talk.relay_trouble.clone() {
+            self.tell(Event::RelayTrouble(trouble));
+        }
         self.stage = Stage::Talking(Box::new(talk));
     }
 

@@ -1,6 +1,7 @@
 //! One connection to one signaling server, which mends itself.
 
 mod dial;
+mod renewal;
 mod seat;
 mod task;
 mod trouble;
@@ -66,7 +67,9 @@ pub enum ClientEvent {
 ///
 /// [`Client::spawn`] starts a task that connects at once, so that the way is ready while a code is still being typed. It
 /// reconnects when the connection breaks (first at once, then with growing waits), takes its seat over again, and sends
-/// again what was lost on the way. It judges nothing: what messages mean is the caller's business.
+/// again what was lost on the way. Before TURN credentials that came with a seat end, it takes the seat over on another
+/// connection, so that [`ServerMessage::Resumed`] brings new ones. It judges nothing: what messages mean is the caller's
+/// business.
 ///
 /// ```no_run
 /// use visavis_signaling::{Client, ClientConfig, ClientEvent, ClientMessage, RoomCode};

@@ -95,6 +95,11 @@ impl Standing {
         !matches!(self, Self::Nowhere)
     }
 
+    /// Whether a seat in a room is ours.
+    pub(super) fn is_seated(&self) -> bool {
+        matches!(self, Self::Seated(_))
+    }
+
     fn count(&mut self) {
         if let Self::Seated(seat) = self {
             seat.received = seat.received.saturating_add(1);

@@ -1,15 +1,17 @@
 //! The task behind a [`Client`](super::Client): connect, talk, mend, say good-bye.
 
 use super::dial::{Socket, Target};
+use super::renewal::Renewal;
 use super::seat::Standing;
 use super::{ClientConfig, ClientEvent, GOODBYE, Trouble};
-use crate::message::{ClientMessage, ErrorCode, MAX_MESSAGES_PER_SECOND, ServerMessage};
+use crate::message::{ClientMessage, ErrorCode, IceServer, MAX_MESSAGES_PER_SECOND, ServerMessage};
 use crate::relay::Budget;
 use futures_util::{SinkExt, StreamExt};
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::task::JoinSet;
 use tokio::time::{sleep, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Message};
 use tracing::{debug, trace};
@@ -27,6 +29,8 @@ const RESUME_WITHIN: Duration = Duration::from_secs(5);
 /// Waits between attempts: doubled from the first to the last.
 const FIRST_WAIT: Duration = Duration::from_millis(250);
 const LONGEST_WAIT: Duration = Duration::from_secs(8);
+/// Another connection for a seat that is to be taken over did not come about: tried again after this.
+const RENEW_AGAIN: Duration = Duration::from_secs(15);
 /// A connection that held for so long earns an immediate attempt when it breaks.
 const STABLE: Duration = Duration::from_secs(5);
 
@@ -43,6 +47,8 @@ pub(super) struct Command(pub ClientMessage, pub String);
 enum End {
     /// It is to be mended.
     Broken(Trouble),
+    /// Nothing is wrong: the seat is to be taken over on this one, for what `resumed` brings.
+    Renewed(Box<Link>),
     /// The handle is gone.
     Stopped,
 }
@@ -55,6 +61,11 @@ pub(super) struct Task {
     hurry: Arc<Notify>,
     standing: Standing,
     waits: u32,
+    renewal: Renewal,
+    /// What came with the seat is fetched anew then…
+    stale_at: Option<Instant>,
+    /// …over a connection that is being made while the old one is used on.
+    successor: JoinSet<Result<(Socket, Option<SocketAddr>), Trouble>>,
 }
 
 impl Task {
@@ -64,7 +75,17 @@ impl Task {
         stop: oneshot::Receiver<()>,
         hurry: Arc<Notify>,
     ) -> Self {
-        Self { commands, events, stop, hurry, standing: Standing::default(), waits: 0 }
+        Self {
+            commands,
+            events,
+            stop,
+            hurry,
+            standing: Standing::default(),
+            waits: 0,
+            renewal: Renewal::default(),
+            stale_at: None,
+            successor: JoinSet::new(),
+        }
     }
 
     /// Runs until the handle is dropped, or the configuration turns out to be unusable.
@@ -77,6 +98,7 @@ impl Task {
             Ok(target) => target,
             Err(error) => return drop(self.events.send(ClientEvent::Failed(error)).await),
         };
+        let target = Arc::new(target);
         loop {
             let dialled = tokio::select! {
                 dialled = target.dial() => dialled,
@@ -90,16 +112,29 @@ impl Task {
             let why = match dialled {
                 Err(trouble) => trouble,
                 Ok((socket, local)) => {
-                    let since = Instant::now();
                     let mut link = Link::new(socket, target.name(), local);
-                    match self.talk(&mut link).await {
-                        End::Stopped => return self.say_goodbye(link).await,
+                    let mut end = match self.connected(&mut link).await {
+                        Ok(()) => self.talk(&mut link, &target).await,
+                        Err(end) => end,
+                    };
+                    while let End::Renewed(next) = end {
+                        // The server closes the old one once the seat is taken over, or keeps the seat for a while.
+                        link = *next;
+                        end = match self.take_up_seat(&mut link).await {
+                            Ok(()) => self.talk(&mut link, &target).await,
+                            Err(end) => end,
+                        };
+                    }
+                    // One that is still being made, or was just made, was for this seat on this network.
+                    self.successor = JoinSet::new();
+                    match end {
                         End::Broken(trouble) => {
-                            if since.elapsed() >= STABLE {
+                            if link.since.elapsed() >= STABLE {
                                 self.waits = 0;
                             }
                             trouble
                         }
+                        End::Stopped | End::Renewed(_) => return self.say_goodbye(link).await,
                     }
                 }
             };
@@ -116,13 +151,11 @@ impl Task {
         }
     }
 
-    /// One connection, from its first message to its end.
-    async fn talk(&mut self, link: &mut Link) -> End {
-        if let Err(end) = self.greet(link).await {
-            return end;
-        }
+    /// One connection, until its end.
+    async fn talk(&mut self, link: &mut Link, target: &Arc<Target>) -> End {
         loop {
             let budget = link.budget.wait(Instant::now());
+            let stale_at = self.stale_at.filter(|_| self.standing.is_seated());
             tokio::select! {
                 biased;
                 _ = &mut self.stop => return End::Stopped,
@@ -147,6 +180,21 @@ impl Task {
                         return End::Broken(trouble);
                     }
                 }
+                Some(dialled) = self.successor.join_next() => match dialled {
+                    Ok(Ok((socket, local))) if self.standing.is_seated() => {
+                        return End::Renewed(Box::new(Link::new(socket, target.name(), local)));
+                    }
+                    Ok(Ok(_)) => {}
+                    Ok(Err(why)) => debug!(%why, "no second connection, for new TURN credentials"),
+                    Err(error) => debug!(%error, "no second connection, for new TURN credentials"),
+                },
+                () = sleep_until(stale_at.unwrap_or_else(Instant::now).into()), if stale_at.is_some() => {
+                    self.stale_at = Some(Instant::now() + RENEW_AGAIN);
+                    let target = target.clone();
+                    if self.successor.is_empty() {
+                        self.successor.spawn(async move { target.dial().await });
+                    }
+                }
                 Some(Command(message, text)) = next_command(&mut self.commands, budget) => {
                     self.standing.sending(&message, &text);
                     if let Err(trouble) = link.send(text).await {
@@ -158,8 +206,13 @@ impl Task {
     }
 
     /// Tells the caller that we are connected, and takes the seat over where there was one.
-    async fn greet(&mut self, link: &mut Link) -> Result<(), End> {
+    async fn connected(&mut self, link: &mut Link) -> Result<(), End> {
         self.emit(ClientEvent::Connected).await?;
+        self.take_up_seat(link).await
+    }
+
+    /// Asks again for what was asked for, or takes the seat over.
+    async fn take_up_seat(&mut self, link: &mut Link) -> Result<(), End> {
         let Some((text, resumes)) = self.standing.greeting() else { return Ok(()) };
         link.send(text).await.map_err(End::Broken)?;
         if !resumes {
@@ -191,12 +244,28 @@ impl Task {
 
     async fn received(&mut self, link: &mut Link, message: ServerMessage) -> Result<(), End> {
         let again = self.standing.received(&message);
+        match &message {
+            ServerMessage::Opened(seat) | ServerMessage::Joined(seat) | ServerMessage::Resumed(seat) => {
+                self.handed_out(&seat.ice_servers);
+            }
+            ServerMessage::PeerJoined { .. } | ServerMessage::PeerLeft { .. } | ServerMessage::Unknown => {}
+            ServerMessage::Offer(_) | ServerMessage::Answer(_) | ServerMessage::IceCandidate(_) => {}
+            ServerMessage::Error { .. } => {}
+        }
         self.emit(ClientEvent::Message(message)).await?;
         for text in again {
             pause(link.budget.wait(Instant::now())).await;
             link.send(text).await.map_err(End::Broken)?;
         }
         Ok(())
+    }
+
+    /// Notes until when what came with a seat is good; with jitter, so that the clients of a server that was started anew
+    /// don't come all at once again.
+    fn handed_out(&mut self, servers: &[IceServer]) {
+        let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let wait = self.renewal.wait(unix, servers).map(|wait| wait.mul_f64(rand::random_range(0.8..1.0)));
+        self.stale_at = wait.map(|wait| Instant::now() + wait);
     }
 
     /// Hands an event to the caller; waits for room, but not beyond the handle's end.
@@ -257,6 +326,7 @@ fn wait(failed: u32) -> Duration {
 /// A connection that stands, and when it was last heard of.
 struct Link {
     socket: Socket,
+    since: Instant,
     host: String,
     /// Where it leads from.
     local: Option<SocketAddr>,
@@ -273,7 +343,8 @@ impl Link {
     fn new(socket: Socket, host: String, local: Option<SocketAddr>) -> Self {
         let (now, most) = (Instant::now(), MAX_MESSAGES_PER_SECOND * 9 / 10);
         let heard = Budget::new(now, HEARD.0, HEARD.1);
-        Self { socket, host, local, budget: Budget::new(now, most, most), heard, spoke: now, dead_at: None }
+        let budget = Budget::new(now, most, most);
+        Self { socket, since: now, host, local, budget, heard, spoke: now, dead_at: None }
     }
 
     /// When [`Link::tick`] is due.
@@ -389,6 +460,47 @@ mod tests {
         assert!(begun.elapsed() > Duration::from_millis(900), "after {:?}", begun.elapsed());
         client.close().await;
         server.abort();
+    }
+
+    #[tokio::test]
+    async fn before_turn_credentials_end_the_seat_is_taken_over_for_new_ones_and_nobody_hears_of_a_break() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let config = ClientConfig::new(format!("ws://{}", listener.local_addr().unwrap()));
+        let seat = |kind: &str, user: &str| {
+            let turn = r#"{"urls":["turn:t.example"],"username":"1:USER","credential":"x"}"#.replace("USER", user);
+            Message::text(format!(r#"{{"type":"{kind}","peerId":"a","resume":"token","iceServers":[{turn}]}}"#))
+        };
+        let server = tokio::spawn(async move {
+            let mut open = Vec::new();
+            for (says, kind, user) in [("open", "opened", "one"), ("resume", "resumed", "two")] {
+                let (stream, _) = listener.accept().await.unwrap();
+                let mut socket = tokio_tungstenite::accept_async(stream).await.unwrap();
+                let said = socket.next().await.unwrap().unwrap().into_text().unwrap();
+                assert!(said.contains(&format!(r#""type":"{says}""#)), "{said}");
+                socket.send(seat(kind, user)).await.unwrap();
+                // The first one stays as it is: nothing about it is wrong.
+                open.push(socket);
+            }
+            open
+        });
+        let (commands, commands_in) = mpsc::channel(1);
+        let (events_out, mut events) = mpsc::channel(8);
+        let (_stop, stopped) = oneshot::channel();
+        let mut task = Task::new(commands_in, events_out, stopped, Arc::default());
+        task.renewal = Renewal { soonest: Duration::ZERO, latest: Duration::from_millis(50) };
+        let task = tokio::spawn(task.run(config));
+        let open = ClientMessage::open(visavis_media::RoomId::new("room"));
+        commands.send(Command(open.clone(), open.to_json())).await.unwrap();
+        assert!(matches!(events.recv().await, Some(ClientEvent::Connected)));
+        for expected in ["1:one", "1:two"] {
+            let seat = match events.recv().await {
+                Some(ClientEvent::Message(ServerMessage::Opened(seat) | ServerMessage::Resumed(seat))) => seat,
+                other => panic!("{other:?}"),
+            };
+            assert_eq!(seat.ice_servers[0].username.as_deref(), Some(expected));
+        }
+        drop(server.await.unwrap());
+        task.abort();
     }
 
     #[test]

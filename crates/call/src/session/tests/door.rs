@@ -111,7 +111,7 @@ fn who_is_declined_is_told_so_and_the_room_stays_open() {
     assert_eq!((w.peer_count(0), w.peer_count(1)), (0, 0));
     // Not at once, so that nobody is rung at without end.
     w.command(1, Command::Join(invitation(&room())));
-    assert_eq!((w.reason(1), asks(&w)), (Some(EndReason::RoomFull), None));
+    assert_eq!((w.reason(1), asks(&w)), (Some(EndReason::NotAnswered), None), "nobody else is there");
     w.pass(Duration::from_secs(5));
     w.command(1, Command::Join(invitation(&room())));
     assert!(asks(&w).is_some(), "asked again, as they called again");

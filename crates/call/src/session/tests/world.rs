@@ -48,6 +48,10 @@ pub(super) struct Person {
     pub generations: Option<u32>,
     /// Their connection takes its time to answer an offer: for the test to say.
     pub slow: bool,
+    /// The servers that their last connection was made with.
+    pub servers: Vec<visavis_signaling::IceServer>,
+    /// Their TURN server refuses each new connection at once, in these words.
+    pub refused: Option<String>,
 }
 
 pub(super) struct World {
@@ -145,6 +149,8 @@ impl World {
             stuck: 0,
             generations: None,
             slow: false,
+            servers: Vec::new(),
+            refused: None,
         };
         self.people.push(person);
         i
@@ -321,11 +327,16 @@ impl World {
                     }
                 }
             }
-            Output::PeerNew(key, _) => {
-                let stuck = self.people[i].stuck > 0;
-                self.people[i].stuck -= u32::from(stuck);
-                let before = self.people[i].peers.insert(key, FakePeer { stuck, ..FakePeer::default() });
+            Output::PeerNew(key, servers) => {
+                let person = &mut self.people[i];
+                let stuck = person.stuck > 0;
+                person.stuck -= u32::from(stuck);
+                person.servers = servers;
+                let before = person.peers.insert(key, FakePeer { stuck, ..FakePeer::default() });
                 assert!(before.is_none(), "a key was used twice");
+                if let Some(words) = person.refused.clone() {
+                    person.session.handle(self.now, Input::Peer(key, PeerEvent::RelayTrouble(words)));
+                }
             }
             Output::PeerDo(key, command) => self.peer_do(i, key, command),
             Output::PeerDrop(key) => {
