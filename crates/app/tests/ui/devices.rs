@@ -5,7 +5,7 @@ use std::time::Duration;
 use visavis_app::sample;
 use visavis_app::settings::{Change, Settings};
 use visavis_call::{Command, DeviceOffer, Phase};
-use visavis_capture::{DeviceState, MicrophoneSpec, SpeakerSpec, WhyReplaced};
+use visavis_capture::{MicrophoneSpec, SpeakerSpec, WhyReplaced};
 
 const CONNECTED: &str = "Jabra Evolve 65 was connected";
 
