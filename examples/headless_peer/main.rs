@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 use visavis_call::{Command, EndReason, Endpoint, Event, Path};
-use visavis_capture::{CameraState, DeviceState, wall_clock};
+use visavis_capture::{CameraState, DeviceState, WhyReplaced, wall_clock};
 use visavis_signaling::Invitation;
 
 /// With `--wait`, devices and server have this long before `ready` is said all the same.
@@ -274,13 +274,22 @@ fn device_as_json(device: &str, state: &DeviceState) -> serde_json::Value {
         DeviceState::Off => serde_json::json!({"state": "off"}),
         DeviceState::Opening => serde_json::json!({"state": "opening"}),
         DeviceState::Running { name, instead_of } => {
-            serde_json::json!({"state": "running", "name": name, "instead_of": instead_of})
+            let (chosen, why) = instead_of.as_ref().map(|chosen| (&chosen.name, why_replaced(&chosen.why))).unzip();
+            serde_json::json!({"state": "running", "name": name, "instead_of": chosen, "why": why})
         }
         DeviceState::Failed(error) => serde_json::json!({"state": "failed", "error": error.to_string()}),
     };
     value["event"] = device.into();
     value["t"] = wall_clock().unix_ms(Instant::now()).into();
     value
+}
+
+fn why_replaced(why: &WhyReplaced) -> &'static str {
+    match why {
+        WhyReplaced::Away => "away",
+        WhyReplaced::Gone => "gone",
+        WhyReplaced::Failed(error) => error.word(),
+    }
 }
 
 fn word(path: Path) -> &'static str {

@@ -14,7 +14,7 @@ use visavis_app::{command::UiCommand, theme};
 use visavis_call::{
     Away, Check, Echo, EchoOutcome, EchoTest, EndReason, Finding, Path, Phase, Reach, State, Waiting, Way,
 };
-use visavis_capture::{CameraState, DeviceError, DeviceState, pattern};
+use visavis_capture::{CameraState, DeviceError, DeviceState, WhyReplaced, pattern};
 use visavis_media::Size;
 
 /// Screens of Visavis with made-up states.
@@ -239,8 +239,7 @@ fn state(cli: &Cli) -> State {
             Screen::Without => {
                 (call.peer.video_on, call.peer.has_camera) = (false, false);
                 state.camera = CameraState::Failed(DeviceError::Busy { name: "HD Webcam C920".into() });
-                let name = "Built-in microphone".into();
-                state.microphone = DeviceState::Running { name, instead_of: Some("Headset".into()) };
+                state.microphone = sample::stand_in(WhyReplaced::Away);
                 state.speaker = DeviceState::Failed(DeviceError::Unplugged);
             }
             Screen::Guest => call.peer.guest = Some(sample::guest(false)),
@@ -271,8 +270,7 @@ fn state(cli: &Cli) -> State {
     }
     if cli.screen == Screen::Trouble {
         state.camera = CameraState::Failed(DeviceError::Busy { name: "HD Webcam C920".into() });
-        let name = "Built-in microphone".into();
-        state.microphone = DeviceState::Running { name, instead_of: Some("Headset".into()) };
+        state.microphone = sample::stand_in(WhyReplaced::Away);
     }
     if cli.long {
         lengthen(&mut state);
@@ -317,7 +315,7 @@ fn lengthen(state: &mut State) {
     for device in [&mut state.microphone, &mut state.speaker] {
         if let DeviceState::Running { name, instead_of: Some(chosen) } = device {
             *name = "Eingebautes Audio Analog Stereo (Mikrofonanordnung)".into();
-            *chosen = "USB-Lautsprecher mit Freisprecheinrichtung Jabra Speak 750".into();
+            chosen.name = "USB-Lautsprecher mit Freisprecheinrichtung Jabra Speak 750".into();
         }
     }
 }

@@ -5,6 +5,7 @@ use crate::cli::Cli;
 use crate::command::UiCommand;
 use crate::diagnostics::{Facts, System, report};
 use crate::engine::Engine;
+use crate::push_to_talk::PushToTalk;
 use crate::quality::Health;
 use crate::settings::{Change, Settings, Store};
 use crate::signals::Signals;
@@ -13,7 +14,7 @@ use crate::video::VideoView;
 use crate::view::View;
 use crate::window::Window;
 use eframe::{CreationContext, Frame, glow};
-use egui::{Context, Theme, Ui, UserAttentionType, ViewportCommand};
+use egui::{Context, RawInput, Theme, Ui, UserAttentionType, ViewportCommand};
 use std::io::Write as _;
 use std::sync::Arc;
 use std::time::Instant;
@@ -31,6 +32,7 @@ pub struct App {
     own: VideoView,
     other: VideoView,
     awake: Awake,
+    talk: PushToTalk,
     signals: Signals,
     /// A script waits for the code on standard output.
     announce: bool,
@@ -66,6 +68,10 @@ impl App {
         theme::install(&ctx);
         let engine = Engine::start(&ctx, options(store.shown(), cli))?;
         let mut store = store;
+        if store.shown().push_to_talk {
+            // Before a call may begin.
+            engine.send(Command::SetMuted(true));
+        }
         if cli.open_room {
             let code = store.shown().room.clone().unwrap_or_else(|| keep_a_room(&mut store));
             engine.send(Command::Start(Some(code)));
@@ -86,6 +92,7 @@ impl App {
             own,
             other,
             awake: Awake::new(),
+            talk: PushToTalk::default(),
             signals: Signals::listen(move || ctx.request_repaint()),
             announce: cli.start || cli.open_room,
             system: System { name: system, renderer },
@@ -113,6 +120,19 @@ impl App {
             UiCommand::CopyDiagnostics => ctx.copy_text(self.report()),
             // The window keeps these to itself.
             UiCommand::Window(_) => {}
+        }
+    }
+
+    /// Where talking is by a held key: switches the microphone, also while nothing is painted.
+    ///
+    /// Before anything that a person asks for in this frame, so that a call never begins with an open microphone.
+    fn switch_talk(&mut self, ctx: &Context) {
+        let now = Instant::now();
+        if let Some(muted) = self.talk.step(self.store.shown().push_to_talk, &self.state, now) {
+            self.engine.send(Command::SetMuted(muted));
+        }
+        if let Some(left) = self.talk.closes_in(now) {
+            ctx.request_repaint_after(left);
         }
     }
 
@@ -168,11 +188,16 @@ impl App {
 }
 
 impl eframe::App for App {
+    fn raw_input_hook(&mut self, ctx: &Context, input: &mut RawInput) {
+        self.talk.read(input, ctx.text_edit_focused());
+    }
+
     fn logic(&mut self, ctx: &Context, _frame: &mut Frame) {
         self.note_first_frame(ctx);
         if let Some(now) = self.engine.state() {
             (self.state, self.health) = now;
         }
+        self.switch_talk(ctx);
         if let Some(change) = self.store.known_again(&self.state.devices) {
             self.carry_out(ctx, UiCommand::Change(change));
         }
@@ -261,3 +286,6 @@ fn options(settings: &Settings, cli: &Cli) -> Options {
         ..Options::default()
     }
 }
+
+#[cfg(test)]
+mod tests;

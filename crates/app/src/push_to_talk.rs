@@ -1,73 +1,113 @@
-//! The microphone is on only while a key is held: a rule without a window.
+//! The microphone is on only while Space is held: a rule without a window.
+//!
+//! Keys are read before egui takes them, as egui sees none while nothing is painted. Whoever lets go of Space in a window
+//! that others cover, or takes it away while holding Space, is not heard any longer.
 
-/// Seconds for which the microphone stays on after the key was let go, so that the last word is not cut off.
-const TAIL: f64 = 0.2;
+use egui::{Event, Key, RawInput};
+use std::time::{Duration, Instant};
+use visavis_call::{Phase, State};
 
-/// What one call knows of it.
+/// The microphone stays on for so long after the key was let go, so that the last word is not cut off.
+const TAIL: Duration = Duration::from_millis(200);
+
+/// What is known of the key and of the call.
 #[derive(Debug, Default)]
 pub struct PushToTalk {
-    on: bool,
-    open: bool,
-    held_at: f64,
+    /// Space is down, as far as the window system says.
+    down: bool,
+    /// Keys are for something else: a text is being typed, or nobody is at the window.
+    elsewhere: bool,
+    /// The window cannot be seen, or another one has the keys.
+    away: bool,
+    /// Where one was when this way of talking was last looked at; `None` while it is not chosen.
+    place: Option<Place>,
+    /// When the key was last held, while the microphone is on because of it.
+    held_at: Option<Instant>,
+}
+
+/// Who would hear the microphone.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Place {
+    /// Nobody yet, but whoever comes would.
+    NoCall,
+    /// Oneself, who wants to hear what others would.
+    Check,
+    /// The other side, since then.
+    Call(Instant),
+}
+
+impl Place {
+    fn of(state: &State) -> Self {
+        match &state.phase {
+            _ if state.check.is_some() => Self::Check,
+            Phase::InCall(call) => Self::Call(call.since),
+            Phase::Home
+            | Phase::Waiting(_)
+            | Phase::Joining { .. }
+            | Phase::Connecting { .. }
+            | Phase::Outside { .. }
+            | Phase::Ended(_) => Self::NoCall,
+        }
+    }
 }
 
 impl PushToTalk {
-    /// Takes what is true at `time`, in seconds: whether this way of talking is chosen, and whether the key is held.
-    /// What the microphone is to be from now on, muted or not, where that changes.
+    /// Reads what the window system says, whether anything is painted or not; while a text is being `typing`, Space is
+    /// a letter.
     ///
-    /// Where it is chosen in the middle of a call, or a call begins with it, the microphone is muted; where it is not
-    /// chosen any more, it stays as it is.
-    pub fn step(&mut self, chosen: bool, held: bool, time: f64) -> Option<bool> {
-        let begins = chosen && !self.on;
-        self.on = chosen;
-        if !chosen {
-            self.open = false;
-            return None;
+    /// Events that could not be painted come again with the next ones; the last one of them counts.
+    pub fn read(&mut self, input: &RawInput, typing: bool) {
+        for event in &input.events {
+            match event {
+                Event::Key { key: Key::Space, pressed, .. } => self.down = *pressed,
+                // Its release is told to whoever has the keys then.
+                Event::WindowFocused(false) => self.down = false,
+                _ => {}
+            }
         }
-        if held {
-            self.held_at = time;
-        }
-        let open = held || (self.open && time < self.held_at + TAIL);
-        let changed = begins || open != self.open;
-        self.open = open;
-        changed.then_some(!open)
+        let hidden = input.viewports.get(&input.viewport_id).is_some_and(|window| window.visible() == Some(false));
+        self.away = hidden || !input.focused;
+        self.elsewhere = typing || self.away;
     }
 
-    /// Seconds from `time` until the microphone goes off by itself.
-    pub fn closes_in(&self, time: f64) -> Option<f64> {
-        self.open.then(|| (self.held_at + TAIL - time).max(0.0))
+    /// What the microphone is to be from now on, muted or not, where that changes; `chosen` is this way of talking.
+    ///
+    /// Where it is chosen, one is muted before a call begins, whether anything is painted then or not. Where it is not
+    /// chosen any more, a call goes on as it is, and outside of one the microphone is on again.
+    pub fn step(&mut self, chosen: bool, state: &State, now: Instant) -> Option<bool> {
+        let place = Place::of(state);
+        if !chosen {
+            self.held_at = None;
+            return (self.place.take().is_some() && place == Place::NoCall).then_some(false);
+        }
+        let new = self.place.replace(place) != Some(place);
+        match place {
+            Place::NoCall => {
+                self.held_at = None;
+                (new || !state.muted).then_some(true)
+            }
+            Place::Check => {
+                self.held_at = None;
+                (new && state.muted).then_some(false)
+            }
+            Place::Call(_) => {
+                let was_open = self.held_at.is_some() && !new;
+                if self.down && !self.elsewhere {
+                    self.held_at = Some(now);
+                } else if new || self.away || self.held_at.is_some_and(|at| now >= at + TAIL) {
+                    self.held_at = None;
+                }
+                let open = self.held_at.is_some();
+                (new || open != was_open).then_some(!open)
+            }
+        }
+    }
+
+    /// How long from `now` until the microphone goes off by itself.
+    pub fn closes_in(&self, now: Instant) -> Option<Duration> {
+        self.held_at.map(|at| (at + TAIL).saturating_duration_since(now))
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_microphone_is_on_from_the_press_until_a_moment_after_the_release() {
-        let mut talk = PushToTalk::default();
-        assert_eq!(talk.step(true, false, 0.0), Some(true), "a call begins muted");
-        assert_eq!([0.1, 0.2].map(|t| talk.step(true, false, t)), [None, None]);
-        assert_eq!([1.0, 1.5, 2.0].map(|t| talk.step(true, true, t)), [Some(false), None, None]);
-        assert_eq!([2.1, 2.19].map(|t| talk.step(true, false, t)), [None, None]);
-        assert!(talk.closes_in(2.1).is_some_and(|left| (left - 0.1).abs() < 1e-9));
-        assert_eq!([2.21, 2.5].map(|t| talk.step(true, false, t)), [Some(true), None]);
-        assert_eq!(talk.closes_in(2.5), None);
-    }
-
-    #[test]
-    fn pressing_again_within_the_moment_leaves_it_on() {
-        let mut talk = PushToTalk::default();
-        talk.step(true, true, 0.0);
-        assert_eq!([(false, 0.1), (true, 0.15), (false, 0.3)].map(|(held, t)| talk.step(true, held, t)), [None; 3]);
-    }
-
-    #[test]
-    fn where_it_is_not_chosen_nothing_is_switched() {
-        let mut talk = PushToTalk::default();
-        assert_eq!(talk.step(false, true, 0.0), None);
-        talk.step(true, true, 1.0);
-        assert_eq!([false, true].map(|held| talk.step(false, held, 2.0)), [None, None]);
-        assert_eq!(talk.step(true, false, 3.0), Some(true), "chosen again");
-    }
-}
+mod tests;

@@ -8,7 +8,7 @@ use visavis_call::{
     Again, Asks, ChatLine, Check, DeviceOffer, Echo, EchoOutcome, EchoTest, EndReason, Ended, Figures, Finding, Guest,
     InCall, NetworkCheck, Path, PeerView, Phase, Reach, ServerCheck, State, StatsSnapshot, Waiting, Way,
 };
-use visavis_capture::{CameraState, DeviceInfo, DeviceLists, DeviceState};
+use visavis_capture::{CameraState, DeviceInfo, DeviceLists, DeviceState, Replaced, WhyReplaced};
 use visavis_media::Size;
 use visavis_signaling::RoomCode;
 
@@ -56,6 +56,12 @@ pub fn state(phase: Phase) -> State {
         video_on: true,
         check: None,
     }
+}
+
+/// A microphone that stands in for a headset, for this reason.
+pub fn stand_in(why: WhyReplaced) -> DeviceState {
+    let instead_of = Some(Replaced { name: "Headset".into(), why });
+    DeviceState::Running { name: "Built-in microphone".into(), instead_of }
 }
 
 /// A headset that was plugged in.

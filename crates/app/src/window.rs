@@ -9,13 +9,13 @@ use crate::screens::{
     CallUi, CheckUi, HomeUi, SettingsUi, Stage, WaitingUi, asked_shortcuts, asked_ui, away_ui, ended_ui, joining_ui,
     outside_ui, under,
 };
-use crate::settings::{Settings, ThemeChoice};
+use crate::settings::{Change, Settings, ThemeChoice};
 use crate::theme::{Palette, space};
 use crate::view::View;
 use crate::widgets::{Notice, badge, notice, offer_card};
 use egui::{Align2, Context, Id, LayerId, Order, Rect, ThemePreference, Ui, UiBuilder, ViewportCommand, vec2};
 use std::time::Duration;
-use visavis_call::{Phase, State, Waiting};
+use visavis_call::{Command, Phase, State, Waiting};
 
 /// Seconds for which "Code copied" is shown.
 const SAID_FOR: f64 = 2.0;
@@ -77,6 +77,15 @@ impl Window {
             UiCommand::CopyDiagnostics => {
                 self.say(ui.ctx(), "Diagnostics copied");
                 Some(UiCommand::CopyDiagnostics)
+            }
+            // Else the microphone would be open when somebody comes.
+            UiCommand::Call(Command::SetMuted(false)) if view.settings.push_to_talk && is_outside(view.state) => {
+                self.say(ui.ctx(), "Hold Space in a call to talk");
+                None
+            }
+            UiCommand::Change(Change::PushToTalk(false)) if view.state.muted && is_call(view.state) => {
+                self.say(ui.ctx(), "You stay muted until you press Unmute");
+                Some(Change::PushToTalk(false).into())
             }
             for_others @ (UiCommand::Call(_) | UiCommand::Change(_) | UiCommand::KeepRoom) => Some(for_others),
         }
@@ -179,6 +188,11 @@ fn theme_of(state: &State, settings: &Settings) -> ThemePreference {
 /// One that has the whole window; with an echo peer it does not.
 fn is_call(state: &State) -> bool {
     state.check.is_none() && matches!(state.phase, Phase::InCall(_))
+}
+
+/// Neither in a call nor hearing oneself in a check.
+fn is_outside(state: &State) -> bool {
+    state.check.is_none() && !matches!(state.phase, Phase::InCall(_))
 }
 
 fn use_theme(ui: &mut Ui, wanted: ThemePreference) {

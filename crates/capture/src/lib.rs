@@ -43,5 +43,5 @@ pub use microphone::Microphone;
 pub use sound::default_microphone::DefaultMicrophone;
 pub use speaker::Speaker;
 pub use spec::{CameraSpec, Content, MicrophoneSpec, SpeakerSpec, SpecError};
-pub use state::{CameraState, Counters, DeviceState};
+pub use state::{CameraState, Counters, DeviceState, Replaced, WhyReplaced};
 pub use worker::{StopFlag, Worker};

@@ -48,10 +48,30 @@ pub enum DeviceState {
     Running {
         /// Its name, for reading.
         name: String,
-        /// What was chosen and is not there now; it is taken back when it returns.
-        instead_of: Option<String>,
+        /// What it stands in for.
+        instead_of: Option<Replaced>,
     },
     /// It does not work.
+    Failed(DeviceError),
+}
+
+/// A device in the place of which another one is used.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Replaced {
+    /// Its name, for reading.
+    pub name: String,
+    /// Why it is not used.
+    pub why: WhyReplaced,
+}
+
+/// Why a device is not used.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum WhyReplaced {
+    /// It was chosen and is not there; it is taken back when it returns.
+    Away,
+    /// It was used as the system's default and is not there any more; said for a few seconds.
+    Gone,
+    /// It was chosen and is there, and does not work; it is tried again and again.
     Failed(DeviceError),
 }
 

@@ -3,7 +3,7 @@ use crate::sample;
 use std::sync::Arc;
 use std::time::Duration;
 use visavis_call::{EndReason, Figures, IceServer};
-use visavis_capture::{DeviceError, DeviceInfo, DeviceState};
+use visavis_capture::{DeviceError, DeviceInfo, DeviceState, Replaced, WhyReplaced};
 
 fn said(state: &State, settings: &Settings, recent: &Recent) -> String {
     let system = System { name: "Debian GNU/Linux 12, x86_64".into(), renderer: "llvmpipe, pictures by shader".into() };
@@ -45,8 +45,8 @@ fn known() -> (Settings, Vec<State>) {
         let mut lists = sample::devices();
         lists.speakers.push(DeviceInfo { id: "x".into(), name: "Ada's AirPods Pro".into(), default: false });
         state.devices = Arc::new(lists);
-        state.speaker =
-            DeviceState::Running { name: "Ada's AirPods Pro".into(), instead_of: Some("Ada's Phone".into()) };
+        let instead_of = Some(Replaced { name: "Ada's Phone".into(), why: WhyReplaced::Away });
+        state.speaker = DeviceState::Running { name: "Ada's AirPods Pro".into(), instead_of };
         state.microphone =
             DeviceState::Failed(DeviceError::Other("open /run/user/1000/pulse from 10.1.2.3: refused".into()));
         state

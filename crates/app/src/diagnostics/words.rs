@@ -1,7 +1,7 @@
 //! What a report says of devices: which kind was chosen, and how it fares.
 
 use super::Mask;
-use visavis_capture::{CameraSpec, CameraState, DeviceError, DeviceState, MicrophoneSpec, SpeakerSpec};
+use visavis_capture::{CameraSpec, CameraState, DeviceError, DeviceState, MicrophoneSpec, SpeakerSpec, WhyReplaced};
 
 pub(super) fn camera_choice(spec: &CameraSpec) -> &'static str {
     match spec {
@@ -46,8 +46,12 @@ pub(super) fn device_words(device: &DeviceState, mask: &Mask) -> String {
         DeviceState::Off => "off".into(),
         DeviceState::Opening => "opening".into(),
         DeviceState::Running { name, instead_of: None } => format!("running: {}", mask.device(name)),
-        DeviceState::Running { name, instead_of: Some(_) } => {
-            format!("running: {}, in place of one that is gone", mask.device(name))
+        DeviceState::Running { name, instead_of: Some(chosen) } => {
+            let why = match &chosen.why {
+                WhyReplaced::Away | WhyReplaced::Gone => "is gone".to_owned(),
+                WhyReplaced::Failed(why) => failure_words(why, mask),
+            };
+            format!("running: {}, in place of one that {why}", mask.device(name))
         }
         DeviceState::Failed(why) => failure_words(why, mask),
     }

@@ -9,14 +9,13 @@ use super::chat::ChatUi;
 use super::statistics::statistics_panel;
 use crate::command::{Panel, UiCommand, WindowCommand};
 use crate::control::{Control, Situation};
-use crate::push_to_talk::PushToTalk;
 use crate::quality::{Grade, Verdict};
 use crate::theme::{size, space};
 use crate::view::View;
 use crate::widgets::{SelfView, called, troubles};
 use egui::{CursorIcon, Event, Key, Popup, Rect, Ui, pos2};
 use std::time::{Duration, Instant};
-use visavis_call::{Command, InCall, Path};
+use visavis_call::{InCall, Path};
 
 /// Seconds without movement after which the bars leave.
 pub const BARS_STAY: f64 = 3.0;
@@ -40,7 +39,6 @@ pub struct CallUi {
     news: usize,
     /// When something last moved, in egui's time.
     moved: f64,
-    talk: PushToTalk,
     /// "You are muted" was read and put away.
     reminded: bool,
     /// Where the bars were drawn last.
@@ -77,7 +75,11 @@ impl CallUi {
             let moved = ui.input(|input| input.time);
             *self = Self { call: Some(call.since), moved, ..Self::default() };
         }
-        let talk = self.talk(ui, view.settings.push_to_talk);
+        if view.settings.push_to_talk && !ui.ctx().text_edit_focused() {
+            // Held to talk, the key presses nothing.
+            let to_talk = |event: &Event| matches!(event, Event::Key { key: Key::Space, .. });
+            ui.input_mut(|input| input.events.retain(|event| !to_talk(event)));
+        }
         let popup_open = Popup::is_any_open(ui.ctx());
         let window = ui.max_rect();
         let chat_width = if self.chat_open { size::CHAT.min(window.width() * 0.5) } else { 0.0 };
@@ -128,27 +130,10 @@ impl CallUi {
             let side = Rect::from_min_max(pos2(stage.right(), window.top()), window.max);
             command = self.chat.ui(ui, side, called(&call.peer.name), &call.chat).or(command);
         }
-        let mut command = talk.or(command);
         if command.is_none() && !popup_open && ui.input(|input| input.key_pressed(Key::Escape)) {
             command = self.escape(full_screen);
         }
         command
-    }
-
-    /// Where talking is by a held key: what the key asks for. It then presses nothing.
-    fn talk(&mut self, ui: &Ui, chosen: bool) -> Option<UiCommand> {
-        let typing = ui.ctx().text_edit_focused();
-        let (held, time) = ui.input_mut(|input| {
-            if chosen && !typing {
-                input.events.retain(|event| !matches!(event, Event::Key { key: Key::Space, .. }));
-            }
-            (input.focused && !typing && input.key_down(Key::Space), input.time)
-        });
-        let muted = self.talk.step(chosen, held, time);
-        if let Some(left) = self.talk.closes_in(time) {
-            ui.ctx().request_repaint_after(Duration::from_secs_f64(left));
-        }
-        muted.map(|muted| Command::SetMuted(muted).into())
     }
 
     /// Shows the panel that is open.

@@ -22,6 +22,8 @@ use visavis_signaling::RoomCode;
 
 /// Characters of a name that are kept.
 pub const NAME_LENGTH: usize = 64;
+/// Names of devices that are kept as ambiguous; nobody has so many pairs, and the file stays small.
+const TWIN_NAMES: usize = 32;
 
 /// Everything that is remembered.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -42,6 +44,8 @@ pub struct Settings {
     pub speaker: SpeakerSpec,
     /// The name of the device that is the loudspeaker, likewise.
     pub speaker_name: String,
+    /// Names that two sound devices had at once, the newest last: by these none is known again.
+    pub twin_names: Vec<String>,
     /// What the microphone hears of the loudspeaker is taken away.
     pub echo_cancellation: bool,
     /// How much is done against noise.
@@ -82,6 +86,7 @@ impl Default for Settings {
             microphone_name: String::new(),
             speaker: SpeakerSpec::Default,
             speaker_name: String::new(),
+            twin_names: Vec::new(),
             echo_cancellation: true,
             noise_suppression: Noise::Full,
             automatic_gain: true,
@@ -156,6 +161,8 @@ pub enum Change {
     MicrophoneName(String),
     /// What the chosen loudspeaker is called.
     SpeakerName(String),
+    /// Two sound devices are called so.
+    TwinName(String),
     /// A headset, or what there is of it.
     Headset {
         /// Its microphone.
@@ -214,7 +221,7 @@ impl Change {
             Self::IceServers(_) | Self::RelayOnly(_) => {
                 Some(Command::SetIce { servers: after.ice_servers.clone(), relay_only: after.relay_only })
             }
-            Self::MicrophoneName(_) | Self::SpeakerName(_) | Self::Room(_) => None,
+            Self::MicrophoneName(_) | Self::SpeakerName(_) | Self::TwinName(_) | Self::Room(_) => None,
             Self::Theme(_) | Self::SelfView(_) | Self::NoticeSeen | Self::PushToTalk(_) | Self::RemindMuted(_) => None,
         }
     }
@@ -244,6 +251,11 @@ impl Settings {
             Change::Speaker(spec) => (self.speaker, self.speaker_name) = (spec, String::new()),
             Change::MicrophoneName(name) => self.microphone_name = name,
             Change::SpeakerName(name) => self.speaker_name = name,
+            Change::TwinName(name) => {
+                self.twin_names.push(name);
+                let surplus = self.twin_names.len().saturating_sub(TWIN_NAMES);
+                self.twin_names.drain(..surplus);
+            }
             Change::Headset { microphone, speaker } => {
                 microphone.into_iter().for_each(|spec| self.apply(Change::Microphone(spec)));
                 speaker.into_iter().for_each(|spec| self.apply(Change::Speaker(spec)));

@@ -2,7 +2,7 @@
 
 use crate::icons::Icon;
 use visavis_call::State;
-use visavis_capture::{CameraState, DeviceError, DeviceState};
+use visavis_capture::{CameraState, DeviceError, DeviceState, WhyReplaced};
 
 /// Something about a device that a person in a call should know.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,10 +42,28 @@ pub fn troubles(state: &State) -> Vec<Trouble> {
 pub fn stand_in_words(device: &DeviceState) -> Option<String> {
     match device {
         DeviceState::Running { name, instead_of: Some(chosen) } => {
-            Some(format!("{chosen} is gone; using {name} until it is back"))
+            let of = &chosen.name;
+            Some(match &chosen.why {
+                WhyReplaced::Away => format!("{of} is gone; using {name} until it is back"),
+                WhyReplaced::Gone => format!("{of} is gone; using {name}"),
+                WhyReplaced::Failed(why) => format!("{of} {}; using {name}", fails(why)),
+            })
         }
         DeviceState::Running { instead_of: None, .. } => None,
         DeviceState::Off | DeviceState::Opening | DeviceState::Failed(_) => None,
+    }
+}
+
+/// What follows a device's name: "is in use by another program".
+fn fails(why: &DeviceError) -> &'static str {
+    match why {
+        DeviceError::NotFound { .. } | DeviceError::NoDevice => "is not there",
+        DeviceError::Busy { .. } => "is in use by another program",
+        DeviceError::PermissionDenied => "is not allowed by the system",
+        DeviceError::Unplugged => "was unplugged",
+        DeviceError::UnsupportedFormat | DeviceError::File { .. } => "cannot be used",
+        DeviceError::Stalled => "delivers nothing",
+        DeviceError::Other(_) => "failed",
     }
 }
 
@@ -88,11 +106,13 @@ mod tests {
 
     #[test]
     fn a_device_that_stands_in_names_both() {
-        let name = "Built-in microphone".to_owned();
-        let device = DeviceState::Running { name, instead_of: Some("Headset".into()) };
-        assert_eq!(
-            stand_in_words(&device).as_deref(),
-            Some("Headset is gone; using Built-in microphone until it is back")
-        );
+        let busy = DeviceError::Busy { name: "a:headset".into() };
+        for (why, words) in [
+            (WhyReplaced::Away, "Headset is gone; using Built-in microphone until it is back"),
+            (WhyReplaced::Gone, "Headset is gone; using Built-in microphone"),
+            (WhyReplaced::Failed(busy), "Headset is in use by another program; using Built-in microphone"),
+        ] {
+            assert_eq!(stand_in_words(&sample::stand_in(why)).as_deref(), Some(words));
+        }
     }
 }

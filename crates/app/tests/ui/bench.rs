@@ -1,10 +1,11 @@
 //! A window with a made-up state, and what was asked for through it.
 
-use egui::{Key, OutputCommand, Vec2, ViewportCommand, vec2};
+use egui::{Context, Key, OutputCommand, Vec2, ViewportCommand, vec2};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable as _;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use visavis_app::command::UiCommand;
+use visavis_app::push_to_talk::PushToTalk;
 use visavis_app::quality::Health;
 use visavis_app::sample::Weather;
 use visavis_app::settings::{Change, Settings};
@@ -22,6 +23,7 @@ pub struct Bench {
     pub settings: Settings,
     pub health: Health,
     pub now: Instant,
+    talk: PushToTalk,
     own: VideoView,
     other: VideoView,
     asked: Vec<UiCommand>,
@@ -37,11 +39,23 @@ impl Bench {
             settings: sample::settings(),
             health: sample::health(Weather::Calm),
             now: Instant::now(),
+            talk: PushToTalk::default(),
             own: VideoView::plain(),
             other: VideoView::plain(),
             asked: Vec::new(),
             copied: Vec::new(),
             viewport: Vec::new(),
+        }
+    }
+
+    /// Switches the microphone before each frame, as the app does; harness time is the clock.
+    fn talk(&mut self, ctx: &Context) {
+        let (input, time) = ctx.input(|input| (input.raw.clone(), input.time));
+        self.talk.read(&input, ctx.text_edit_focused());
+        let now = self.now + Duration::from_secs_f64(time);
+        if let Some(muted) = self.talk.step(self.settings.push_to_talk, &self.state, now) {
+            self.state.muted = muted;
+            self.asked.push(Command::SetMuted(muted).into());
         }
     }
 
@@ -91,6 +105,7 @@ pub fn show_in(bench: Bench, size: Vec2) -> Screen {
             bench.own.show(ui.ctx(), grey.clone());
             bench.other.show(ui.ctx(), grey);
         }
+        bench.talk(ui.ctx());
         let Bench { window, state, settings, health, now, own, other, .. } = bench;
         let command = window.ui(ui, View { state, settings, own, other, health, now: *now });
         if let Some(UiCommand::Change(change)) = &command {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use visavis_app::sample;
 use visavis_app::settings::{Change, Settings};
 use visavis_call::{Command, DeviceOffer, Phase};
-use visavis_capture::{DeviceState, MicrophoneSpec, SpeakerSpec};
+use visavis_capture::{MicrophoneSpec, SpeakerSpec, WhyReplaced};
 
 const CONNECTED: &str = "Jabra Evolve 65 was connected";
 
@@ -104,8 +104,7 @@ fn a_silent_microphone_is_named_until_it_is_heard_or_muted() {
 fn a_device_that_stands_in_for_another_is_named_with_it_when_that_goes() {
     let mut screen = call(|_| {});
     screen.pass(20);
-    let name = "Built-in microphone".to_owned();
-    screen.state_mut().state.microphone = DeviceState::Running { name, instead_of: Some("Headset".into()) };
+    screen.state_mut().state.microphone = sample::stand_in(WhyReplaced::Away);
     screen.pass(1);
     assert!(screen.says("Headset is gone; using Built-in microphone until it is back"));
 }

@@ -7,7 +7,7 @@ use visavis_app::sample;
 use visavis_app::settings::Settings;
 use visavis_app::window::Window;
 use visavis_call::{Away, Check, EndReason, InCall, Phase, Waiting};
-use visavis_capture::{CameraState, DeviceError, DeviceState};
+use visavis_capture::{CameraState, DeviceError, DeviceState, WhyReplaced};
 
 /// A screen and how to come to it.
 pub struct Scene {
@@ -65,8 +65,7 @@ fn troubled_call() -> Screen {
         (call.peer.video_on, call.peer.has_camera, call.peer.muted) = (false, false, true);
     });
     bench.state.camera = CameraState::Failed(DeviceError::Unplugged);
-    bench.state.microphone =
-        DeviceState::Running { name: "Built-in microphone".into(), instead_of: Some("Headset".into()) };
+    bench.state.microphone = sample::stand_in(WhyReplaced::Away);
     bench.state.speaker = DeviceState::Failed(DeviceError::Unplugged);
     bench.state.muted = true;
     let mut screen = show_in(bench, vec2(900.0, 600.0));

@@ -1,7 +1,7 @@
 //! What a person sets of sound, and what the window says about it.
 
 use crate::bench::{Bench, Say as _, Screen, show};
-use egui::Key;
+use egui::{Event, Key, Modifiers, PointerButton};
 use egui_kittest::kittest::Queryable as _;
 use std::time::Duration;
 use visavis_app::sample;
@@ -43,6 +43,51 @@ fn the_microphone_is_on_while_space_is_held_and_presses_no_button_then() {
     screen.pass(4);
     assert_eq!(switched(&mut screen), [true]);
     assert!(screen.state_mut().commands().is_empty(), "nothing was hung up");
+}
+
+#[test]
+fn what_is_clicked_in_the_frame_in_which_the_microphone_goes_off_is_done_too() {
+    let mut screen = call(|bench| bench.settings.push_to_talk = true);
+    screen.key_down(Key::Space);
+    screen.pass(4);
+    let pos = screen.get_by_label("Hang up").rect().center();
+    let (button, modifiers) = (PointerButton::Primary, Modifiers::NONE);
+    screen.input_mut().events.push(Event::PointerMoved(pos));
+    screen.input_mut().events.push(Event::PointerButton { pos, button, pressed: true, modifiers });
+    screen.pass(1);
+    screen.state_mut().commands();
+    screen.input_mut().events.push(Event::PointerButton { pos, button, pressed: false, modifiers });
+    let (key, physical_key) = (Key::Space, None);
+    screen.input_mut().events.push(Event::Key { key, physical_key, pressed: false, repeat: false, modifiers });
+    screen.step();
+    let commands = screen.state_mut().commands();
+    assert!(matches!(commands[..], [Command::SetMuted(true), Command::HangUp]), "{commands:?}");
+}
+
+#[test]
+fn outside_a_call_nobody_unmutes_who_talks_by_a_key() {
+    let mut bench = Bench::new(Phase::Home);
+    bench.settings.push_to_talk = true;
+    let mut screen = show(bench);
+    assert_eq!(switched(&mut screen), [true]);
+    screen.press("Unmute");
+    assert_eq!(switched(&mut screen), [] as [bool; 0]);
+    assert!(screen.says("Hold Space in a call to talk"));
+}
+
+#[test]
+fn who_talks_by_a_key_no_more_is_told_that_they_are_still_muted() {
+    let mut bench = Bench::new(Phase::Home);
+    bench.settings.push_to_talk = true;
+    let mut screen = show(bench);
+    screen.press("Settings…");
+    let now = screen.state().now;
+    screen.state_mut().state.phase = Phase::InCall(sample::in_call(now, Duration::from_secs(754)));
+    screen.pass(1);
+    screen.get_by_label(TALK).scroll_to_me();
+    screen.pass(4);
+    screen.press(TALK);
+    assert!(screen.state().state.muted && screen.says("You stay muted until you press Unmute"));
 }
 
 #[test]

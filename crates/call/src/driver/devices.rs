@@ -1,5 +1,6 @@
 //! Which devices are open when: all in a call, camera and microphone before it where a preview is wanted.
 
+use super::chime_time::ChimeTime;
 use crate::api::DeviceOffer;
 use crate::check::Mirror;
 use crate::media::{
@@ -9,15 +10,12 @@ use crate::options::Options;
 use crate::sound::{SoundChoices, Volume};
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use tokio::sync::watch;
 use visavis_capture::{
     CameraSpec, CameraState, CameraWish, Chime, DeviceLists, DeviceState, MicrophoneSpec, SpeakerSpec,
 };
 use visavis_media::{VideoFrame, slot};
-
-/// Outside a call the loudspeaker stays open for so much longer than a chime lasts, as opening it takes a moment.
-const CHIME: Duration = Duration::from_secs(1);
 
 /// What is true of the devices, as the front end shows it.
 pub(super) struct Board {
@@ -49,7 +47,7 @@ pub(super) struct Devices {
     microphone_open: Option<MicrophoneSpec>,
     speaker_open: Option<SpeakerSpec>,
     chimes: Volume,
-    chime_until: Option<Instant>,
+    chime_time: ChimeTime,
     /// An echo peer's camera.
     mirror: Option<Mirror>,
 }
@@ -92,7 +90,7 @@ impl Devices {
             microphone_open: None,
             speaker_open: None,
             chimes: options.sound.chimes,
-            chime_until: None,
+            chime_time: ChimeTime::default(),
             mirror,
         }
     }
@@ -137,8 +135,7 @@ impl Devices {
         if self.chimes == Volume::OFF && which != Chime::Trial {
             return;
         }
-        let until = Instant::now() + which.duration() + CHIME;
-        self.chime_until = self.chime_until.max(Some(until));
+        self.chime_time.order(which, Instant::now());
         self.engine.command(AudioCommand::Chime(which));
     }
 
@@ -179,10 +176,8 @@ impl Devices {
             self.microphone_open = wanted;
         }
 
-        if self.chime_until.is_some_and(|until| until <= now) {
-            self.chime_until = None;
-        }
-        let wanted = (active || self.chime_until.is_some()).then(|| self.speaker_spec.clone());
+        self.chime_time.see(&self.speaker_state.borrow(), now);
+        let wanted = (active || self.chime_time.poll_timeout().is_some()).then(|| self.speaker_spec.clone());
         if wanted != self.speaker_open {
             let (spec, open) = (self.speaker_spec.clone(), wanted.is_some());
             self.opener.order(DeviceNews::Speaker { spec, open });
@@ -193,7 +188,7 @@ impl Devices {
     /// Waits until something about the devices is worth showing.
     pub(super) async fn changed(&mut self) {
         let chime = async {
-            match self.chime_until {
+            match self.chime_time.poll_timeout() {
                 Some(until) => tokio::time::sleep_until(until.into()).await,
                 None => std::future::pending().await,
             }

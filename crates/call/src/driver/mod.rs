@@ -1,6 +1,7 @@
 //! The task that feeds the session and carries out what it says: one `select!`, one place where everything meets.
 
 mod checks;
+mod chime_time;
 mod devices;
 mod links;
 mod peers;

@@ -6,8 +6,15 @@ use visavis_media::FRAME_SAMPLES;
 
 /// A loudspeaker may take a moment to open; a chime that still waits then tells no news any more.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// Who tries out a loudspeaker waits for it: opening one is given up after 6 s, and Bluetooth may take three.
+const TRIAL_PATIENCE: Duration = Duration::from_secs(7);
 /// In so many samples (5 ms) a chime fades that another one replaces.
 const FADE: usize = 240;
+
+/// How long a chime waits for a loudspeaker.
+pub(crate) fn patience(which: Chime) -> Duration {
+    if which == Chime::Trial { TRIAL_PATIENCE } else { PATIENCE }
+}
 
 /// What is to be heard, and how much of it has been.
 #[derive(Debug, Default)]
@@ -34,7 +41,8 @@ impl Chimes {
 
     /// Adds the next 10 ms to a frame, this loud; a trial as loud as it is.
     pub(super) fn mix(&mut self, frame: &mut [f32; FRAME_SAMPLES], now: Instant, factor: f32) {
-        if self.ordered.take().is_some_and(|at| now.saturating_duration_since(at) > PATIENCE) {
+        let patience = if self.trial { TRIAL_PATIENCE } else { PATIENCE };
+        if self.ordered.take().is_some_and(|at| now.saturating_duration_since(at) > patience) {
             self.sound.clear();
         }
         let Some(rest) = self.sound.get(self.played..).filter(|rest| !rest.is_empty()) else { return };
@@ -92,6 +100,11 @@ mod tests {
         assert!(heard(&mut chimes, now + Duration::from_secs(3), 100).iter().all(|s| *s == 0.0));
         chimes.order(Chime::Over, now);
         assert!(heard(&mut chimes, now + Duration::from_secs(1), 100).iter().any(|s| *s != 0.0));
+        for (seconds, is_heard) in [(6, true), (8, false)] {
+            chimes.order(Chime::Trial, now);
+            let sound = heard(&mut chimes, now + Duration::from_secs(seconds), 100);
+            assert_eq!(sound.iter().any(|s| *s != 0.0), is_heard, "a trial that waited {seconds} s");
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
-use visavis_capture::{DeviceError, DeviceInfo, DeviceState, SoundDevices};
+use visavis_capture::{DeviceError, DeviceInfo, DeviceState, Replaced, SoundDevices, WhyReplaced};
 
 /// The first pause before a device that failed is tried again; it doubles with each failure…
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
@@ -14,6 +14,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const MAX_PAUSE: Duration = Duration::from_secs(30);
 /// A device that worked for so long is a good one: when it breaks it is tried again at once.
 const STEADY: Duration = Duration::from_secs(5);
+/// It is said for so long that the default device vanished: whoever pulled it out looks up by then.
+const SAID_FOR: Duration = Duration::from_secs(10);
 /// Cards of ALSA are held by one stream alone, and several of its names mean the same card.
 const EXCLUSIVE: &str = "alsa:";
 
@@ -60,6 +62,14 @@ struct Open {
     moved: bool,
 }
 
+/// A device that is not there any more, and another one was opened in its place.
+#[derive(Debug)]
+struct Vanished {
+    target: Target,
+    name: String,
+    said_until: Instant,
+}
+
 #[derive(Debug)]
 struct Fault {
     error: DeviceError,
@@ -77,12 +87,24 @@ pub(crate) struct DeviceChoice {
     chosen_name: Option<String>,
     open: Option<Open>,
     opening: Option<Target>,
+    /// What was open last, and its name, while nothing is.
+    before: Option<(Target, String)>,
+    vanished: Option<Vanished>,
     faults: HashMap<Target, Fault>,
 }
 
 impl DeviceChoice {
     pub(crate) fn new() -> Self {
-        Self { wish: Wish::Off, list: None, chosen_name: None, open: None, opening: None, faults: HashMap::new() }
+        Self {
+            wish: Wish::Off,
+            list: None,
+            chosen_name: None,
+            open: None,
+            opening: None,
+            before: None,
+            vanished: None,
+            faults: HashMap::new(),
+        }
     }
 
     /// The person chose something; choosing the same again tries again what failed.
@@ -90,6 +112,7 @@ impl DeviceChoice {
         self.faults.clear();
         if self.wish != wish {
             (self.wish, self.chosen_name) = (wish, None);
+            (self.before, self.vanished) = (None, None);
             self.note_name();
         }
     }
@@ -120,6 +143,7 @@ impl DeviceChoice {
     /// It succeeded; what was open before is closed now.
     pub(crate) fn opened(&mut self, name: &str, now: Instant) {
         if let Some(target) = self.opening.take() {
+            self.note_vanished(&target, name, now);
             self.open = Some(Open { target, name: name.to_owned(), since: now, moved: false });
         }
     }
@@ -134,6 +158,7 @@ impl DeviceChoice {
     /// What was open stopped working and is closed.
     pub(crate) fn broke(&mut self, error: DeviceError, now: Instant) {
         if let Some(open) = self.open.take() {
+            self.before = Some((open.target.clone(), open.name));
             let steady = now.saturating_duration_since(open.since) >= STEADY;
             self.fault(open.target, error, now, steady);
         }
@@ -141,11 +166,13 @@ impl DeviceChoice {
 
     /// A [`Step::Close`] was carried out.
     pub(crate) fn closed(&mut self) {
-        self.open = None;
+        let open = self.open.take().filter(|_| self.wish != Wish::Off);
+        self.before = open.map(|open| (open.target, open.name)).or(self.before.take());
     }
 
     /// What to do now; the same answer comes until its outcome is told.
-    pub(crate) fn next(&self, now: Instant) -> Step {
+    pub(crate) fn next(&mut self, now: Instant) -> Step {
+        self.vanished.take_if(|vanished| vanished.said_until <= now);
         if self.opening.is_some() {
             return Step::Nothing;
         }
@@ -160,9 +187,10 @@ impl DeviceChoice {
         }
     }
 
-    /// When [`next`](Self::next) may say something else although nothing happened.
+    /// When [`next`](Self::next) or, after it, [`state`](Self::state) may say something else although nothing happened.
     pub(crate) fn poll_timeout(&self, now: Instant) -> Option<Instant> {
-        self.faults.values().map(|fault| fault.retry_at).filter(|at| *at > now).min()
+        let said = self.vanished.as_ref().map(|vanished| vanished.said_until);
+        self.faults.values().map(|fault| fault.retry_at).chain(said).filter(|at| *at > now).min()
     }
 
     /// The id of what is open, where it is a device.
@@ -229,12 +257,43 @@ impl DeviceChoice {
         }
     }
 
-    /// The name of what was chosen, where this is another.
-    fn replaced(&self, open: &Target) -> Option<String> {
-        let Wish::Device(wanted) = &self.wish else { return None };
-        let Some(Ok(list)) = &self.list else { return None };
-        let chosen = self.chosen(list).map(target);
-        (chosen.as_ref() != Some(open)).then(|| self.chosen_name.clone().unwrap_or_else(|| wanted.clone()))
+    /// What this stands in for, where that is to be said: not while what was chosen is just being opened.
+    fn replaced(&self, open: &Target) -> Option<Replaced> {
+        match &self.wish {
+            Wish::Off | Wish::StandIn(_) => None,
+            Wish::Default => {
+                self.vanished.as_ref().map(|gone| Replaced { name: gone.name.clone(), why: WhyReplaced::Gone })
+            }
+            Wish::Device(wanted) => {
+                let Some(Ok(list)) = &self.list else { return None };
+                let why = match self.chosen(list).map(target) {
+                    Some(chosen) if chosen == *open => return None,
+                    Some(chosen) => WhyReplaced::Failed(self.faults.get(&chosen)?.error.clone()),
+                    None => WhyReplaced::Away,
+                };
+                Some(Replaced { name: self.chosen_name.clone().unwrap_or_else(|| wanted.clone()), why })
+            }
+        }
+    }
+
+    /// This is open now: remembers what was open before, where that is not there any more.
+    fn note_vanished(&mut self, opened: &Target, name: &str, now: Instant) {
+        let open = self.open.as_ref().map(|open| (open.target.clone(), open.name.clone()));
+        let before = open.or(self.before.take()).filter(|(was, _)| self.is_gone(was));
+        if self.vanished.take_if(|gone| gone.target == *opened || gone.name == name).is_some() {
+            // It is back; what stood in for it is not missed.
+            return;
+        }
+        // The same device may come back under another id.
+        if let Some((target, was)) = before.filter(|(was, called)| was != opened && called != name) {
+            self.vanished = Some(Vanished { target, name: was, said_until: now + SAID_FOR });
+        }
+    }
+
+    /// A device that is in no list any more.
+    fn is_gone(&self, was: &Target) -> bool {
+        let (Target::Device(id), Some(Ok(list))) = (was, &self.list) else { return false };
+        !list.offered.iter().chain(&list.hidden).any(|device| device.id == *id)
     }
 
     /// Why nothing is open, as far as that is known.

@@ -34,6 +34,7 @@ mod video_send;
 pub(crate) use audio::{AudioCommand, AudioEngine, AudioNews};
 pub(crate) use audio_devices::{AudioDevices, DeviceBoard, DeviceNews};
 pub(crate) use camera::CameraDeck;
+pub(crate) use chimes::patience;
 pub(crate) use echo_line::EchoLine;
 pub(crate) use red::SoundFormats;
 pub(crate) use session::{MediaHooks, MediaSession, PreparedMedia};

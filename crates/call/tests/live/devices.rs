@@ -93,7 +93,7 @@ fn named_devices_that_are_not_plugged_in_do_not_keep_a_call_from_coming_about() 
     // Where this machine has others, those stand in.
     let missing = |state: &DeviceState| match state {
         DeviceState::Failed(_) => true,
-        DeviceState::Running { instead_of, .. } => instead_of.as_deref() == Some(nowhere),
+        DeviceState::Running { instead_of, .. } => instead_of.as_ref().is_some_and(|chosen| chosen.name == nowhere),
         DeviceState::Off | DeviceState::Opening => false,
     };
     a.shows("that they are missing", |s| {

@@ -13,7 +13,7 @@ use common::{Server, Side, call, hang_up, in_call, options, share_at};
 use pulse::{Player, Recorder, Server as Pulse};
 use std::time::{Duration, Instant};
 use visavis_call::{Command, Event, Options};
-use visavis_capture::{CameraSpec, DeviceState, MicrophoneSpec, SpeakerSpec};
+use visavis_capture::{CameraSpec, DeviceState, MicrophoneSpec, Replaced, SpeakerSpec, WhyReplaced};
 use visavis_media::FRAME_SAMPLES;
 
 /// A device that vanishes, or is no longer the default, is replaced within this time, and taken back likewise.
@@ -79,7 +79,8 @@ impl Scene {
 
     /// How long after `since` somebody's state shows this device, standing in for another or not.
     fn shows(side: &mut Side, speaker: bool, name: &str, instead_of: Option<&str>, since: Instant) -> Duration {
-        let state = DeviceState::Running { name: name.into(), instead_of: instead_of.map(str::to_owned) };
+        let instead_of = instead_of.map(|name| Replaced { name: name.to_owned(), why: WhyReplaced::Away });
+        let state = DeviceState::Running { name: name.into(), instead_of };
         side.shows(&format!("{state:?}"), |s| *if speaker { &s.speaker } else { &s.microphone } == state);
         report(&format!("{state:?} is shown"), since.elapsed())
     }

@@ -85,8 +85,12 @@ impl Desk {
     }
 
     fn runs(&self, id: &str, instead_of: Option<&str>) {
-        let (name, instead_of) = (format!("The {id}"), instead_of.map(str::to_owned));
-        assert_eq!(self.choice.state(), DeviceState::Running { name, instead_of });
+        self.runs_as(id, instead_of, WhyReplaced::Away);
+    }
+
+    fn runs_as(&self, id: &str, instead_of: Option<&str>, why: WhyReplaced) {
+        let instead_of = instead_of.map(|name| Replaced { name: name.to_owned(), why });
+        assert_eq!(self.choice.state(), DeviceState::Running { name: format!("The {id}"), instead_of });
     }
 
     fn failed(&self) -> DeviceError {
@@ -151,6 +155,48 @@ fn a_chosen_device_is_known_again_by_its_name_where_its_id_has_changed() {
 }
 
 #[test]
+fn a_device_that_was_just_chosen_is_not_called_gone_while_it_opens() {
+    let mut desk = Desk::new(Wish::Default, "a* b");
+    desk.choice.wish(chosen("b"));
+    desk.runs("a", None);
+    desk.choice.begun(Target::Device("b".into()));
+    desk.runs("a", None);
+    desk.choice.opened("The b", desk.now);
+    desk.runs("b", None);
+}
+
+#[test]
+fn a_default_device_that_vanishes_is_named_for_a_while_with_what_is_used_now() {
+    let said = |desk: &Desk| desk.runs_as("a", Some("The b"), WhyReplaced::Gone);
+    let mut desk = Desk::new(Wish::Default, "a b*");
+    desk.runs("b", None);
+    desk.lists("a*");
+    said(&desk);
+    desk.waits(SAID_FOR - MS);
+    said(&desk);
+    assert_eq!(desk.choice.poll_timeout(desk.now), Some(desk.now + MS));
+    desk.waits(MS);
+    desk.runs("a", None);
+}
+
+#[test]
+fn it_is_named_also_where_it_breaks_before_the_list_tells_and_no_more_when_it_is_back() {
+    let mut desk = Desk::new(Wish::Default, "a b*");
+    desk.broken = vec!["b"];
+    desk.breaks();
+    assert!(matches!(desk.choice.state(), DeviceState::Failed(_)));
+    desk.lists("a*");
+    desk.runs_as("a", Some("The b"), WhyReplaced::Gone);
+    desk.broken.clear();
+    desk.lists("a b*");
+    desk.runs("b", None);
+    desk.wishes(Wish::Off);
+    desk.lists("a*");
+    desk.wishes(Wish::Default);
+    desk.runs("a", None);
+}
+
+#[test]
 fn what_was_never_seen_is_called_as_it_was_chosen() {
     let desk = Desk::new(chosen("headset"), "a*");
     desk.runs("a", Some("headset"));
@@ -173,8 +219,13 @@ fn the_default_stands_in_for_a_busy_device_which_is_tried_again_ever_more_seldom
     let mut desk = Desk::new(Wish::Off, "a* b");
     desk.broken = vec!["b"];
     desk.wishes(chosen("b"));
-    desk.runs("a", Some("The b"));
+    let busy = || WhyReplaced::Failed(DeviceError::Busy { name: "b".into() });
+    desk.runs_as("a", Some("The b"), busy());
     desk.waits(Duration::from_secs(600));
+    desk.runs_as("a", Some("The b"), busy());
+    desk.choice.begun(Target::Device("b".into()));
+    desk.runs_as("a", Some("The b"), busy());
+    desk.choice.not_opened(DeviceError::Busy { name: "b".into() }, desk.now);
     assert_eq!(desk.opened, ["a"], "trying does not disturb what runs");
     assert!((20..30).contains(&desk.attempts), "{} attempts in ten minutes", desk.attempts);
     desk.broken.clear();
