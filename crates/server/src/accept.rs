@@ -11,15 +11,19 @@ use crate::spread::{self, Exchange};
 use crate::tls;
 use crate::turn::Turn;
 use axum::Router;
+use axum::http::header::CONNECTION;
+use axum::http::{HeaderValue, StatusCode};
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
@@ -33,6 +37,9 @@ use tracing::debug;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// For everything before a connection becomes a WebSocket, answers that are slowly read included.
 const PAGE_WITHIN: Duration = Duration::from_secs(120);
+/// Requests that one connection may make; the page for guests and its files are half as many. So what one address asks
+/// for is bounded by its new connections.
+const MOST_REQUESTS: usize = 50;
 /// Longest headers of a request; also what an idle connection may cost.
 const HEADER_BYTES: usize = 16 * 1024;
 /// Pause after a failed accept: mostly too many open files, which others have to close first.
@@ -185,10 +192,19 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let service = TowerToHyperService::new(router);
+    let asked = AtomicUsize::new(0);
     let seated = service_fn(move |mut request: Request<Incoming>| {
         // A WebSocket outlives this task; its seat goes with it.
         request.extensions_mut().insert(seat.clone());
-        service.call(request)
+        let last = asked.fetch_add(1, Ordering::Relaxed) + 1 >= MOST_REQUESTS;
+        let answer = service.call(request);
+        async move {
+            let mut answer = answer.await?;
+            if last && answer.status() != StatusCode::SWITCHING_PROTOCOLS {
+                answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok::<_, Infallible>(answer)
+        }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

@@ -6,10 +6,10 @@ use crate::hub::{Connection, Event, Hub, Saying};
 use axum::extract::WebSocketUpgrade;
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use axum::response::Response;
-use futures_util::SinkExt as _;
+use futures_util::{SinkExt as _, StreamExt as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::yield_now;
 use tokio::time::{sleep, timeout};
@@ -32,16 +32,20 @@ const BREATH: Duration = Duration::from_millis(2);
 const PAUSE: Duration = Duration::from_millis(100);
 /// How long a message may take to be sent: who reads nothing for so long is gone.
 const SEND_WITHIN: Duration = Duration::from_secs(10);
+/// Bytes that wait to be written: what was gathered, and the longest message on top of it. More comes together only where
+/// somebody takes nothing.
+const MOST_UNSENT: usize = 2 * READABLE;
 /// How long the other side may take to answer a good-bye.
 const GOODBYE: Duration = Duration::from_secs(1);
-/// Signs of life are reported once in this time.
-const ALIVE_EVERY: Duration = Duration::from_secs(1);
+/// Messages that are passed over until then: who floods us goes on with it.
+const LAST_WORDS: usize = 256;
 
 /// Answers a request for a WebSocket.
 pub(crate) fn accept(upgrade: WebSocketUpgrade, hub: Hub, seat: Seat, visit: Arc<Visit>) -> Response {
     upgrade
         .read_buffer_size(READ_BUFFER)
         .write_buffer_size(WRITE_BUFFER)
+        .max_write_buffer_size(MOST_UNSENT)
         .max_message_size(READABLE)
         .max_frame_size(READABLE)
         .on_upgrade(|socket| async move {
@@ -52,7 +56,7 @@ pub(crate) fn accept(upgrade: WebSocketUpgrade, hub: Hub, seat: Seat, visit: Arc
 
 async fn serve(mut socket: WebSocket, hub: &Hub, origin: Origin) {
     let (connection, mut sayings, waiting) = hub.connect(origin);
-    let (mut alive, mut said) = (Instant::now(), 0);
+    let mut said = 0;
     let end = loop {
         tokio::select! {
             saying = sayings.recv() => match saying {
@@ -78,9 +82,11 @@ async fn serve(mut socket: WebSocket, hub: &Hub, origin: Origin) {
                     take_turns(pace, data.len(), &mut said).await;
                 }
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => {
-                    if alive.elapsed() >= ALIVE_EVERY {
-                        alive = Instant::now();
-                        connection.tell(Event::Alive);
+                    let pace = connection.tell(Event::Alive);
+                    // A ping's answer goes out before more is read, so that answers nobody takes do not gather.
+                    match timeout(SEND_WITHIN, socket.flush()).await {
+                        Ok(Ok(())) => take_turns(pace, 0, &mut said).await,
+                        Ok(Err(_)) | Err(_) => break Event::Lost,
                     }
                 }
                 Some(Ok(Message::Close(_))) => break Event::Closed,
@@ -121,7 +127,7 @@ async fn end_with(connection: &Connection, end: Event, mut socket: WebSocket) {
     let closed = matches!(end, Event::Closed);
     connection.tell(end);
     if closed {
-        let _ = timeout(GOODBYE, async { while let Some(Ok(_)) = socket.recv().await {} }).await;
+        hear_out(&mut socket).await;
     }
 }
 
@@ -191,12 +197,15 @@ async fn unreadable(socket: &mut WebSocket, error: axum::Error) {
 /// Says good-bye and waits a moment for the answer, so that what was sent before is not cut off.
 async fn close(socket: &mut WebSocket, code: u16, reason: String) {
     let frame = CloseFrame { code, reason: reason.into() };
-    let _ = timeout(GOODBYE, async {
-        if socket.send(Message::Close(Some(frame))).await.is_ok() {
-            while let Some(Ok(_)) = socket.recv().await {}
-        }
-    })
-    .await;
+    if let Ok(Ok(())) = timeout(GOODBYE, socket.send(Message::Close(Some(frame)))).await {
+        hear_out(socket).await;
+    }
+}
+
+/// Waits for the other side's end, as long as it does not take too much of anything.
+async fn hear_out(socket: &mut WebSocket) {
+    let rest = socket.take(LAST_WORDS).take_while(|message| std::future::ready(message.is_ok()));
+    let _ = timeout(GOODBYE, rest.for_each(|_| std::future::ready(()))).await;
 }
 
 #[cfg(test)]

@@ -101,6 +101,38 @@ async fn a_flood_is_refused_then_cut_off() {
     timeout(LONG, flood).await.unwrap().unwrap();
 }
 
+/// Far more than fits between the two, and than a connection may say before it is cut off.
+const ENDLESS: usize = 32 * 1024 * 1024;
+
+#[tokio::test]
+async fn a_flood_of_pings_or_pongs_is_cut_off_and_what_nobody_reads_is_not_gathered() {
+    for config in [ServerConfig::default(), ServerConfig::embedded()] {
+        let server = Server::start(config).await;
+        let mut bystanders = Bystanders::meet(&server, ROOM).await;
+        for flood in [Message::Ping(vec![0; 125].into()), Message::Pong(vec![0; 125].into())] {
+            // Nothing is read here, neither answers nor the good-bye.
+            let (mut raw, mut sent) = (Raw::connect(&server).await, 0);
+            while let Ok(()) = timeout(LONG, raw.0.send(flood.clone())).await.expect("it is ended") {
+                sent += flood.len();
+                assert!(sent < ENDLESS, "whatever is sent is taken");
+            }
+        }
+        bystanders.talk(ROOM).await;
+    }
+}
+
+#[tokio::test]
+async fn a_ping_is_answered_at_once_and_shows_no_more_than_that_somebody_is_there() {
+    let server = Server::start(ServerConfig::default()).await;
+    let mut raw = Raw::connect(&server).await;
+    for n in 0..50 {
+        raw.0.send(Message::Ping(vec![n].into())).await.unwrap();
+        let answer = timeout(LONG, raw.0.next()).await.unwrap().unwrap().unwrap();
+        assert_eq!(answer, Message::Pong(vec![n].into()));
+    }
+    assert_eq!(raw.open(ROOM).await["type"], "opened");
+}
+
 #[tokio::test]
 async fn who_does_not_read_is_dropped_and_holds_up_nobody() {
     // What one address may send is no matter here.

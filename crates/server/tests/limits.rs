@@ -110,6 +110,30 @@ async fn what_one_address_sends_over_many_connections_counts_together() {
     assert_eq!(friend.open(ROOM).await["type"], "opened");
 }
 
+#[tokio::test]
+async fn one_connection_is_answered_fifty_times_and_then_ended() {
+    for config in [ServerConfig::default(), ServerConfig::embedded()] {
+        let server = Server::start(config).await;
+        let all = common::http(&server, &"GET /healthz HTTP/1.1\r\nHost: call.example\r\n\r\n".repeat(51)).await;
+        assert_eq!(all.matches("HTTP/1.1 200").count(), 50);
+        assert_eq!(all.matches("connection: close").count(), 1, "the last one says so");
+        // A WebSocket as the last thing that is asked for lasts.
+        let mut stream = TcpStream::connect(server.address).await.unwrap();
+        let upgrade = "GET /ws HTTP/1.1\r\nHost: call.example\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+                       Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+        let asked = "GET /healthz HTTP/1.1\r\nHost: call.example\r\n\r\n".repeat(49) + upgrade;
+        stream.write_all(asked.as_bytes()).await.unwrap();
+        let mut heard = String::new();
+        while !heard.contains("101 Switching Protocols") || !heard.ends_with("\r\n\r\n") {
+            let mut some = [0; 4096];
+            let n = timeout(LONG, stream.read(&mut some)).await.unwrap().unwrap();
+            assert!(n > 0, "{heard}");
+            heard.push_str(std::str::from_utf8(&some[..n]).unwrap());
+        }
+        assert!(!heard.contains("connection: close"), "{heard}");
+    }
+}
+
 /// Takes ten seconds of real time: that is how long the server waits.
 #[tokio::test]
 async fn half_open_connections_are_ended_and_their_places_are_free_again() {

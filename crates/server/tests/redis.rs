@@ -9,9 +9,11 @@ mod deployment;
 
 use common::{LONG, ROOM, Raw, client, message, offer};
 use deployment::{Balancer, Node, Redis, until};
-use serde_json::json;
+use futures_util::StreamExt as _;
+use serde_json::{Value, json};
 use std::time::Instant;
 use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::Message;
 use visavis_media::{CallId, PeerId, RoomId};
 use visavis_signaling::{Client, ClientMessage, Envelope, ErrorCode, Kind, Seat, ServerMessage, Share};
 
@@ -264,6 +266,78 @@ async fn without_redis_rooms_at_home_go_on_and_afterwards_everything_does() {
     assert_eq!(e.join(ROOM).await["code"], "room-full", "a room at home there is found again");
 }
 
+/// With which code a connection is ended, without a message before.
+async fn ended_with(raw: &mut Raw) -> Option<u16> {
+    let end = async {
+        loop {
+            match raw.0.next().await {
+                Some(Ok(Message::Close(frame))) => return frame.map(|frame| frame.code.into()),
+                Some(Ok(Message::Ping(_))) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+    };
+    timeout(LONG, end).await.expect("it is ended")
+}
+
+/// Whom others held for gone is not: both find to that, and nobody waits for a name that is no more.
+#[tokio::test]
+async fn a_server_that_stood_still_is_reached_again_and_its_guests_elsewhere_are_not_left_behind() {
+    let redis = Redis::start(&[]).await;
+    let nodes = three(&redis).await;
+    let (still, other) = (&nodes[1], &nodes[0]);
+    // Ann is at home there with a guest, Cai is a guest elsewhere, and somebody waits there all alone.
+    let (mut a, mut b) = (raw(still).await, raw(other).await);
+    let (_, seat_b) = (a.open(ROOM).await, b.join(ROOM).await);
+    let (mut d, mut c) = (raw(other).await, raw(still).await);
+    let (seat_d, seat_c) = (d.open(OTHER_ROOM).await, c.join(OTHER_ROOM).await);
+    assert_eq!(d.hear().await.unwrap()["type"], "peer-joined");
+    let (alone, mut e) = ("0".repeat(32), raw(still).await);
+    e.open(&alone).await;
+    still.pause();
+    assert_eq!(ended_with(&mut b).await, Some(1012), "its home is held for gone");
+    still.resume();
+    // As soon as it has claimed its rooms again, and not only when everybody has forgotten that it was gone.
+    until("its rooms to be found", || async { raw(other).await.join(&alone).await["type"] == "joined" }).await;
+    let again = |room, seat: &Value| json!({"type": "resume", "version": 1, "roomId": room, "resume": seat["resume"], "received": 0});
+    assert_eq!(raw(other).await.ask(&again(ROOM, &seat_b)).await["type"], "resumed");
+    // Who is a guest elsewhere could not be told anything any more: they are to come again, as long as their seat is kept.
+    assert_eq!(ended_with(&mut c).await, Some(1012));
+    let mut c = raw(still).await;
+    assert_eq!(c.ask(&again(OTHER_ROOM, &seat_c)).await["type"], "resumed");
+    d.say(&offer(OTHER_ROOM, &seat_d, &seat_c, "after all")).await;
+    assert_eq!(c.hear().await.unwrap()["sealed"], "after all");
+}
+
+#[tokio::test]
+async fn a_redis_that_hangs_ends_no_room_at_home_and_holds_nobody_up_for_long() {
+    let redis = Redis::start(&[]).await;
+    let nodes = three(&redis).await;
+    let (mut a, mut b) = (raw(&nodes[0]).await, raw(&nodes[0]).await);
+    let (seat_a, seat_b) = (a.open(ROOM).await, b.join(ROOM).await);
+    assert_eq!(a.hear().await.unwrap()["type"], "peer-joined");
+    let mut c = raw(&nodes[0]).await;
+    assert_eq!(c.open(OTHER_ROOM).await["type"], "opened");
+    redis.pause();
+    let (begun, mut turned_away) = (Instant::now(), raw(&nodes[2]).await);
+    turned_away.say(&json!({"type": "join", "version": 1, "roomId": OTHER_ROOM, "pake": "x"})).await;
+    assert_eq!(ended_with(&mut turned_away).await, Some(1013), "try again");
+    assert!(begun.elapsed() < LONG / 2, "{:?}", begun.elapsed());
+    for node in &nodes {
+        until("all to notice", || async { !node.is_healthy().await }).await;
+    }
+    a.say(&offer(ROOM, &seat_a, &seat_b, "meanwhile")).await;
+    assert_eq!(b.hear().await.unwrap()["sealed"], "meanwhile");
+    redis.resume();
+    for node in &nodes {
+        node.ready().await;
+    }
+    assert_eq!(raw(&nodes[2]).await.join(OTHER_ROOM).await["type"], "joined");
+    assert_eq!(c.hear().await.unwrap()["type"], "peer-joined");
+    a.say(&offer(ROOM, &seat_a, &seat_b, "afterwards")).await;
+    assert_eq!(b.hear().await.unwrap()["sealed"], "afterwards");
+}
+
 #[tokio::test]
 async fn servers_wait_for_a_redis_that_is_not_there_yet() {
     let mut redis = Redis::absent(&["--requirepass", "north"]);
@@ -344,7 +418,7 @@ async fn redis_forgets_everything_and_rooms_are_found_all_the_same() {
     a.open(ROOM).await;
     let mut keys = ::redis::Client::open(redis.url()).unwrap().get_multiplexed_async_connection().await.unwrap();
     ::redis::cmd("FLUSHALL").exec_async(&mut keys).await.unwrap();
-    // Its own key gone tells the home that others may hold it for dead.
+    // Its own key gone tells the home that others may hold it for dead, and it takes another name.
     until("the room to be claimed again", || {
         let mut keys = keys.clone();
         async move {

@@ -1,4 +1,5 @@
-//! Somebody who means harm, from few addresses: says nothing, says rubbish, says too much, reads nothing, searches rooms.
+//! Somebody who means harm, from few addresses: says nothing, says rubbish, says too much, reads nothing, searches rooms,
+//! asks for everything again and again.
 
 use crate::member::{Dialect, Heard, Member, address, source, tcp};
 use crate::process::told_to_end;
@@ -8,7 +9,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::future::pending;
 use std::time::Duration;
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::{sleep, timeout};
 use tokio_tungstenite::client_async;
 use tokio_tungstenite::tungstenite::Message;
@@ -20,6 +21,8 @@ const PEOPLE: u32 = 16;
 const SIDE_BY_SIDE: u32 = 24;
 /// Pause between two attempts of one of them: it is the server that is to be kept busy, not this machine.
 const PAUSE: Duration = Duration::from_millis(5);
+/// As many times a hundred pings are sent over one connection: a server that has taken them takes any number.
+const MOST_PINGS: u32 = 1500;
 /// For one attempt.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -36,6 +39,10 @@ enum Attack {
     Flood,
     /// Sends the longest messages that are allowed to somebody who does not read them.
     SlowReader,
+    /// Sends pings, as fast as it goes, and reads none of the answers.
+    Pings,
+    /// Asks for the page's files, many at a time, and reads them slowly.
+    Pages,
 }
 
 type Tally = RefCell<BTreeMap<&'static str, u64>>;
@@ -48,7 +55,15 @@ fn count(tally: &Tally, what: &'static str) {
 pub(crate) async fn run(url: String) -> anyhow::Result<()> {
     println!("ready");
     let tally = Tally::default();
-    let attacks = [Attack::HalfOpen, Attack::Malformed, Attack::Guess, Attack::Flood, Attack::SlowReader];
+    let attacks = [
+        Attack::HalfOpen,
+        Attack::Malformed,
+        Attack::Guess,
+        Attack::Flood,
+        Attack::SlowReader,
+        Attack::Pings,
+        Attack::Pages,
+    ];
     let all = attacks.iter().flat_map(|&attack| (0..SIDE_BY_SIDE).map(move |n| (attack, n)));
     let all = all.map(|(attack, n)| repeat(&url, attack, n, &tally));
     tokio::select! {
@@ -70,6 +85,8 @@ async fn repeat(url: &str, attack: Attack, n: u32, tally: &Tally) {
                 Attack::Guess => guess(url, person, tally).await,
                 Attack::Flood => flood(url, person, tally).await,
                 Attack::SlowReader => slow_reader(url, person, tally).await,
+                Attack::Pings => pings(url, person, tally).await,
+                Attack::Pages => pages(url, person, tally).await,
             }
         };
         if let Ok(Err(_)) = timeout(PATIENCE, tried).await {
@@ -130,5 +147,33 @@ async fn slow_reader(url: &str, person: u32, tally: &Tally) -> anyhow::Result<()
     loop {
         opener.pass("offer", 60_000).await?;
         count(tally, "large_messages");
+    }
+}
+
+async fn pings(url: &str, person: u32, tally: &Tally) -> anyhow::Result<()> {
+    let server = address(url)?;
+    let stream = tcp(server, source(server, NET, person)).await?;
+    let (socket, _) = client_async(url, stream).await?;
+    let mut stream = socket.into_inner();
+    // Masked with nothing (RFC 6455, 5.2); many at a time, so that it is the server that is kept busy.
+    let many = [&[0x89, 0x80 | 125, 0, 0, 0, 0][..], &[0; 125]].concat().repeat(100);
+    for _ in 0..MOST_PINGS {
+        stream.write_all(&many).await?;
+        count(tally, "hundred_pings");
+    }
+    count(tally, "pings_without_end");
+    pending().await
+}
+
+async fn pages(url: &str, person: u32, tally: &Tally) -> anyhow::Result<()> {
+    let server = address(url)?;
+    let mut stream = tcp(server, source(server, NET, person)).await?;
+    let many = "GET /guest/main.js HTTP/1.1\r\nHost: x\r\n\r\n".repeat(10);
+    let mut heard = vec![0; 4096];
+    loop {
+        stream.write_all(many.as_bytes()).await?;
+        anyhow::ensure!(stream.read(&mut heard).await? > 0, "ended");
+        count(tally, "page_bursts");
+        sleep(PAUSE).await;
     }
 }

@@ -15,7 +15,7 @@ mod process;
 mod setup;
 
 use crate::member::Dialect;
-use crate::process::{Helper, usage};
+use crate::process::{Helper, Usage, usage};
 use crate::setup::{Load, load};
 use anyhow::Context as _;
 use clap::Parser;
@@ -107,7 +107,11 @@ async fn measure(cli: &Cli) -> anyhow::Result<()> {
             let attack = Helper::start_aside(&["--role", "attack", "--server", &url])?;
             let time = Duration::from_secs(cli.seconds.into());
             let under_attack = load(&url, cli.dialect(), cli.setups_per_s, time, 1).await;
-            Some((under_attack, attack.end()))
+            // Before the attacker ends, which sets its memory free.
+            let cost = after
+                .zip(now())
+                .map(|(after, now)| Usage { rss_kb: now.rss_kb - after.rss_kb, cpu_s: now.cpu_s - after.cpu_s });
+            Some((under_attack, cost, attack.end()))
         }
     };
 
@@ -119,10 +123,12 @@ async fn measure(cli: &Cli) -> anyhow::Result<()> {
             "connections": connections, "setups": calm.done, "failed": calm.failed, "relay_ms": relay_ms(&calm),
             "server_rss_kb_per_connection": memory, "server_cpu_s_per_1000_setups": cpu,
         });
-        if let Some((under_attack, tried)) = &hostile {
+        if let Some((under_attack, cost, tried)) = &hostile {
             line["hostile"] = json!({
                 "setups": under_attack.done, "failed": under_attack.failed, "relay_ms": relay_ms(under_attack),
                 "p99_ratio": under_attack.percentile(0.99) / calm.percentile(0.99),
+                "server_rss_mb_more": cost.map(|cost| cost.rss_kb / 1024.0),
+                "server_cpu_s": cost.map(|cost| cost.cpu_s),
                 "tried": serde_json::from_str::<serde_json::Value>(tried).unwrap_or_default(),
             });
         }
@@ -136,9 +142,12 @@ async fn measure(cli: &Cli) -> anyhow::Result<()> {
         if let (Some(memory), Some(cpu)) = (memory, cpu) {
             println!("the server used {memory:.1} KiB a connection and {cpu:.2} s of CPU for 1000 calls");
         }
-        if let Some((load, tried)) = &hostile {
+        if let Some((load, cost, tried)) = &hostile {
             println!("under attack {} calls were set up, {} failed", load.done, load.failed);
             println!("a message took {}; the attacker: {tried}", words(load));
+            if let Some(Usage { rss_kb, cpu_s }) = cost {
+                println!("the server used {:.0} MiB more than before, and {cpu_s:.1} s of CPU", rss_kb / 1024.0);
+            }
         }
     }
     drop((waiting, server));

@@ -20,9 +20,10 @@ impl Helper {
         Self::spawn(Command::new(std::env::current_exe()?).args(arguments))
     }
 
-    /// The same with the lowest priority: who attacks from elsewhere does not use this machine's time.
+    /// The same with the lowest priority, whatever ours is: who attacks from elsewhere does not use this machine's time.
     pub(crate) fn start_aside(arguments: &[&str]) -> anyhow::Result<Self> {
-        Self::spawn(Command::new("nice").args(["-n", "19"]).arg(std::env::current_exe()?).args(arguments))
+        let aside = ["--other", "0", "nice", "-n", "19"];
+        Self::spawn(Command::new("chrt").args(aside).arg(std::env::current_exe()?).args(arguments))
     }
 
     fn spawn(command: &mut Command) -> anyhow::Result<Self> {

@@ -84,11 +84,12 @@ impl Hub {
     pub(crate) fn node_gone(&self, node: Node) {
         self.with_state(|state| {
             let Some(apart) = &mut state.apart else { return };
-            if !apart.book.is_gone(node) {
+            let now = Instant::now();
+            if !apart.book.is_gone(now, node) {
                 apart.nodes_gone += 1;
                 debug!(%node, "another server is gone");
             }
-            let silent = apart.book.node_gone(Instant::now(), node);
+            let silent = apart.book.node_gone(now, node);
             state.cut_off(silent);
         });
     }

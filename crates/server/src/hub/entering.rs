@@ -115,7 +115,7 @@ impl State {
                 self.relay.handle_admitted(now, id, text);
                 Step::Done(Pace::AsItComes)
             }
-            Some(Found::At(home)) if apart.book.me().is_some() && !apart.book.is_gone(home) => {
+            Some(Found::At(home)) if apart.book.me().is_some() && !apart.book.is_gone(now, home) => {
                 if self.relay.is_known(id) && self.relay.admit_entry(now, id) {
                     let ticket = apart.book.go(now, id, home, text);
                     let Some(origin) = self.relay.origin_of(id) else { return Step::Done(Pace::AsItComes) };

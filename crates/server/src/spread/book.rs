@@ -12,8 +12,9 @@ use visavis_signaling::{ConnectionId, Origin};
 
 /// A home that says nothing about a guest for so long does not know it: it asks for a sign of life every 12 s.
 const SILENCE: Duration = Duration::from_secs(40);
-/// How long a node stays known as gone: longer than its key in Redis outlives it.
-const GONE_FOR: Duration = Duration::from_secs(10);
+/// How long a node counts as gone: a little longer than its key in Redis outlives it. Who has a key after that lives, and
+/// who has none is not found.
+const GONE_FOR: Duration = Duration::from_secs(3);
 /// Nodes remembered as gone.
 const MOST_GONE: usize = 256;
 /// After Redis has come back, rooms that nobody has claimed yet may still be claimed again by their homes for so long.
@@ -267,9 +268,9 @@ impl Book {
         self.guests.drain().map(|(_, place)| place).collect()
     }
 
-    /// Whether this node was found to be gone lately.
-    pub(crate) fn is_gone(&self, node: Node) -> bool {
-        self.gone.contains_key(&node)
+    /// Whether this node was found to be gone so lately that it may still be found in Redis.
+    pub(crate) fn is_gone(&self, now: Instant, node: Node) -> bool {
+        self.gone.get(&node).is_some_and(|&at| now.saturating_duration_since(at) < GONE_FOR)
     }
 
     /// Those of ours that their homes have not spoken of for long; they are forgotten.

@@ -6,9 +6,9 @@
 //! some connections end elsewhere.
 //!
 //! A node has a name for as long as its connection to Redis lasts, and a key with that name in Redis which ends soon
-//! unless it is renewed. Messages to a name are neither lost nor reordered while both stay connected; when one does not,
-//! everything between the two is over: connections are closed, and clients come again by themselves. Nothing is kept or
-//! mended between nodes, and calls do not notice.
+//! unless it is renewed; one whose key has ended takes another name. Messages to a name are neither lost nor reordered
+//! while both stay connected; when one does not, everything between the two is over: connections are closed, and clients
+//! come again by themselves. Nothing is kept or mended between nodes, and calls do not notice.
 //!
 //! [`Book`] and [`Claims`] are the rules, told the time; [`frame`] is what nodes say to each other; `redis` is the
 //! only I/O.

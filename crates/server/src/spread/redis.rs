@@ -4,6 +4,9 @@
 //! `visavis:tried:N` and `visavis:missed:N` with what people of one origin tried in this minute. One that stays:
 //! `visavis:key`, with which addresses become numbers. Channels: `visavis:to:NAME`, to a node.
 
+#[cfg(test)]
+mod tests;
+
 use super::line::{Line, Mail, Parcel, line};
 use super::{Node, RedisUrl};
 use crate::guard::Guard;
@@ -37,6 +40,8 @@ const ROOMS_AT_ONCE: usize = 100;
 /// Waits between attempts to connect: doubled from the first to the last.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
+/// Former names that are remembered: a key of theirs lives no longer than it takes to have so many.
+const FORMER: usize = 64;
 /// How long it may take to tell others that we stop.
 const GOODBYE: Duration = Duration::from_secs(2);
 
@@ -59,12 +64,13 @@ if not home and ARGV[4] == 'join' and ARGV[6] ~= '0' then
   if redis.call('INCR', KEYS[3]) == 1 then redis.call('EXPIRE', KEYS[3], 60) end
 end
 return home";
-/// Claims rooms again; tells which are somebody else's (KEYS: rooms; ARGV: as above, but our former name at the end).
+/// Claims rooms again; tells which are somebody else's (KEYS: rooms; ARGV: as above, but our former names at the end).
 const RENEW: &str = "
-local lost = {}
+local lost, ours = {}, {[ARGV[1]] = true}
+for i = 4, #ARGV do ours[ARGV[i]] = true end
 for i, key in ipairs(KEYS) do
   local home = redis.call('GET', key)
-  if not home or home == ARGV[1] or home == ARGV[4] or redis.call('EXISTS', ARGV[3] .. home) == 0 then
+  if not home or ours[home] or redis.call('EXISTS', ARGV[3] .. home) == 0 then
     redis.call('SET', key, ARGV[1], 'EX', ARGV[2])
   else
     lost[#lost + 1] = i
@@ -184,22 +190,35 @@ pub(crate) async fn serve(
     mut exchange: Exchange,
     mut stopping: watch::Receiver<()>,
 ) {
-    let (mut before, mut failed) = (None, 0_u32);
+    // Names that we had since all rooms were claimed last, and the attempts since then.
+    let (mut former, mut failed) = (Vec::new(), 0_u32);
     loop {
         let lost = Arc::new(Notify::new());
         let begun = tokio::select! {
-            begun = Session::begin(&url, &hub, &guard, before, lost.clone()) => begun,
+            begun = Session::begin(&url, &hub, &guard, lost.clone()) => begun,
             _ = stopping.changed() => return,
         };
         match begun {
             Ok(session) => {
                 info!("connected to Redis");
                 exchange.mail.forget();
-                hub.redis_up(session.me, before.is_some());
+                hub.redis_up(session.me, !former.is_empty());
                 exchange.sessions.send_replace(Some(session.clone()));
+                let mut claimed = false;
+                // Rooms that are claimed already are found by others at once, so that these are heard and answered
+                // meanwhile.
+                let claim = async {
+                    session.renew(&hub, &former).await?;
+                    claimed = true;
+                    Ok::<_, RedisError>(())
+                };
                 let why = tokio::select! {
+                    Err(error) = claim => kind(&error),
                     Err(error) = session.talk(&hub, &mut exchange.mail) => kind(&error),
-                    Err(error) = session.keep(&hub) => kind(&error),
+                    kept = session.keep(&hub) => match kept {
+                        Ok(HeldForDead) => "our name has ended before it was renewed".to_owned(),
+                        Err(error) => kind(&error),
+                    },
                     () = lost.notified() => "closed by the other side".to_owned(),
                     _ = stopping.changed() => {
                         let _ = timeout(GOODBYE, session.end(&hub, &mut exchange.mail)).await;
@@ -209,7 +228,12 @@ pub(crate) async fn serve(
                 exchange.sessions.send_replace(None);
                 hub.redis_down();
                 warn!(why, "the connection to Redis is lost; rooms that are at home elsewhere cannot be reached");
-                (before, failed) = (Some(session.me), 0);
+                if claimed {
+                    former.clear();
+                    failed = 0;
+                }
+                former.truncate(FORMER - 1);
+                former.insert(0, session.me);
             }
             Err(error) if failed == 0 => warn!(error = %kind(&error), "no connection to Redis"),
             Err(error) => debug!(error = %kind(&error), "no connection to Redis"),
@@ -223,15 +247,12 @@ pub(crate) async fn serve(
     }
 }
 
+/// Our key was gone when it was to be renewed: others may hold us for dead, and have cut off who had to do with us.
+struct HeldForDead;
+
 impl Session {
-    /// Connects, takes a name, and claims our rooms again.
-    async fn begin(
-        url: &RedisUrl,
-        hub: &Hub,
-        guard: &Guard,
-        before: Option<Node>,
-        lost: Arc<Notify>,
-    ) -> RedisResult<Self> {
+    /// Connects and takes a name. Nobody knows that before rooms are claimed under it.
+    async fn begin(url: &RedisUrl, hub: &Hub, guard: &Guard, lost: Arc<Notify>) -> RedisResult<Self> {
         let me = Node(rand::random());
         let ears = hub.clone();
         let pushed = move |push: PushInfo| {
@@ -267,9 +288,7 @@ impl Session {
             .query_async(&mut connection)
             .await?;
         guard.share(&key);
-        let session = Self { connection, me };
-        session.renew(hub, before.unwrap_or(me)).await?;
-        Ok(session)
+        Ok(Self { connection, me })
     }
 
     /// Sends what is for others, in batches: what comes while one is on its way goes with the next.
@@ -284,21 +303,27 @@ impl Session {
         }
     }
 
-    /// Shows that we live, looks whether others do, and keeps rooms' keys as they should be.
-    async fn keep(&self, hub: &Hub) -> RedisResult<Infallible> {
+    /// Shows that we live, looks whether others do, and keeps rooms' keys as they should be; until somebody may have
+    /// found that we do not live.
+    async fn keep(&self, hub: &Hub) -> RedisResult<HeldForDead> {
         let (mut connection, mut ticks, mut count) = (self.connection.clone(), interval(TICK), 0_u32);
         loop {
             ticks.tick().await;
             count = count.wrapping_add(1);
             let (others, rooms) = hub.tick();
             let mut look = pipe();
-            look.cmd("SET").arg(life_key(self.me)).arg(1).arg("PX").arg(LIFE.as_millis() as u64).arg("GET");
+            // One that is gone stays so: who slept for too long comes back under another name, since what others forgot
+            // with this one would never be told.
+            look.cmd("PEXPIRE").arg(life_key(self.me)).arg(LIFE.as_millis() as u64);
             let others: Vec<_> = others.into_iter().collect();
             if !others.is_empty() {
                 look.cmd("MGET").arg(others.iter().map(|&node| life_key(node)).collect::<Vec<_>>());
                 look.cmd("PUBSUB").arg("NUMSUB").arg(others.iter().map(|&node| channel(node)).collect::<Vec<_>>());
             }
             let found = Look::read(look.query_async(&mut connection).await?)?;
+            if !found.lived {
+                return Ok(HeldForDead);
+            }
             for (node, there) in others.into_iter().zip(found.there) {
                 if !there {
                     hub.node_gone(node);
@@ -306,20 +331,20 @@ impl Session {
             }
             self.leave(&rooms).await?;
             hub.rooms_left(&rooms);
-            // Who sleeps for too long counts as dead, and others may have claimed its rooms.
-            if !found.lived || count.is_multiple_of(RENEW_EVERY) {
-                self.renew(hub, self.me).await?;
+            if count.is_multiple_of(RENEW_EVERY) {
+                self.renew(hub, &[]).await?;
             }
         }
     }
 
     /// Claims all our rooms again, for their keys would end; those that others have by now are closed here.
-    async fn renew(&self, hub: &Hub, before: Node) -> RedisResult<()> {
+    async fn renew(&self, hub: &Hub, former: &[Node]) -> RedisResult<()> {
         let mut connection = self.connection.clone();
         for rooms in hub.rooms_held().chunks(ROOMS_AT_ONCE) {
             let mut script = cmd("EVAL");
             script.arg(RENEW).arg(rooms.len()).arg(rooms.iter().map(room_key).collect::<Vec<_>>());
-            script.arg(self.me.to_string()).arg(ROOM_LIFE.as_secs()).arg("visavis:node:").arg(before.to_string());
+            script.arg(self.me.to_string()).arg(ROOM_LIFE.as_secs()).arg("visavis:node:");
+            script.arg(former.iter().map(Node::to_string).collect::<Vec<_>>());
             let lost: Vec<usize> = script.query_async(&mut connection).await?;
             lost.iter().filter_map(|at| rooms.get(at.checked_sub(1)?)).for_each(|room| hub.room_lost(room));
         }
@@ -361,7 +386,7 @@ struct Look {
 impl Look {
     fn read(answers: Vec<Value>) -> RedisResult<Self> {
         let mut answers = answers.into_iter();
-        let lived = !matches!(answers.next(), None | Some(Value::Nil));
+        let lived = matches!(answers.next(), Some(Value::Int(1)));
         let (Some(keys), Some(ears)) = (answers.next(), answers.next()) else {
             return Ok(Self { lived, there: Vec::new() });
         };

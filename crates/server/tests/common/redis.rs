@@ -10,9 +10,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
-/// A port that nobody uses just now.
+/// A port that nobody uses just now; below those that the system gives to connections, which would take it at any time.
 fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    let free = |port: &u16| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    std::iter::repeat_with(|| rand::random_range(10_000..32_000)).find(free).unwrap()
 }
 
 /// Waits until something is so.
@@ -60,12 +61,26 @@ impl Redis {
     pub fn kill(&mut self) {
         end(&mut self.process);
     }
+
+    /// Lets it stand still, as a machine does that is paused; its connections stay.
+    pub fn pause(&self) {
+        signal(self.process.as_ref(), "-STOP");
+    }
+
+    pub fn resume(&self) {
+        signal(self.process.as_ref(), "-CONT");
+    }
 }
 
 impl Drop for Redis {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+fn signal(process: Option<&Child>, which: &str) {
+    let id = process.expect("it runs").id().to_string();
+    assert!(Command::new("kill").args([which, &id]).status().unwrap().success());
 }
 
 fn end(process: &mut Option<Child>) {
@@ -119,12 +134,21 @@ impl Node {
         end(&mut self.process);
     }
 
+    /// Lets it stand still, as a machine does that is paused; its connections stay.
+    pub fn pause(&self) {
+        signal(self.process.as_ref(), "-STOP");
+    }
+
+    pub fn resume(&self) {
+        signal(self.process.as_ref(), "-CONT");
+    }
+
     /// Ends it as an operator does; what it logged.
     pub async fn stop(&mut self) -> Vec<String> {
-        let process = self.process.take().unwrap();
-        assert!(Command::new("kill").arg(process.id().to_string()).status().unwrap().success());
+        signal(self.process.as_ref(), "-TERM");
+        let process = self.process.take();
         let log = timeout(LONG, self.log.take().unwrap()).await.expect("it ends").unwrap();
-        end(&mut Some(process));
+        end(&mut { process });
         log
     }
 

@@ -136,8 +136,9 @@ impl Relay {
                 self.message(now, id, text);
             }
             Input::Alive => {
-                if let Some(connection) = self.connections.get_mut(&id) {
-                    connection.heard = now;
+                // Answered and worked off like a message, so that it counts as one.
+                if !self.may_speak(now, id, 0) {
+                    return Pace::Slower;
                 }
             }
             Input::NotText => {

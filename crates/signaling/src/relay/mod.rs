@@ -36,7 +36,7 @@ pub enum Input<'a> {
     ConnectedFrom(Origin),
     /// It sent a text message.
     Text(&'a str),
-    /// It sent something else that shows that it lives: a ping or pong.
+    /// It sent something else that shows that it lives: a ping or pong. Counts as a message.
     Alive,
     /// It sent something that is no text.
     NotText,

@@ -255,6 +255,26 @@ fn a_lost_seat_is_not_kept_for_ever_and_its_room_can_be_opened_again() {
 }
 
 #[test]
+fn signs_of_life_count_as_messages_for_the_connection_and_for_where_it_comes_from() {
+    let mut world = World::with_connections(1);
+    (0..100).for_each(|_| world.input(1, Input::Alive));
+    assert_eq!(world.outputs, 0);
+    world.input(1, Input::Alive);
+    assert_eq!(code(&world.last(1)), "too-fast");
+    (0..600).for_each(|_| world.input(1, Input::Alive));
+    assert_eq!(world.closed, [(1, CloseReason::Flooding)]);
+    // Ten connections of one origin together.
+    let mut world = World::new(RelayConfig::default());
+    for id in 1..=10 {
+        world.input(id, Input::ConnectedFrom(Origin(1)));
+        (0..90).for_each(|_| world.input(id, Input::Alive));
+    }
+    world.input(11, Input::ConnectedFrom(Origin(2)));
+    (0..90).for_each(|_| world.input(11, Input::Alive));
+    assert_eq!((code(&world.last(10)), world.last(11)), ("too-fast", Value::Null));
+}
+
+#[test]
 fn silence_is_asked_about_and_ended_after_thirty_seconds() {
     let (mut world, _, b) = World::pair();
     for _ in 0..5 {

@@ -121,13 +121,15 @@ fn a_node_that_is_gone_takes_its_guests_and_its_rooms_along_and_nothing_else() {
     let silent = Silent { away: vec![id(1)], guests: vec![id(100)] };
     assert_eq!(home.node_gone(now, Node(2)), silent);
     assert_eq!(home.node_gone(now, Node(2)), Silent::default(), "once");
-    assert!(home.is_gone(Node(2)) && !home.is_gone(Node(3)) && home.home_of(id(2)).is_some());
+    assert!(home.is_gone(now, Node(2)) && !home.is_gone(now, Node(3)) && home.home_of(id(2)).is_some());
     let late = frame(2, two.0, What::Guest(Guests::Hears("late")));
     assert_eq!(home.heard(now, late, room), Act::Answer(What::Home(Homes::Lost)));
     (0..1000).for_each(|n| drop(home.node_gone(now, Node(n))));
     home.check();
+    assert!(home.is_gone(now + GONE_FOR / 2, Node(2)));
+    assert!(!home.is_gone(now + GONE_FOR, Node(2)), "whose key is still there then lives");
     home.node_gone(now + GONE_FOR, Node(9));
-    assert!(!home.is_gone(Node(2)), "its name is never used again, so that it may be forgotten");
+    assert_eq!(home.gone.len(), 1, "and it is forgotten");
 }
 
 #[test]
