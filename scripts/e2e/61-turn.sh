@@ -102,12 +102,14 @@ no_way() {
     for who in ann bob; do
         event "$who" relay-trouble
         has "$tmp/$who.log" "$words" || fail "$what: $who: $(grep relay-trouble "$tmp/$who.log")"
-        until_true 40 "the end of the call" has "$tmp/$who.log" '"event":"ended"'
+        # Who gives up a moment later hears that the other one left.
+        until_true 40 "the end of the call" grep -qE '"event":"(ended|peer-left)"' "$tmp/$who.log"
     done
-    # Whoever gives up first, the other one may hear only that they left.
     cat "$tmp/ann.log" "$tmp/bob.log" | grep -F '"event":"ended"' | grep -qF -- "$words" ||
         fail "$what: $(cat "$tmp/ann.log" "$tmp/bob.log" | grep ended)"
-    for who in ann bob; do echo "$what: $who: $(grep -F '"event":"ended"' "$tmp/$who.log" | grep -o '"reason":"[^"]*"')"; done
+    for who in ann bob; do
+        echo "$what: $who: $(grep -E '"event":"(ended|peer-left)"' "$tmp/$who.log" | grep -o '"reason":"[^"]*"')"
+    done
     stop ann bob
 }
 
