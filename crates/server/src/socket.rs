@@ -25,7 +25,7 @@ const READABLE: usize = 2 * MAX_MESSAGE;
 /// A message of so many bytes takes longer to deal with than others, and is more than any app of ours says.
 const LONG: usize = 16 * 1024;
 /// Messages of one connection that are dealt with before others have their turn.
-const AT_A_TIME: u32 = 2;
+const AT_A_TIME: u32 = 8;
 /// How long somebody is not read for each of these bytes, so that others have their turn.
 const BREATH: Duration = Duration::from_millis(2);
 /// The same where it was refused, because too much of it comes: their network then holds the rest back.
@@ -214,8 +214,9 @@ mod tests {
 
     #[test]
     fn others_have_their_turn_after_a_few_messages_and_after_each_long_one() {
-        let rests: Vec<_> = (1..=4).map(|said| rest(Pace::AsItComes, 500, said)).collect();
-        assert_eq!(rests, [None, Some(Duration::ZERO), None, Some(Duration::ZERO)]);
+        let rests: Vec<_> = (1..=2 * AT_A_TIME).map(|said| rest(Pace::AsItComes, 500, said)).collect();
+        let turn = [vec![None; AT_A_TIME as usize - 1], vec![Some(Duration::ZERO)]].concat();
+        assert_eq!(rests, turn.repeat(2));
         for said in [1, 2] {
             assert_eq!(rest(Pace::AsItComes, LONG, said), Some(BREATH));
             assert_eq!(rest(Pace::AsItComes, 4 * LONG, said), Some(4 * BREATH));
